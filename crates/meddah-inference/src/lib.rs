@@ -1,0 +1,17 @@
+//! The port to anything that thinks.
+//!
+//! A [`ChatModel`] gets messages, a list of [`Decision`]s to take first, and then speaks. Decisions come
+//! before the words, in the same reply, so that a small model can be asked to pick one of a few choices
+//! (which it can) instead of to write a tool call (which it cannot), and no second prompt is read.
+//! How a model takes them is its adapter's business: a local one scores the choices on the logits, an
+//! online one may use tool calls. This crate knows neither characters nor games.
+
+mod chat;
+mod error;
+pub mod scripted;
+
+pub use chat::{
+    ChatModel, ChatRequest, ChatStream, Choice, Chunk, Decision, Message, ModelInfo, ModelState, Role,
+    Sampling, StopReason, TokenUsage,
+};
+pub use error::{ErrorKind, ModelError};
