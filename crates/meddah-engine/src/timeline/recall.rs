@@ -1,0 +1,256 @@
+//! What a character can tell of the past: entries folded into turns as they were heard.
+//!
+//! A turn is written when it ends, but what was heard of it and how its actions went is reported
+//! later, in entries of their own. Folding them here, on reading, keeps the log append-only and
+//! gives every reader (prompt, memory, studio) the same view.
+
+use std::collections::HashMap;
+
+use meddah_protocol::{ActionResult, Finish};
+use serde_json::{Map, Value};
+
+use super::{DecisionRecord, Entry, EntryKind, FeltEmotion, SpokenLine, TurnRecord, heard_text};
+
+/// One thing that a character remembers.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of a list are turns; a box each would cost more")]
+pub enum Recalled {
+    /// An exchange.
+    Turn(RecentTurn),
+    /// Something that happened.
+    Event {
+        /// What, as a sentence.
+        text: String,
+        /// The game's clock.
+        game_time: Option<i64>,
+    },
+}
+
+/// An exchange as it was heard.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecentTurn {
+    /// The turn's id.
+    pub turn: String,
+    /// The game's id of the request; may be empty.
+    pub req_id: String,
+    /// Who answered; empty if the entry did not say.
+    pub character: String,
+    /// Who spoke; empty if the character remarked on something by itself.
+    pub speaker: String,
+    /// What the character calls them.
+    pub speaker_name: String,
+    /// The words spoken to the character.
+    pub text: String,
+    /// The answer. Each line ends where it was cut; a line of which nothing was heard is left out.
+    pub lines: Vec<SpokenLine>,
+    /// What the character felt.
+    pub emotion: Option<FeltEmotion>,
+    /// What was decided before the words.
+    pub decisions: Vec<DecisionRecord>,
+    /// The actions that reached the game.
+    pub actions: Vec<RecalledAction>,
+    /// How the turn ended.
+    pub finish: Finish,
+    /// The game's clock.
+    pub game_time: Option<i64>,
+}
+
+/// An action and what came of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecalledAction {
+    /// What the game answers with.
+    pub call_id: String,
+    /// The declared name.
+    pub name: String,
+    /// As they were admitted.
+    pub arguments: Map<String, Value>,
+    /// On whom or what.
+    pub target: Option<String>,
+    /// What the game reported, if it did.
+    pub result: Option<ActionResult>,
+}
+
+impl RecentTurn {
+    /// All that was heard of the answer, joined by a space.
+    pub fn answer(&self) -> String {
+        self.lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// What the character perceived of these entries (oldest first), notes folded into their turns.
+pub fn recall<'a>(entries: impl IntoIterator<Item = &'a Entry>, character: &str) -> Vec<Recalled> {
+    let perceived: Vec<&Entry> = entries.into_iter().filter(|entry| entry.perceived_by(character)).collect();
+    let notes = Notes::gather(&perceived);
+    perceived.iter().filter_map(|entry| notes.tell(entry)).collect()
+}
+
+/// The turns of [`recall`], without the events.
+pub fn project<'a>(entries: impl IntoIterator<Item = &'a Entry>, character: &str) -> Vec<RecentTurn> {
+    let turns = recall(entries, character).into_iter().filter_map(|recalled| match recalled {
+        Recalled::Turn(turn) => Some(turn),
+        Recalled::Event { .. } => None,
+    });
+    turns.collect()
+}
+
+/// The latest note on each line and each call.
+#[derive(Default)]
+struct Notes<'a> {
+    heard: HashMap<(&'a str, u32), f32>,
+    results: HashMap<(&'a str, &'a str), &'a ActionResult>,
+}
+
+impl<'a> Notes<'a> {
+    fn gather(entries: &[&'a Entry]) -> Self {
+        let mut notes = Notes::default();
+        for entry in entries {
+            match &entry.kind {
+                EntryKind::Heard { turn, line, fraction } => {
+                    notes.heard.insert((turn, *line), *fraction);
+                }
+                EntryKind::ActionResult { turn, result } => {
+                    notes.results.insert((turn, &result.call_id), result);
+                }
+                _ => {}
+            }
+        }
+        notes
+    }
+
+    fn tell(&self, entry: &Entry) -> Option<Recalled> {
+        match &entry.kind {
+            EntryKind::Turn(record) => Some(Recalled::Turn(self.turn(entry, record))),
+            EntryKind::Event { text } => {
+                Some(Recalled::Event { text: text.clone(), game_time: entry.game_time })
+            }
+            _ => None,
+        }
+    }
+
+    fn turn(&self, entry: &Entry, record: &TurnRecord) -> RecentTurn {
+        RecentTurn {
+            turn: record.turn.clone(),
+            req_id: record.req_id.clone(),
+            character: entry.character.clone().unwrap_or_default(),
+            speaker: record.speaker.clone(),
+            speaker_name: record.speaker_name.clone(),
+            text: record.text.clone(),
+            lines: self.lines(record),
+            emotion: record.emotion.clone(),
+            decisions: record.decisions.clone(),
+            actions: self.actions(record),
+            finish: record.finish,
+            game_time: entry.game_time,
+        }
+    }
+
+    fn lines(&self, record: &TurnRecord) -> Vec<SpokenLine> {
+        let mut lines = Vec::with_capacity(record.lines.len());
+        for (number, line) in (0u32..).zip(&record.lines) {
+            let heard = self.heard.get(&(record.turn.as_str(), number)).copied().unwrap_or(line.heard);
+            let text = heard_text(&line.text, heard);
+            if !text.is_empty() {
+                lines.push(SpokenLine { text, narration: line.narration, heard });
+            }
+        }
+        lines
+    }
+
+    fn actions(&self, record: &TurnRecord) -> Vec<RecalledAction> {
+        let recalled = record.actions.iter().map(|action| RecalledAction {
+            call_id: action.call_id.clone(),
+            name: action.name.clone(),
+            arguments: action.arguments.clone(),
+            target: action.target.clone(),
+            result: self.result(&record.turn, &action.call_id).cloned(),
+        });
+        recalled.collect()
+    }
+
+    /// A game may report a result without naming the turn.
+    fn result(&self, turn: &str, call_id: &str) -> Option<&'a ActionResult> {
+        self.results.get(&(turn, call_id)).or_else(|| self.results.get(&("", call_id))).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::timeline::CalledAction;
+
+    fn entry(kind: EntryKind, witnesses: &[&str]) -> Entry {
+        Entry {
+            id: "e".into(),
+            kind,
+            character: Some("mira".into()),
+            witnesses: witnesses.iter().map(|&id| id.into()).collect(),
+            game_time: None,
+            wall_time_ms: 0,
+        }
+    }
+
+    fn turn(id: &str, lines: &[&str]) -> EntryKind {
+        let action = CalledAction {
+            call_id: format!("call-{id}"),
+            name: "give".into(),
+            arguments: Map::new(),
+            target: None,
+        };
+        EntryKind::Turn(TurnRecord {
+            turn: id.into(),
+            req_id: String::new(),
+            speaker: "ann".into(),
+            speaker_name: "Ann".into(),
+            text: "Where is it?".into(),
+            lines: lines.iter().copied().map(SpokenLine::spoken).collect(),
+            emotion: None,
+            decisions: Vec::new(),
+            actions: vec![action],
+            finish: Finish::Complete,
+        })
+    }
+
+    fn heard(turn: &str, line: u32, fraction: f32) -> EntryKind {
+        EntryKind::Heard { turn: turn.into(), line, fraction }
+    }
+
+    #[test]
+    fn a_cut_turn_ends_where_playback_stopped() {
+        let all = ["mira", "ann"];
+        let entries = [
+            entry(turn("t1", &["I know.", "It is under the mat.", "Do not tell."]), &[]),
+            entry(heard("t1", 1, 0.9), &all),
+            entry(heard("t1", 1, 0.5), &all),
+            entry(heard("t1", 2, 0.0), &all),
+        ];
+        let turns = project(&entries, "mira");
+        assert_eq!(turns.len(), 1);
+        assert_eq!(turns[0].answer(), "I know. It is—", "the last report counts");
+    }
+
+    #[test]
+    fn a_result_stands_with_its_action() {
+        let result =
+            ActionResult { call_id: "call-t2".into(), ok: false, text: Some("Too far.".into()), data: None };
+        let entries = [
+            entry(turn("t1", &["One."]), &[]),
+            entry(turn("t2", &["Two."]), &[]),
+            entry(EntryKind::ActionResult { turn: "t2".into(), result: result.clone() }, &["mira"]),
+        ];
+        let turns = project(&entries, "mira");
+        assert_eq!(turns[0].actions[0].result, None);
+        assert_eq!(turns[1].actions[0].result, Some(result));
+    }
+
+    #[test]
+    fn a_character_who_was_not_there_knows_nothing() {
+        let entries = [
+            entry(turn("t1", &["A secret."]), &["cleo"]),
+            entry(EntryKind::Event { text: "Rain.".into() }, &["bert"]),
+        ];
+        assert_eq!(recall(&entries, "cleo").len(), 1);
+        assert_eq!(recall(&entries, "bert"), [Recalled::Event { text: "Rain.".into(), game_time: None }]);
+        assert!(recall(&entries, "dan").is_empty());
+        assert!(recall(&entries, "").is_empty());
+    }
+}
