@@ -126,6 +126,10 @@ pub struct TurnRecord {
     /// The words spoken to the character.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub text: String,
+    /// What the model was told, word for word, with what was noticed since the turn before. Showing the
+    /// same text again keeps what a model has already read valid; empty in turns that never reached one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub told: String,
     /// What the character answered; a line's number is its place here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<SpokenLine>,
@@ -360,6 +364,7 @@ mod tests {
             speaker: "ann".into(),
             speaker_name: "Ann".into(),
             text: "A key, please.".into(),
+            told: String::new(),
             lines: vec![
                 SpokenLine::spoken("Here."),
                 SpokenLine { heard: 0.25, ..SpokenLine::spoken("Mind it.") },

@@ -41,6 +41,8 @@ pub struct RecentTurn {
     pub speaker_name: String,
     /// The words spoken to the character.
     pub text: String,
+    /// What the model was told, word for word; may be empty.
+    pub told: String,
     /// The answer. Each line ends where it was cut; a line of which nothing was heard is left out.
     pub lines: Vec<SpokenLine>,
     /// What the character felt.
@@ -135,6 +137,7 @@ impl<'a> Notes<'a> {
             speaker: record.speaker.clone(),
             speaker_name: record.speaker_name.clone(),
             text: record.text.clone(),
+            told: record.told.clone(),
             lines: self.lines(record),
             emotion: record.emotion.clone(),
             decisions: record.decisions.clone(),
@@ -202,6 +205,7 @@ mod tests {
             speaker: "ann".into(),
             speaker_name: "Ann".into(),
             text: "Where is it?".into(),
+            told: String::new(),
             lines: lines.iter().copied().map(SpokenLine::spoken).collect(),
             emotion: None,
             decisions: Vec::new(),
