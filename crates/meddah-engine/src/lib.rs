@@ -1,3 +1,4 @@
 //! Placeholder
 
+pub mod emotion;
 pub mod timeline;

@@ -1,0 +1,296 @@
+//! The ten labels, and what each is called elsewhere: one row per label, so that nothing drifts apart.
+//!
+//! Ten, because a model picks among them by likelihood and near-synonyms would split its vote; these ten
+//! look and sound different on a face and in a voice.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::Pad;
+
+/// What a character may feel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmotionLabel {
+    /// Nothing in particular.
+    #[default]
+    Neutral,
+    /// Glad.
+    Joy,
+    /// Fond of whom it talks to.
+    Affection,
+    /// Wanting to know.
+    Curiosity,
+    /// Taken unawares.
+    Surprise,
+    /// Grieved.
+    Sadness,
+    /// Afraid.
+    Fear,
+    /// Angry.
+    Anger,
+    /// Repelled.
+    Disgust,
+    /// Looking down on somebody.
+    Contempt,
+}
+
+/// Not one of the ten words, nor a word known for one of them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{word:?} is not a known emotion")]
+pub struct UnknownEmotion {
+    /// What was written.
+    pub word: String,
+}
+
+impl UnknownEmotion {
+    /// What to write instead.
+    pub fn help(&self) -> String {
+        let names: Vec<&str> = EmotionLabel::ALL.iter().map(|label| label.name()).collect();
+        format!("Use one of: {}.", names.join(", "))
+    }
+}
+
+/// One label's names and place.
+struct Row {
+    name: &'static str,
+    adjective: &'static str,
+    pad: [f32; 3],
+    go_emotions: &'static str,
+    spaff: &'static str,
+    ekman: &'static str,
+    /// Further words of GoEmotions, SPAFF and everyday use that mean this label.
+    also: &'static [&'static str],
+}
+
+/// The rows, in the order of [`EmotionLabel::ALL`].
+///
+/// Places in PAD space are those of ALMA (P. Gebhard, "ALMA: a layered model of affect", AAMAS 2005), which
+/// puts the emotions of the OCC model into the space of A. Mehrabian (1996): joy, love (affection), distress
+/// (sadness), fear, anger and reproach (contempt) are its numbers. ALMA has no surprise, curiosity and
+/// disgust; those three are ours, chosen to lie apart from the others. Neutral is the origin.
+const ROWS: [Row; 10] = [
+    Row {
+        name: "neutral",
+        adjective: "calm",
+        pad: [0.0, 0.0, 0.0],
+        go_emotions: "neutral",
+        spaff: "NEUTRAL",
+        ekman: "neutral",
+        also: &["realization", "stonewalling", "relaxed", "indifferent", "none"],
+    },
+    Row {
+        name: "joy",
+        adjective: "cheerful",
+        pad: [0.4, 0.2, 0.1],
+        go_emotions: "joy",
+        spaff: "JOY",
+        ekman: "happiness",
+        also: &[
+            "happy",
+            "happiness",
+            "joyful",
+            "content",
+            "amusement",
+            "amused",
+            "humor",
+            "tense_humor",
+            "excitement",
+            "excited",
+            "optimism",
+            "hopeful",
+            "pride",
+            "proud",
+            "relief",
+            "relieved",
+            "glad",
+        ],
+    },
+    Row {
+        name: "affection",
+        adjective: "warm",
+        pad: [0.3, 0.1, 0.2],
+        go_emotions: "love",
+        spaff: "AFFECTION",
+        ekman: "happiness",
+        also: &[
+            "love",
+            "loving",
+            "caring",
+            "gratitude",
+            "grateful",
+            "admiration",
+            "approval",
+            "validation",
+            "desire",
+            "friendly",
+            "fond",
+        ],
+    },
+    Row {
+        name: "curiosity",
+        adjective: "curious",
+        pad: [0.2, 0.35, -0.05],
+        go_emotions: "curiosity",
+        spaff: "INTEREST",
+        ekman: "neutral",
+        also: &["interest", "interested", "thoughtful", "intrigued"],
+    },
+    Row {
+        name: "surprise",
+        adjective: "surprised",
+        pad: [0.1, 0.65, -0.25],
+        go_emotions: "surprise",
+        spaff: "SURPRISE",
+        ekman: "surprise",
+        also: &["confusion", "confused", "shocked", "startled", "astonished"],
+    },
+    Row {
+        name: "sadness",
+        adjective: "sad",
+        pad: [-0.4, -0.2, -0.5],
+        go_emotions: "sadness",
+        spaff: "SADNESS",
+        ekman: "sadness",
+        also: &[
+            "grief",
+            "remorse",
+            "disappointment",
+            "disappointed",
+            "embarrassment",
+            "embarrassed",
+            "whining",
+            "gloomy",
+            "melancholy",
+            "hurt",
+            "traumatized",
+            "ashamed",
+        ],
+    },
+    Row {
+        name: "fear",
+        adjective: "afraid",
+        pad: [-0.64, 0.60, -0.43],
+        go_emotions: "fear",
+        spaff: "TENSION",
+        ekman: "fear",
+        also: &[
+            "fearful",
+            "nervousness",
+            "nervous",
+            "tension",
+            "tense",
+            "worried",
+            "concerned",
+            "anxious",
+            "scared",
+            "defensiveness",
+        ],
+    },
+    Row {
+        name: "anger",
+        adjective: "angry",
+        pad: [-0.51, 0.59, 0.25],
+        go_emotions: "anger",
+        spaff: "ANGER",
+        ekman: "anger",
+        also: &["annoyance", "annoyed", "belligerence", "furious", "irritated", "hostile"],
+    },
+    Row {
+        name: "disgust",
+        adjective: "disgusted",
+        pad: [-0.45, 0.25, 0.1],
+        go_emotions: "disgust",
+        spaff: "DISGUST",
+        ekman: "disgust",
+        also: &["revolted"],
+    },
+    Row {
+        name: "contempt",
+        adjective: "scornful",
+        pad: [-0.3, -0.1, 0.4],
+        go_emotions: "disapproval",
+        spaff: "CONTEMPT",
+        ekman: "disgust",
+        also: &["disapproval", "criticism", "domineering", "disdain", "mocking", "contemptuous"],
+    },
+];
+
+impl EmotionLabel {
+    /// All labels; the neutral one first.
+    pub const ALL: [EmotionLabel; 10] = [
+        EmotionLabel::Neutral,
+        EmotionLabel::Joy,
+        EmotionLabel::Affection,
+        EmotionLabel::Curiosity,
+        EmotionLabel::Surprise,
+        EmotionLabel::Sadness,
+        EmotionLabel::Fear,
+        EmotionLabel::Anger,
+        EmotionLabel::Disgust,
+        EmotionLabel::Contempt,
+    ];
+
+    fn row(self) -> &'static Row {
+        &ROWS[self as usize]
+    }
+
+    /// The label as events carry it.
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// The word for somebody who feels so, as it stands in a prompt.
+    pub fn adjective(self) -> &'static str {
+        self.row().adjective
+    }
+
+    /// Its place at `intensity` (0 to 1).
+    pub fn pad(self, intensity: f32) -> Pad {
+        let [pleasure, arousal, dominance] = self.row().pad;
+        Pad { pleasure: pleasure * intensity, arousal: arousal * intensity, dominance: dominance * intensity }
+    }
+
+    /// The nearest of the 28 GoEmotions labels, which sprite packs use as file names.
+    pub fn go_emotions(self) -> &'static str {
+        self.row().go_emotions
+    }
+
+    /// The nearest SPAFF label, which character services use.
+    pub fn spaff(self) -> &'static str {
+        self.row().spaff
+    }
+
+    /// The nearest of Ekman's six, or `neutral`.
+    pub fn ekman(self) -> &'static str {
+        self.row().ekman
+    }
+}
+
+impl fmt::Display for EmotionLabel {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl FromStr for EmotionLabel {
+    type Err = UnknownEmotion;
+
+    /// Reads a label, its adjective, or a word of another label set (`amusement`, `BELLIGERENCE`).
+    fn from_str(word: &str) -> Result<Self, UnknownEmotion> {
+        let wanted = word.trim().to_lowercase().replace([' ', '-'], "_");
+        let known =
+            |row: &Row| row.name == wanted || row.adjective == wanted || row.also.contains(&wanted.as_str());
+        EmotionLabel::ALL
+            .into_iter()
+            .find(|label| known(label.row()))
+            .ok_or_else(|| UnknownEmotion { word: word.to_owned() })
+    }
+}
+
+/// The adjective of a label that is given as a word; none if the word is unknown.
+pub fn adjective(word: &str) -> Option<&'static str> {
+    word.parse::<EmotionLabel>().ok().map(EmotionLabel::adjective)
+}
