@@ -1,0 +1,107 @@
+//! Who may import whom. The dependency graph is the architecture; see docs/decisions/0001.
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use super::Finding;
+
+/// Each crate of the workspace with the crates of the workspace that it may import, for whatever purpose.
+/// No list has `meddah` in it: it joins the others, and what is worth importing belongs into one of them.
+const MAY_IMPORT: [(&str, &[&str]); 9] = [
+    ("meddah-protocol", &[]),
+    ("meddah-engine", &["meddah-protocol"]),
+    ("meddah-inference", &[]),
+    ("meddah-llama", &["meddah-inference"]),
+    ("meddah-speech", &[]),
+    ("meddah-store", &["meddah-engine", "meddah-protocol"]),
+    ("meddah-client", &["meddah-protocol"]),
+    (
+        "meddah",
+        &[
+            "meddah-protocol",
+            "meddah-engine",
+            "meddah-inference",
+            "meddah-llama",
+            "meddah-speech",
+            "meddah-store",
+        ],
+    ),
+    ("xtask", &[]),
+];
+
+/// What is wrong with the directions, from `cargo metadata --no-deps`.
+pub fn check(metadata: &str) -> anyhow::Result<Vec<Finding>> {
+    let metadata: Value = serde_json::from_str(metadata).context("cargo metadata is no JSON")?;
+    let packages = metadata["packages"].as_array().context("cargo metadata names no packages")?;
+    let members: Vec<&str> = packages.iter().filter_map(|package| package["name"].as_str()).collect();
+    let mut findings = Vec::new();
+    for package in packages {
+        let name = package["name"].as_str().context("a package has no name")?;
+        let Some((_, allowed)) = MAY_IMPORT.iter().find(|(member, _)| *member == name) else {
+            let message =
+                "is not among the directions in xtask/src/tidy/directions.rs: say what it may import";
+            findings.push(Finding::new(name, 0, message));
+            continue;
+        };
+        let dependencies = package["dependencies"].as_array().into_iter().flatten();
+        let imported = dependencies.filter_map(|dependency| dependency["name"].as_str());
+        for other in imported.filter(|other| members.contains(other) && !allowed.contains(other)) {
+            let message = format!("must not import {other} (docs/decisions/0001)");
+            findings.push(Finding::new(name, 0, message));
+        }
+    }
+    Ok(findings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(packages: &[(&str, &[&str])]) -> Vec<String> {
+        let packages: Vec<Value> = packages
+            .iter()
+            .map(|(name, imports)| {
+                let imports = imports.iter().map(|name| serde_json::json!({"name": name, "kind": "dev"}));
+                serde_json::json!({"name": name, "dependencies": imports.collect::<Vec<_>>()})
+            })
+            .collect();
+        let metadata = serde_json::json!({ "packages": packages }).to_string();
+        check(&metadata).unwrap().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_shape_of_the_design_passes() {
+        let shape: [(&str, &[&str]); 3] = [
+            ("meddah-protocol", &["serde"]),
+            ("meddah-engine", &["meddah-protocol", "serde"]),
+            ("meddah", &["meddah-protocol", "meddah-engine", "tokio"]),
+        ];
+        assert_eq!(found(&shape), [""; 0]);
+    }
+
+    #[test]
+    fn nobody_imports_the_binary_and_ports_do_not_know_the_engine() {
+        let packages: [(&str, &[&str]); 4] = [
+            ("meddah", &[]),
+            ("meddah-engine", &[]),
+            ("meddah-inference", &["meddah-engine"]),
+            ("xtask", &["meddah"]),
+        ];
+        let expected = [
+            "meddah-inference: must not import meddah-engine (docs/decisions/0001)",
+            "xtask: must not import meddah (docs/decisions/0001)",
+        ];
+        assert_eq!(found(&packages), expected);
+    }
+
+    #[test]
+    fn a_new_crate_must_say_what_it_may_import() {
+        assert!(found(&[("meddah-new", &[])])[0].contains("say what it may import"));
+    }
+
+    #[test]
+    fn output_of_another_kind_is_an_error_and_not_a_pass() {
+        assert!(check("{}").is_err());
+        assert!(check("error: no").is_err());
+    }
+}
