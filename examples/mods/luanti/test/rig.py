@@ -109,14 +109,16 @@ class Rig:
                 raise Failure(f"not in time: {what}")
             time.sleep(POLL_S)
 
-    def wait_text(self, process, pattern, seconds_max, path=None):
+    def wait_text(self, process, pattern, seconds_max, what, path=None):
+        """Waits for a pattern in the output of a process, or in the file at `path`."""
+
         def found():
             if path and not path.exists():
                 return None
             text = path.read_text(encoding="utf-8", errors="replace") if path else process.text()
             return re.search(pattern, text, re.MULTILINE)
 
-        return self.wait(f"{process.name} says {pattern!r}", process, found, seconds_max)
+        return self.wait(f"{process.name}: {what}", process, found, seconds_max)
 
     def left_over(self):
         """Ids of processes that carry this run's mark and still run, whatever group they are in."""

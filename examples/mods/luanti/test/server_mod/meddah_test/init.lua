@@ -12,6 +12,7 @@ for id, name in (minetest.settings:get("meddah_test.cast") or ""):gmatch("([^=,]
 end
 
 local failed_count = 0
+local gate_pos
 
 local function check(name, ok, detail)
 	failed_count = failed_count + (ok and 0 or 1)
@@ -78,10 +79,20 @@ function checks.give_item(done)
 end
 
 function checks.open_door(done)
+	minetest.remove_node(gate_pos)
 	local pos = place_gate(2, 2)
 	meddah.npcs.get(cast[1].id).object:set_pos(beside(1, 2))
 	local ok, result = act(cast[1].id, "open_door", {})
 	check("open_door", ok and minetest.get_node(pos).name == "meddah:gate_open", result)
+	if minetest.get_modpath("doors") then
+		minetest.set_node(pos, { name = "doors:door_wood_a", param2 = 0 })
+		minetest.get_meta(pos):set_string("owner", "somebody else")
+		ok = act(cast[1].id, "open_door", {})
+		check("locked_door", not ok and not doors.get(pos):state())
+		minetest.get_meta(pos):set_string("owner", "")
+		ok, result = act(cast[1].id, "open_door", {})
+		check("wooden_door", ok and doors.get(pos):state(), result)
+	end
 	done()
 end
 
@@ -128,6 +139,21 @@ function checks.strangers(done)
 	check("undeclared", ok == false, result)
 	ok, result = act("nobody", "refuse", {})
 	check("no_body", ok == false, result)
+	local run_count, possible = 0, true
+	meddah.register_action("wave", {
+		description = "Wave to something.",
+		targets = function() return { "moon" } end,
+		available = function() return possible end,
+		run = function() run_count = run_count + 1; return true end,
+	})
+	act(cast[1].id, "wave", {}, "sun")
+	act(cast[1].id, "wave", {})
+	check("other_target", run_count == 0)
+	act(cast[1].id, "wave", {}, "moon")
+	check("listed_target", run_count == 1)
+	possible = false
+	act(cast[1].id, "wave", {}, "moon")
+	check("not_possible", run_count == 1)
 	meddah.register_action("break", { description = "A faulty action.", run = function() error("as planned") end })
 	ok, result = act(cast[1].id, "break", {})
 	check("faulty_action", ok == false, result)
@@ -202,7 +228,7 @@ minetest.register_on_joinplayer(function(joined)
 		for i, character in ipairs(cast) do
 			check("placed_" .. character.id, meddah.npcs.place(beside(3, i * 4 - 6), character.id, character.name))
 		end
-		place_gate(4, 3)
+		gate_pos = place_gate(4, 3)
 		wait_until("session_open", function() return meddah.client.state == "open" end, WAIT_S_MAX, function()
 			tell("talk " .. cast[1].name .. "|" .. cast[2].name)
 		end)
