@@ -1,4 +1,6 @@
 //! Placeholder
 
 pub mod emotion;
+pub mod reply;
 pub mod timeline;
+pub mod world;
