@@ -8,15 +8,15 @@ use super::source::{RustFile, reads};
 pub const TREE: &[&str] =
     &["tree", "--package=meddah-engine", "--edges=normal,no-proc-macro", "--prefix=none", "--format={p}"];
 
-/// Runtimes, sockets, web clients and servers, databases, models, sources of randomness and time.
-const IMPURE_CRATES: [&str; 33] = [
+/// Runtimes, sockets, web clients and servers, databases, models, sources of chance and time. `getrandom` is
+/// not among them: hash tables of the schema validator seed themselves with it.
+const IMPURE_CRATES: [&str; 32] = [
     "async-std",
     "axum",
     "chrono",
     "curl",
     "curl-sys",
     "diesel",
-    "getrandom",
     "hyper",
     "isahc",
     "libsqlite3-sys",
