@@ -1,1 +1,20 @@
-//! Placeholder
+//! Where timelines are kept: the port, and its SQLite adapter.
+//!
+//! A timeline is a tree of branches that only grow. A save is a cursor into it and costs nothing to
+//! keep; a load moves the head. Whatever is read is read *as seen from a cursor*: only its ancestors
+//! exist, so a memory from a future that was loaded away cannot come up.
+
+mod chain;
+mod error;
+mod port;
+mod sqlite;
+#[cfg(any(test, feature = "suite"))]
+pub mod suite;
+mod topic;
+
+pub use error::{StoreError, StoreErrorKind};
+pub use port::{
+    BranchInfo, ENTRIES_PER_APPEND_MAX, ENTRY_BYTES_MAX, EntryFilter, LIST_MAX, LoadBy, Loaded, RECENT_MAX,
+    StateOf, StoredEntry, TimelineInfo, TimelineStore,
+};
+pub use sqlite::{SqliteStore, move_aside};

@@ -239,16 +239,6 @@ impl EntryKind {
         }
     }
 
-    /// The turn that a note amends.
-    pub fn amended_turn(&self) -> Option<&str> {
-        match self {
-            EntryKind::ActionResult { turn, .. } | EntryKind::Heard { turn, .. } if !turn.is_empty() => {
-                Some(turn)
-            }
-            _ => None,
-        }
-    }
-
     fn numbers(&self) -> Vec<f32> {
         match self {
             EntryKind::Turn(turn) => {
@@ -325,12 +315,13 @@ impl Entry {
         match &self.kind {
             EntryKind::Turn(turn) => {
                 id("turn", &turn.turn)?;
-                let named = [("req_id", &turn.req_id), ("speaker", &turn.speaker)];
-                named
-                    .iter()
-                    .filter(|(_, value)| !value.is_empty())
-                    .try_for_each(|(field, value)| id(field, value))?;
+                turn.actions.iter().try_for_each(|action| id("call_id", &action.call_id))?;
+                let optional = [("req_id", &turn.req_id), ("speaker", &turn.speaker)];
+                for (field, value) in optional.into_iter().filter(|(_, value)| !value.is_empty()) {
+                    id(field, value)?;
+                }
             }
+            EntryKind::ActionResult { result, .. } => id("call_id", &result.call_id)?,
             EntryKind::Heard { turn, .. } => id("turn", turn)?,
             EntryKind::Relationship { toward, .. } => id("toward", toward)?,
             _ => {}

@@ -1,0 +1,170 @@
+//! The port: what Meddah asks of any storage.
+
+use async_trait::async_trait;
+use meddah_engine::timeline::{BranchId, Cursor, Entry, TimelineId, TimelineKey};
+
+use crate::StoreError;
+
+/// The most entries that [`TimelineStore::recent`] gives at once; a larger limit is lowered to it.
+pub const RECENT_MAX: usize = 10_000;
+/// The most entries of one append.
+pub const ENTRIES_PER_APPEND_MAX: usize = 1_000;
+/// The largest entry in bytes, as JSON.
+pub const ENTRY_BYTES_MAX: usize = 256 * 1024;
+/// The most timelines or branches that a listing names.
+pub const LIST_MAX: usize = 10_000;
+
+/// A timeline, as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimelineInfo {
+    /// Whose it is.
+    pub key: TimelineKey,
+    /// Its name inside cursors.
+    pub id: TimelineId,
+    /// Where the next entry goes.
+    pub head: Cursor,
+    /// How often a save was loaded. Work that takes long remembers it and gives it to
+    /// [`TimelineStore::append_since`].
+    pub loads: u64,
+    /// When it was begun, milliseconds since 1970.
+    pub created_ms: i64,
+}
+
+/// An entry and its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredEntry {
+    /// The place just after it.
+    pub cursor: Cursor,
+    /// The entry.
+    pub entry: Entry,
+}
+
+/// A branch of a timeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BranchInfo {
+    /// Its number.
+    pub id: BranchId,
+    /// The place it was split off at; absent for the first telling.
+    pub forked_at: Option<Cursor>,
+    /// Its newest place.
+    pub tip: Cursor,
+    /// When it was begun, milliseconds since 1970.
+    pub created_ms: i64,
+}
+
+/// Which entries to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryFilter {
+    /// Every entry of every kind.
+    All,
+    /// The turns and events that this being perceived. The limit counts these; the notes that amend
+    /// them (what was heard, how actions went) come along, whatever their number.
+    PerceivedBy(String),
+    /// The values that this state had, the newest last. A limit of 1 gives the value that holds.
+    State(StateOf),
+}
+
+/// A state that entries replace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateOf {
+    /// The scene.
+    Scene,
+    /// How a character feels.
+    Emotion {
+        /// The character.
+        character: String,
+    },
+    /// How a character stands to somebody.
+    Relationship {
+        /// The character.
+        character: String,
+        /// To whom.
+        toward: String,
+    },
+}
+
+/// How a saved moment is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoadBy {
+    /// By cursor: the exact way.
+    Cursor(Cursor),
+    /// By the name given to `save`; the newest save of that name counts.
+    Name(String),
+    /// The newest moment of the current line of time at or before this game time. Before all of
+    /// them: the beginning.
+    GameTime(i64),
+}
+
+/// The moment that was loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// Where we are now.
+    pub cursor: Cursor,
+    /// Which branch that is.
+    pub branch: BranchId,
+    /// The moment may not be the one meant: it was found by game time, or several moments were saved
+    /// under this name.
+    pub uncertain: bool,
+}
+
+/// Keeps timelines. Any number of tasks may call it at once, on the same timeline too.
+///
+/// A call whose future is dropped may still be carried out.
+#[async_trait]
+pub trait TimelineStore: Send + Sync {
+    /// The timeline of this playthrough; begun if there is none.
+    async fn open(&self, key: &TimelineKey) -> Result<TimelineInfo, StoreError>;
+
+    /// Where the next entry goes.
+    async fn head(&self, key: &TimelineKey) -> Result<Cursor, StoreError>;
+
+    /// Writes entries after the head, all or none, and moves the head behind them. They are on disk
+    /// when it returns. After a load, the first append begins a new branch unless the head is the
+    /// tip of its branch.
+    ///
+    /// A note (`Heard`, `ActionResult`) is given the witnesses of its turn, see
+    /// [`Entry::inherit_witnesses`].
+    async fn append(&self, key: &TimelineKey, entries: Vec<Entry>) -> Result<Cursor, StoreError> {
+        self.append_since(key, None, entries).await
+    }
+
+    /// As [`append`](Self::append), but refused as superseded if the timeline was loaded since
+    /// [`TimelineInfo::loads`] had this value.
+    async fn append_since(
+        &self,
+        key: &TimelineKey,
+        loads: Option<u64>,
+        entries: Vec<Entry>,
+    ) -> Result<Cursor, StoreError>;
+
+    /// The newest entries up to `limit` as seen from `at` (absent: the head), oldest first. Only
+    /// ancestors of that place are seen, whichever branch it is on.
+    async fn recent(
+        &self,
+        key: &TimelineKey,
+        filter: EntryFilter,
+        limit: usize,
+        at: Option<Cursor>,
+    ) -> Result<Vec<StoredEntry>, StoreError>;
+
+    /// Marks the head as a saved moment and gives its cursor, for the game's save file.
+    async fn save(
+        &self,
+        key: &TimelineKey,
+        name: Option<&str>,
+        game_time: Option<i64>,
+    ) -> Result<Cursor, StoreError>;
+
+    /// Moves the head to a saved moment. Nothing is deleted; later moments stay reachable.
+    async fn load(&self, key: &TimelineKey, by: LoadBy) -> Result<Loaded, StoreError>;
+
+    /// The turn that answered this request on the current line of time, if there is one; the newest,
+    /// should the id have been used again.
+    async fn find_request(&self, key: &TimelineKey, req_id: &str) -> Result<Option<StoredEntry>, StoreError>;
+
+    /// The branches, oldest first, at most [`LIST_MAX`].
+    async fn branches(&self, key: &TimelineKey) -> Result<Vec<BranchInfo>, StoreError>;
+
+    /// The timelines, oldest first, at most [`LIST_MAX`].
+    async fn timelines(&self) -> Result<Vec<TimelineInfo>, StoreError>;
+}

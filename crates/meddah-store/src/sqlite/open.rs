@@ -1,0 +1,177 @@
+//! Opening the file: whose it is, whether it is sound, and bringing it up to date.
+//!
+//! Nothing is written before all three are known, so a file that is refused stays as it was.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::error::DAMAGED;
+use crate::{StoreError, StoreErrorKind};
+
+/// "MdTL": marks a file as ours.
+const APPLICATION_ID: i32 = 0x4d64_544c;
+/// What every SQLite file begins with.
+const FILE_START: &[u8; 16] = b"SQLite format 3\0";
+/// Each brings a file one version further; a file's version is how many it has seen.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/001_timelines.sql")];
+/// How long a connection waits for another program's lock.
+const BUSY_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Files up to this size are checked as a whole on opening; that takes about a millisecond per MiB.
+const CHECKED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Prepared statements kept by a connection; there are about twenty.
+const STATEMENTS_MAX: usize = 32;
+/// The journal shrinks to this after a burst, in bytes.
+const JOURNAL_BYTES_KEPT: u64 = 4 * 1024 * 1024;
+/// How many names [`move_aside`] tries.
+const ASIDE_NAMES_MAX: u32 = 1_000;
+
+/// The writer's connection to a file.
+pub(super) fn file(path: &Path) -> Result<Connection, StoreError> {
+    let create_folder = path.parent().map_or(Ok(()), fs::create_dir_all);
+    create_folder.map_err(|error| unreadable(path, &error))?;
+    let bytes = check_start(path)?;
+    let mut connection = connect(path)?;
+    connection.busy_timeout(BUSY_WAIT_MAX)?;
+    check_owner(&connection, path)?;
+    if (1..=CHECKED_BYTES_MAX).contains(&bytes) {
+        check_sound(&connection, path)?;
+    }
+    // Write-ahead logging with a sync at each commit: what is acknowledged survives a power cut.
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "journal_size_limit", JOURNAL_BYTES_KEPT)?;
+    prepare(&mut connection)?;
+    Ok(connection)
+}
+
+/// A second connection to a file that [`file`] has opened.
+pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
+    let connection = connect(path)?;
+    connection.busy_timeout(BUSY_WAIT_MAX)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    // Without URI names: a folder may be called anything. Each connection stays on one thread.
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Ok(Connection::open_with_flags(path, flags)?)
+}
+
+pub(super) fn memory() -> Result<Connection, StoreError> {
+    let mut connection = Connection::open_in_memory()?;
+    prepare(&mut connection)?;
+    Ok(connection)
+}
+
+fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    migrate(connection)
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    // Immediate: a second program that opens the same new file waits here and then finds it made.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version: usize = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    for migration in MIGRATIONS.iter().skip(version) {
+        transaction.execute_batch(migration)?;
+    }
+    if version < MIGRATIONS.len() {
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", MIGRATIONS.len())?;
+    }
+    Ok(transaction.commit()?)
+}
+
+/// Refuses what is no SQLite file; gives the size in bytes, 0 for a new one.
+fn check_start(path: &Path) -> Result<u64, StoreError> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(unreadable(path, &error)),
+    };
+    let bytes = file.metadata().map_err(|error| unreadable(path, &error))?.len();
+    let mut start = [0; FILE_START.len()];
+    if bytes == 0 {
+        return Ok(0);
+    }
+    match file.read_exact(&mut start) {
+        Ok(()) if &start == FILE_START => Ok(bytes),
+        Ok(()) => Err(foreign(path)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(foreign(path)),
+        Err(error) => Err(unreadable(path, &error)),
+    }
+}
+
+/// Refuses another program's SQLite file, and one of a newer version.
+fn check_owner(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let owner: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let tables: i64 = connection.query_one("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let empty = owner == 0 && version == 0 && tables == 0;
+    if owner != APPLICATION_ID && !empty {
+        return Err(foreign(path));
+    }
+    if version > MIGRATIONS.len() as i64 {
+        let message = format!(
+            "{path:?} was written by a newer version (its format is {version}, this knows {})",
+            MIGRATIONS.len()
+        );
+        return Err(StoreError::new(StoreErrorKind::Invalid, message).with_help(
+            "Update Meddah, or choose another data folder with MEDDAH_DATA. The file was left as it is.",
+        ));
+    }
+    Ok(())
+}
+
+fn check_sound(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let verdict: String = connection.query_one("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if verdict == "ok" {
+        return Ok(());
+    }
+    Err(StoreError::new(StoreErrorKind::Corrupt, format!("{path:?} is damaged: {verdict}"))
+        .with_help(DAMAGED))
+}
+
+fn foreign(path: &Path) -> StoreError {
+    StoreError::new(StoreErrorKind::Corrupt, format!("{path:?} is not a memory file of Meddah")).with_help(
+        "Move the file aside, or choose another data folder with MEDDAH_DATA. The file was left as it is.",
+    )
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, format!("{path:?} cannot be opened: {error}"))
+        .with_help("Check that the memory file and its folder exist and may be written to.")
+}
+
+/// Renames a memory file that cannot be opened, with its journal, so that a new one can be begun.
+/// Gives the new name. Nothing is overwritten; close every store on the file first.
+pub fn move_aside(path: &Path) -> Result<PathBuf, StoreError> {
+    let suffixed = |base: &Path, suffix: &str| {
+        let mut name = base.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let free = (1..=ASIDE_NAMES_MAX).map(|number| suffixed(path, &format!(".aside-{number}")));
+    let aside = free.into_iter().find(|name| !name.exists()).ok_or_else(|| {
+        StoreError::new(StoreErrorKind::Invalid, format!("{path:?} was moved aside too often"))
+            .with_help("Delete the copies named `.aside-…` beside it that you do not need.")
+    })?;
+    fs::rename(path, &aside).map_err(|error| unreadable(path, &error))?;
+    for journal in ["-wal", "-shm"] {
+        match fs::rename(suffixed(path, journal), suffixed(&aside, journal)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unreadable(path, &error)),
+            _ => {}
+        }
+    }
+    Ok(aside)
+}

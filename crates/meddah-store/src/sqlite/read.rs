@@ -1,0 +1,205 @@
+//! What only looks: every question is answered as seen from one place.
+
+use meddah_engine::timeline::{BranchId, Cursor, Entry, EntryHash, TimelineKey};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::error::DAMAGED;
+use super::place::{self, Place};
+use super::timeline::Timeline;
+use crate::{
+    BranchInfo, EntryFilter, LIST_MAX, RECENT_MAX, StoreError, StoreErrorKind, StoredEntry, TimelineInfo,
+    topic,
+};
+
+/// The most notes that come along with each entry of an answer, on average.
+const NOTES_PER_ENTRY_MAX: usize = 32;
+
+pub(super) fn head(connection: &Connection, key: &TimelineKey) -> Result<Cursor, StoreError> {
+    let timeline = Timeline::get(connection, key)?;
+    timeline.cursor(connection, timeline.head)
+}
+
+pub(super) fn recent(
+    connection: &mut Connection,
+    key: &TimelineKey,
+    filter: &EntryFilter,
+    limit: usize,
+    at: Option<Cursor>,
+) -> Result<Vec<StoredEntry>, StoreError> {
+    // One transaction, so that all statements see the same moment.
+    let transaction = connection.transaction()?;
+    let timeline = Timeline::get(&transaction, key)?;
+    let at = at.map_or(Ok(timeline.head), |cursor| timeline.place(&transaction, cursor))?;
+    let limit = limit.min(RECENT_MAX);
+    let view = View { connection: &transaction, timeline: timeline.row, at };
+    let mut found = match filter {
+        EntryFilter::All => view.newest_of_all(limit)?,
+        EntryFilter::State(state) => view.newest(&topic::state(state), 0, limit)?,
+        EntryFilter::PerceivedBy(being) => view.perceived(being, limit)?,
+    };
+    found.sort_unstable_by_key(|found| found.seq);
+    found.into_iter().map(|found| entry(&transaction, &timeline, found.row)).collect()
+}
+
+/// The newest entry under a heading, as seen from a place.
+pub(super) fn newest(
+    connection: &Connection,
+    timeline: &Timeline,
+    topic: &str,
+    at: Place,
+) -> Result<Option<StoredEntry>, StoreError> {
+    let view = View { connection, timeline: timeline.row, at };
+    let found = view.newest(topic, 0, 1)?;
+    found.first().map(|found| entry(connection, timeline, found.row)).transpose()
+}
+
+pub(super) fn find_request(
+    connection: &mut Connection,
+    key: &TimelineKey,
+    req_id: &str,
+) -> Result<Option<StoredEntry>, StoreError> {
+    let transaction = connection.transaction()?;
+    let timeline = Timeline::get(&transaction, key)?;
+    newest(&transaction, &timeline, &topic::request(req_id), timeline.head)
+}
+
+/// An entry found, before it is read.
+struct Found {
+    row: i64,
+    seq: u64,
+}
+
+/// A timeline as seen from a place.
+struct View<'a> {
+    connection: &'a Connection,
+    timeline: i64,
+    at: Place,
+}
+
+impl View<'_> {
+    /// What a being perceived, with the notes on it.
+    fn perceived(&self, being: &str, limit: usize) -> Result<Vec<Found>, StoreError> {
+        let mut found = self.newest(&topic::told(being), 0, limit)?;
+        if let Some(oldest) = found.last() {
+            let notes_max = limit * NOTES_PER_ENTRY_MAX;
+            found.extend(self.newest(&topic::note(being), oldest.seq, notes_max)?);
+        }
+        Ok(found)
+    }
+
+    /// Entries under a heading from `seq_min` on, the newest first.
+    ///
+    /// Branch by branch backwards, but only over branches that have anything under the heading: a
+    /// character who was not met for a thousand loads is found as fast as one met just now.
+    fn newest(&self, topic: &str, seq_min: u64, limit: usize) -> Result<Vec<Found>, StoreError> {
+        let mut stretch = self.connection.prepare_cached(include_str!("sql/posting_stretch.sql"))?;
+        let mut older = self.connection.prepare_cached(include_str!("sql/posting_older_branch.sql"))?;
+        let mut found: Vec<Found> = Vec::new();
+        let mut next = Some(self.at);
+        while let Some(at) = next.filter(|at| found.len() < limit && at.seq >= seq_min) {
+            let left = limit - found.len();
+            let rows = stretch
+                .query_map(params![self.timeline, topic, at.branch, seq_min, at.seq, left], |row| {
+                    Ok(Found { row: row.get(0)?, seq: row.get(1)? })
+                })?;
+            for row in rows {
+                found.push(row?);
+            }
+            let branch: Option<u32> =
+                older.query_one(params![self.timeline, topic, at.branch], |row| row.get(0)).optional()?;
+            next = match branch {
+                Some(branch) => place::back_to(self.connection, self.timeline, at.branch, branch)?,
+                None => None,
+            };
+        }
+        Ok(found)
+    }
+
+    /// Entries of every kind, the newest first.
+    fn newest_of_all(&self, limit: usize) -> Result<Vec<Found>, StoreError> {
+        let mut stretch = self.connection.prepare_cached(include_str!("sql/entry_stretch.sql"))?;
+        let mut found: Vec<Found> = Vec::new();
+        let mut next = Some(self.at);
+        while let Some(at) = next.filter(|_| found.len() < limit) {
+            let left = limit - found.len();
+            let rows = stretch.query_map(params![self.timeline, at.branch, at.seq, left], |row| {
+                Ok(Found { row: row.get(0)?, seq: row.get(1)? })
+            })?;
+            for row in rows {
+                found.push(row?);
+            }
+            next = place::forked_at(self.connection, self.timeline, at.branch)?;
+        }
+        Ok(found)
+    }
+}
+
+fn entry(connection: &Connection, timeline: &Timeline, row: i64) -> Result<StoredEntry, StoreError> {
+    let mut statement = connection.prepare_cached(include_str!("sql/entry_get.sql"))?;
+    let (place, hash, body): (Place, [u8; 8], String) = statement.query_one(params![row], |row| {
+        Ok((Place { branch: row.get(0)?, seq: row.get(1)? }, row.get(2)?, row.get(3)?))
+    })?;
+    let entry: Entry = serde_json::from_str(&body).map_err(|error| {
+        // Only the place: the error's text may hold what a player said.
+        let message =
+            format!("entry {}.{} cannot be read (column {})", place.branch, place.seq, error.column());
+        StoreError::new(StoreErrorKind::Corrupt, message).with_help(DAMAGED)
+    })?;
+    Ok(StoredEntry { cursor: timeline.cursor_with(place, EntryHash(hash)), entry })
+}
+
+/// The newest place on the way back from the head at or before a game time.
+pub(super) fn at_game_time(
+    connection: &Connection,
+    timeline: &Timeline,
+    game_time: i64,
+) -> Result<Place, StoreError> {
+    let mut statement = connection.prepare_cached(include_str!("sql/newest_by_game_time.sql"))?;
+    let mut next = Some(timeline.head);
+    while let Some(at) = next {
+        let seq: Option<u64> =
+            statement.query_one(params![timeline.row, at.branch, at.seq, game_time], |row| row.get(0))?;
+        if let Some(seq) = seq {
+            return Ok(Place { branch: at.branch, seq });
+        }
+        next = place::forked_at(connection, timeline.row, at.branch)?;
+    }
+    let timed: bool = connection
+        .prepare_cached(include_str!("sql/any_game_time.sql"))?
+        .query_one(params![timeline.row], |row| row.get(0))?;
+    if timed {
+        return Ok(Place::BEGINNING);
+    }
+    Err(StoreError::new(StoreErrorKind::NotFound, "no moment of this timeline has a game time")
+        .with_help("Send `game_time` with the scene, or load by the cursor of a `saved` event."))
+}
+
+pub(super) fn branches(
+    connection: &mut Connection,
+    key: &TimelineKey,
+) -> Result<Vec<BranchInfo>, StoreError> {
+    let transaction = connection.transaction()?;
+    let timeline = Timeline::get(&transaction, key)?;
+    let mut statement = transaction.prepare_cached(include_str!("sql/branch_list.sql"))?;
+    let mut rows = statement.query(params![timeline.row, LIST_MAX])?;
+    let mut branches = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (number, parent, fork_seq, tip_seq) =
+            (row.get(0)?, row.get::<_, Option<u32>>(1)?, row.get(2)?, row.get(3)?);
+        let fork = parent.map(|parent| Place { branch: parent, seq: fork_seq });
+        branches.push(BranchInfo {
+            id: BranchId(number),
+            forked_at: fork.map(|fork| timeline.cursor(&transaction, fork)).transpose()?,
+            tip: timeline.cursor(&transaction, Place { branch: number, seq: tip_seq })?,
+            created_ms: row.get(4)?,
+        });
+    }
+    Ok(branches)
+}
+
+pub(super) fn timelines(connection: &mut Connection) -> Result<Vec<TimelineInfo>, StoreError> {
+    let transaction = connection.transaction()?;
+    let mut statement = transaction.prepare_cached(include_str!("sql/timeline_list.sql"))?;
+    let rows = statement.query_map(params![LIST_MAX], Timeline::from_row)?;
+    rows.map(|timeline| timeline?.info(&transaction)).collect()
+}

@@ -1,0 +1,1 @@
+SELECT branch, seq, hash, body FROM entry WHERE id = ?1;

@@ -1,0 +1,1 @@
+SELECT hash FROM entry WHERE timeline = ?1 AND branch = ?2 AND seq = ?3;

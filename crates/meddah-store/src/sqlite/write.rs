@@ -1,0 +1,212 @@
+//! What changes the file: begin, append, save, load. Each is one transaction.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use meddah_engine::timeline::{BranchId, Cursor, Entry, TimelineKey};
+use meddah_protocol::check_id;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use super::place::{self, Place};
+use super::read;
+use super::timeline::{Timeline, check_key};
+use crate::{
+    ENTRIES_PER_APPEND_MAX, ENTRY_BYTES_MAX, LoadBy, Loaded, StoreError, StoreErrorKind, TimelineInfo, chain,
+    topic,
+};
+
+fn begin(connection: &mut Connection) -> Result<Transaction<'_>, StoreError> {
+    // Immediate: what is read stays true until the commit, whatever other programs do.
+    Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+pub(super) fn open(connection: &mut Connection, key: &TimelineKey) -> Result<TimelineInfo, StoreError> {
+    if let Some(timeline) = Timeline::find(connection, key)? {
+        return timeline.info(connection);
+    }
+    check_key(key)?;
+    let transaction = begin(connection)?;
+    let now_ms = now_ms();
+    let mut insert = transaction.prepare_cached(include_str!("sql/timeline_insert.sql"))?;
+    let begun = insert.execute(params![key.world, key.player, now_ms])?;
+    drop(insert);
+    let timeline = Timeline::get(&transaction, key)?;
+    // Another program may have begun it in between.
+    if begun > 0 {
+        let first: Option<u32> = None;
+        transaction.prepare_cached(include_str!("sql/branch_insert.sql"))?.execute(params![
+            timeline.row,
+            0,
+            first,
+            0,
+            0,
+            0,
+            now_ms
+        ])?;
+    }
+    let info = timeline.info(&transaction)?;
+    transaction.commit()?;
+    Ok(info)
+}
+
+pub(super) fn append(
+    connection: &mut Connection,
+    key: &TimelineKey,
+    loads: Option<u64>,
+    entries: Vec<Entry>,
+) -> Result<Cursor, StoreError> {
+    if entries.len() > ENTRIES_PER_APPEND_MAX {
+        let message =
+            format!("an append has at most {ENTRIES_PER_APPEND_MAX} entries, this has {}", entries.len());
+        return Err(
+            StoreError::new(StoreErrorKind::Invalid, message).with_help("Append them in several goes.")
+        );
+    }
+    entries.iter().try_for_each(Entry::check)?;
+    let transaction = begin(connection)?;
+    let mut timeline = Timeline::get(&transaction, key)?;
+    if loads.is_some_and(|loads| loads != timeline.loads) {
+        return Err(StoreError::new(StoreErrorKind::Superseded, "a save was loaded since this was begun"));
+    }
+    let mut cursor = timeline.cursor(&transaction, timeline.head)?;
+    if entries.is_empty() {
+        return Ok(cursor);
+    }
+    timeline.head.branch = branch_to_grow(&transaction, &timeline)?;
+    for entry in entries {
+        cursor = append_one(&transaction, &mut timeline, cursor, entry)?;
+    }
+    timeline.write_head(&transaction)?;
+    transaction.prepare_cached(include_str!("sql/branch_set_tip.sql"))?.execute(params![
+        timeline.row,
+        timeline.head.branch,
+        timeline.head.seq
+    ])?;
+    transaction.commit()?;
+    Ok(cursor)
+}
+
+/// The head's branch if the head is its tip, else a new one.
+fn branch_to_grow(transaction: &Transaction<'_>, timeline: &Timeline) -> Result<u32, StoreError> {
+    let head = timeline.head;
+    let branch = place::branch(transaction, timeline.row, head.branch)?;
+    match branch {
+        Some(branch) if branch.tip_seq == head.seq => Ok(head.branch),
+        _ => place::fork(transaction, timeline.row, head, now_ms()),
+    }
+}
+
+/// Writes one entry behind the head, on the head's branch, and moves the head.
+fn append_one(
+    transaction: &Transaction<'_>,
+    timeline: &mut Timeline,
+    before: Cursor,
+    mut entry: Entry,
+) -> Result<Cursor, StoreError> {
+    if let Some(topic) = topic::amended(&entry.kind) {
+        let turn = read::newest(transaction, timeline, &topic, timeline.head)?;
+        if let Some(turn) = turn {
+            entry.inherit_witnesses(&turn.entry);
+        }
+    }
+    let body = body_of(&entry)?;
+    let hash = chain::after(before.hash, &body);
+    let place = Place { branch: timeline.head.branch, seq: timeline.head.seq + 1 };
+    transaction.prepare_cached(include_str!("sql/entry_insert.sql"))?.execute(params![
+        timeline.row,
+        place.branch,
+        place.seq,
+        hash.0,
+        entry.game_time,
+        body
+    ])?;
+    let row = transaction.last_insert_rowid();
+    let mut topics = topic::of(&entry);
+    topics.sort_unstable();
+    topics.dedup();
+    let mut insert = transaction.prepare_cached(include_str!("sql/posting_insert.sql"))?;
+    for topic in topics {
+        insert.execute(params![timeline.row, topic, place.branch, place.seq, row])?;
+    }
+    timeline.head = place;
+    Ok(timeline.cursor_with(place, hash))
+}
+
+fn body_of(entry: &Entry) -> Result<String, StoreError> {
+    let body = serde_json::to_string(entry).map_err(|error| {
+        StoreError::new(StoreErrorKind::Invalid, format!("an entry cannot be written: {error}"))
+    })?;
+    if body.len() <= ENTRY_BYTES_MAX {
+        return Ok(body);
+    }
+    let message = format!("an entry has at most {ENTRY_BYTES_MAX} bytes, this has {}", body.len());
+    Err(StoreError::new(StoreErrorKind::Invalid, message)
+        .with_help("Send shorter texts or action arguments."))
+}
+
+pub(super) fn save(
+    connection: &mut Connection,
+    key: &TimelineKey,
+    name: Option<&str>,
+    game_time: Option<i64>,
+) -> Result<Cursor, StoreError> {
+    if let Some(name) = name {
+        check_id("name", name)
+            .map_err(|error| StoreError::new(StoreErrorKind::Invalid, error.message).with_help(error.help))?;
+    }
+    let transaction = begin(connection)?;
+    let timeline = Timeline::get(&transaction, key)?;
+    let Place { branch, seq } = timeline.head;
+    transaction.prepare_cached(include_str!("sql/save_point_insert.sql"))?.execute(params![
+        timeline.row,
+        branch,
+        seq,
+        name,
+        game_time,
+        now_ms()
+    ])?;
+    let cursor = timeline.cursor(&transaction, timeline.head)?;
+    transaction.commit()?;
+    Ok(cursor)
+}
+
+pub(super) fn load(
+    connection: &mut Connection,
+    key: &TimelineKey,
+    by: &LoadBy,
+) -> Result<Loaded, StoreError> {
+    let transaction = begin(connection)?;
+    let mut timeline = Timeline::get(&transaction, key)?;
+    let (place, uncertain) = match by {
+        LoadBy::Cursor(cursor) => (timeline.place(&transaction, *cursor)?, false),
+        LoadBy::Name(name) => saved_as(&transaction, &timeline, name)?,
+        LoadBy::GameTime(game_time) => (read::at_game_time(&transaction, &timeline, *game_time)?, true),
+    };
+    timeline.head = place;
+    timeline.loads += 1;
+    timeline.write_head(&transaction)?;
+    let cursor = timeline.cursor(&transaction, place)?;
+    transaction.commit()?;
+    Ok(Loaded { cursor, branch: BranchId(place.branch), uncertain })
+}
+
+fn saved_as(
+    transaction: &Transaction<'_>,
+    timeline: &Timeline,
+    name: &str,
+) -> Result<(Place, bool), StoreError> {
+    let mut statement = transaction.prepare_cached(include_str!("sql/save_point_by_name.sql"))?;
+    let found = statement.query_one(params![timeline.row, name], |row| {
+        Ok((Place { branch: row.get(0)?, seq: row.get(1)? }, row.get(2)?))
+    });
+    found.optional()?.ok_or_else(|| {
+        let shown: String = name.chars().take(40).collect();
+        StoreError::new(StoreErrorKind::NotFound, format!("no save is named {shown:?}")).with_help(
+            "Give `load` a name that was given to `save` before, or the cursor of a `saved` event.",
+        )
+    })
+}
