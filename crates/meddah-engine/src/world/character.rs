@@ -1,0 +1,201 @@
+//! A character as its author writes it down: who they are, how they talk, what they know.
+//!
+//! The comments on the fields are read by authors: they become the descriptions in the JSON schema that
+//! an editor shows while typing. The file is kept flat and short, because a small model reads the whole
+//! of it before every conversation.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::error::WorldErrors;
+use super::{limits::*, schema};
+use crate::emotion::EmotionLabel;
+
+/// A character of a world: the file `characters/ID.toml`. The id is the name of the file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Character {
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub id: String,
+    /// The name as others say it.
+    #[schemars(length(min = 1, max = NAME_CHARS_MAX), example = &"Mira")]
+    pub name: String,
+    /// How others speak of the character, for example "she/her".
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = NAME_CHARS_MAX), example = "she/her")]
+    pub pronouns: String,
+    /// What the character is in this world, in a few words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = SENTENCE_CHARS_MAX), example = "innkeeper of the Lantern")]
+    pub role: String,
+    /// Who the character is, in a few plain sentences. Up to 120 words also suit a small model.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = TEXT_CHARS_MAX), example = "Mira runs the inn alone. She likes order.")]
+    pub description: String,
+    /// A few traits, one or two words each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = LIST_MAX), inner(length(min = 1, max = SENTENCE_CHARS_MAX)))]
+    #[schemars(extend("examples" = [["warm", "curious"]]))]
+    pub personality: Vec<String>,
+    /// What the character knows and others may not. A sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = LIST_MAX), inner(length(min = 1, max = SENTENCE_CHARS_MAX)))]
+    #[schemars(extend("examples" = [["The cellar door sticks in wet weather."]]))]
+    pub knows: Vec<String>,
+    /// What the character has no idea of. A few words each: "who stole the bell".
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = LIST_MAX), inner(length(min = 1, max = SENTENCE_CHARS_MAX)))]
+    #[schemars(extend("examples" = [["who stole the bell"]]))]
+    pub does_not_know: Vec<String>,
+    /// What the character wants, the most important first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = LIST_MAX), inner(length(min = 1, max = SENTENCE_CHARS_MAX)))]
+    #[schemars(extend("examples" = [["keep the peace in the house"]]))]
+    pub goals: Vec<String>,
+    /// How the character feels when the story begins.
+    #[serde(default = "neutral", skip_serializing_if = "is_neutral")]
+    #[schemars(extend("enum" = mood_labels()), example = &"neutral")]
+    pub mood: String,
+    /// What the character says when no model can answer. Plain lines that fit almost anywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = LIST_MAX), inner(length(min = 1, max = SENTENCE_CHARS_MAX)))]
+    #[schemars(extend("examples" = [["Give me a moment, will you?"]]))]
+    pub fallback_lines: Vec<String>,
+    /// How the character talks.
+    #[serde(default, skip_serializing_if = "Speech::is_empty")]
+    pub speech: Speech,
+    /// How the character stands to others: their id, then a sentence. `player` is the player.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = LIST_MAX), inner(length(min = 1, max = SENTENCE_CHARS_MAX)))]
+    pub relationships: BTreeMap<String, String>,
+    /// How the character sounds.
+    #[serde(default, skip_serializing_if = "Voice::is_default")]
+    pub voice: Voice,
+    /// What the character tells nobody until the game says that a condition holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = LIST_MAX))]
+    pub secrets: Vec<Secret>,
+}
+
+/// How a character talks.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Speech {
+    /// The manner of speaking, in a sentence.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = SENTENCE_CHARS_MAX), example = "Short and friendly. Never swears.")]
+    pub style: String,
+    /// The longest answer in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 5, max = 400), example = 40, with = "u32")]
+    pub words_max: Option<u32>,
+    /// Two or three exchanges that show the voice. They teach a small model more than any rule.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = SAMPLES_MAX))]
+    pub samples: Vec<Sample>,
+}
+
+/// Something said to the character, and the answer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sample {
+    /// What the player says.
+    #[schemars(length(min = 1, max = SENTENCE_CHARS_MAX), example = "Any rooms left?")]
+    pub player: String,
+    /// What the character answers.
+    #[schemars(length(min = 1, max = SENTENCE_CHARS_MAX), example = "One. It has a window and a draught.")]
+    pub reply: String,
+    /// How the character feels while answering.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = mood_labels()), example = &"joy", with = "String")]
+    pub emotion: Option<String>,
+    /// The name of the action that goes with the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = NAME_CHARS_MAX), example = &"give_item", with = "String")]
+    pub action: Option<String>,
+}
+
+/// How a character sounds. Everything is optional; Meddah chooses a voice where none is named.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Voice {
+    /// A voice on this computer; `meddah voices` lists them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = NAME_CHARS_MAX), example = "en_US-joe-medium", with = "String")]
+    pub name: Option<String>,
+    /// Which speaker, where a voice has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 9999), example = 0, with = "u32")]
+    pub speaker: Option<u32>,
+    /// 1.0 is the usual speed, 0.9 a little slower.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.5, max = 2.0), example = 1.0, with = "f64")]
+    pub speed: Option<f64>,
+    /// The voice to use at an online service: the service's name, then its name for the voice.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = LIST_MAX), inner(length(min = 1, max = NAME_CHARS_MAX)))]
+    pub services: BTreeMap<String, String>,
+}
+
+/// What a character keeps to itself. It reaches no model before its condition holds, so no trick of a
+/// player can get it out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Secret {
+    /// The secret, in a sentence or two.
+    #[schemars(length(min = 1, max = TEXT_CHARS_MAX), example = "The key is under the third stone.")]
+    pub text: String,
+    /// The name of the condition that the game reports, in the mod's own words.
+    #[schemars(length(min = 1, max = SENTENCE_CHARS_MAX), example = &"helped_mira")]
+    pub condition: String,
+}
+
+impl Character {
+    /// A character sent as data. `id` comes from the address; an `id` inside must be the same.
+    pub fn from_json(id: &str, value: Value) -> Result<Character, WorldErrors> {
+        let file = format!("character `{id}`");
+        let value = schema::take_id(&file, id, value)?;
+        let mut character: Character = schema::character().read_json(&file, value)?;
+        character.id = id.to_owned();
+        Ok(character)
+    }
+
+    /// The character as data, with its `id`.
+    pub fn to_json(&self) -> Value {
+        schema::with_id(&self.id, self)
+    }
+
+    /// The text of `characters/ID.toml`.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("a character has text keys and finite numbers only")
+    }
+}
+
+impl Speech {
+    fn is_empty(&self) -> bool {
+        *self == Speech::default()
+    }
+}
+
+impl Voice {
+    fn is_default(&self) -> bool {
+        *self == Voice::default()
+    }
+}
+
+/// The words that `mood` and `emotion` may have.
+pub(super) fn mood_labels() -> Value {
+    EmotionLabel::ALL.iter().map(|label| label.name()).collect()
+}
+
+fn neutral() -> String {
+    EmotionLabel::Neutral.name().to_owned()
+}
+
+fn is_neutral(mood: &str) -> bool {
+    mood == EmotionLabel::Neutral.name()
+}

@@ -1,0 +1,133 @@
+//! World packs: the folder of text files that an author writes, read into a [`World`].
+//!
+//! Text comes in, a world or a list of mistakes goes out; reading the disk is somebody else's work. All
+//! mistakes of all files are found in one go, each with its line and a way out.
+
+mod action;
+mod character;
+mod check;
+mod cross;
+mod document;
+mod error;
+mod keys;
+mod limits;
+mod lore;
+mod pack;
+mod schema;
+mod syntax;
+mod wording;
+
+use std::collections::BTreeMap;
+
+use meddah_protocol::ActionDeclaration;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use action::TARGET_PRESENT;
+pub use character::{Character, Sample, Secret, Speech, Voice};
+pub use cross::PLAYER_ID;
+pub use document::FILE_BYTES_MAX;
+pub use error::{ERRORS_MAX, ERRORS_SHOWN_MAX, Position, WARNINGS_MAX, Warning, WorldError, WorldErrors};
+pub use keys::LORE_SCAN_BYTES_MAX;
+pub use limits::*;
+pub use lore::{LoreEntry, LoreQuery, matching};
+pub use schema::schemas;
+
+/// A world and everybody in it. `world.toml` holds the first few fields.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct World {
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub id: String,
+    /// The name of the world.
+    #[schemars(length(min = 1, max = NAME_CHARS_MAX), example = "The Lantern")]
+    pub name: String,
+    /// The language that the characters speak: "en", "de", "tr", "pt-BR".
+    #[serde(default = "english")]
+    #[schemars(regex(pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$"), example = &"en")]
+    pub language: String,
+    /// The mood of the stories, in a few words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = SENTENCE_CHARS_MAX), example = "warm, with a little mystery")]
+    pub tone: String,
+    /// Whom the content suits.
+    #[serde(default)]
+    #[schemars(schema_with = "rating_schema")]
+    pub rating: Rating,
+    /// Whether characters may describe what they do, as in "*wipes a glass*".
+    #[serde(default = "allowed")]
+    #[schemars(example = true)]
+    pub narration: bool,
+    /// What everybody in this world knows, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = LIST_MAX), inner(length(min = 1, max = SENTENCE_CHARS_MAX)))]
+    #[schemars(extend("examples" = [["The village lies by a great forest."]]))]
+    pub everybody_knows: Vec<String>,
+    /// By id.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub characters: BTreeMap<String, Character>,
+    /// In the order of the files.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub lore: Vec<LoreEntry>,
+    /// What the game offers unless it declares other actions at run time. A target list of
+    /// [`TARGET_PRESENT`] alone stands for the ids present in the scene.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub actions: Vec<ActionDeclaration>,
+}
+
+/// Whom the content of a world suits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rating {
+    /// No cruelty, no swearing.
+    #[default]
+    Everyone,
+    /// Danger and some rough words.
+    Teen,
+    /// For adults.
+    Mature,
+}
+
+/// A file of a pack as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackFile {
+    /// Within the pack's folder, with `/` between folders: `characters/mira.toml`.
+    pub path: String,
+    /// The content.
+    pub text: String,
+}
+
+impl World {
+    /// Reads a pack. `id` is what games call the world: the name of its folder.
+    pub fn from_files(id: &str, files: &[PackFile]) -> Result<(World, Vec<Warning>), WorldErrors> {
+        pack::assemble(id, files)
+    }
+
+    /// The lore that the talk calls up for a character.
+    pub fn lore_for(&self, query: &LoreQuery<'_>) -> Vec<&LoreEntry> {
+        matching(&self.lore, query)
+    }
+}
+
+fn rating_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "string",
+        "enum": [Rating::Everyone, Rating::Teen, Rating::Mature],
+        "examples": [Rating::Everyone],
+    })
+}
+
+fn english() -> String {
+    "en".to_owned()
+}
+
+fn allowed() -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests;
