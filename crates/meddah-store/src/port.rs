@@ -159,7 +159,8 @@ pub trait TimelineStore: Send + Sync {
     async fn load(&self, key: &TimelineKey, by: LoadBy) -> Result<Loaded, StoreError>;
 
     /// The turn that answered this request on the current line of time, if there is one; the newest,
-    /// should the id have been used again.
+    /// should the id have been used again. Games number requests anew in each session, so an old
+    /// answer is for the caller to tell apart.
     async fn find_request(&self, key: &TimelineKey, req_id: &str) -> Result<Option<StoredEntry>, StoreError>;
 
     /// The branches, oldest first, at most [`LIST_MAX`].

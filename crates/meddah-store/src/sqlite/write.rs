@@ -137,15 +137,19 @@ fn append_one(
 }
 
 fn body_of(entry: &Entry) -> Result<String, StoreError> {
-    let body = serde_json::to_string(entry).map_err(|error| {
-        StoreError::new(StoreErrorKind::Invalid, format!("an entry cannot be written: {error}"))
-    })?;
-    if body.len() <= ENTRY_BYTES_MAX {
-        return Ok(body);
+    let refused = |message: String| {
+        StoreError::new(StoreErrorKind::Invalid, message)
+            .with_help("Send shorter texts or simpler action arguments.")
+    };
+    let body = serde_json::to_string(entry).map_err(|_| refused("an entry cannot be written".to_owned()))?;
+    if body.len() > ENTRY_BYTES_MAX {
+        let message = format!("an entry has at most {ENTRY_BYTES_MAX} bytes, this has {}", body.len());
+        return Err(refused(message));
     }
-    let message = format!("an entry has at most {ENTRY_BYTES_MAX} bytes, this has {}", body.len());
-    Err(StoreError::new(StoreErrorKind::Invalid, message)
-        .with_help("Send shorter texts or action arguments."))
+    // Arguments may be nested deeper than a reader goes. What cannot be read back would make every
+    // later recall fail, so it is not written.
+    serde_json::from_str::<Entry>(&body).map_err(|_| refused("an entry is nested too deeply".to_owned()))?;
+    Ok(body)
 }
 
 pub(super) fn save(

@@ -1,6 +1,6 @@
 //! Cases about writing and reading.
 
-use meddah_engine::timeline::{CalledAction, Entry, EntryKind, TimelineKey, project};
+use meddah_engine::timeline::{CalledAction, DecisionRecord, Entry, EntryKind, TimelineKey, project};
 use meddah_protocol::{ActionResult, Scene};
 use tokio::task::JoinSet;
 
@@ -178,7 +178,14 @@ pub async fn an_append_is_written_whole_or_not_at_all(store: Store) {
     let mut huge = event(3, &["mira"]);
     huge.kind = EntryKind::Event { text: "x".repeat(ENTRY_BYTES_MAX) };
     let endless = entry(4, EntryKind::Heard { turn: "t".into(), line: 0, fraction: f32::NAN }, None, &[]);
-    for bad in [nameless, huge, endless] {
+    let mut nested = turn(5, "t5", "mira", &[]);
+    if let EntryKind::Turn(record) = &mut nested.kind {
+        let deep = (0..126).fold(serde_json::Value::Null, |inner, _| serde_json::json!([inner]));
+        let arguments = Some(deep);
+        record.decisions =
+            vec![DecisionRecord { decision: "action".into(), choice: "give".into(), arguments }];
+    }
+    for bad in [nameless, huge, endless, nested] {
         let result = store.append(&key(), vec![event(1, &["mira"]), bad]).await;
         assert_refused(result, StoreErrorKind::Invalid);
     }

@@ -87,7 +87,7 @@ fn acknowledged_entries_survive_a_kill() {
     let mut total = 0;
     for round in 0..ROUNDS {
         // Spread over the time of several appends, without a source of randomness.
-        let acknowledged = killed_after(&path, Duration::from_micros(200 + (round * 7_919) % 23_000));
+        let acknowledged = killed_after(&path, Duration::from_micros(200 + (round * 7_919) % 60_000));
         assert!(!acknowledged.is_empty(), "round {round} wrote nothing");
         let store = SqliteStore::open(&path).expect("sound after the kill");
         runtime().block_on(async {
