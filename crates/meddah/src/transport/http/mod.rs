@@ -1,0 +1,105 @@
+//! The HTTP routes. A handler reads its arguments, calls the sidecar and writes the answer; no more.
+
+mod answer;
+mod body;
+mod sessions;
+mod stream;
+mod talk;
+mod worlds;
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use meddah_protocol::{ErrorCode, LadderState, PROTOCOL_VERSION, WireError};
+use serde::Serialize;
+
+use super::{App, guard, websocket};
+
+pub(super) use answer::Failed;
+pub use body::BODY_BYTES_MAX;
+pub(super) use body::parse_json;
+pub(super) use stream::HEARTBEAT;
+
+/// All routes, behind the guard.
+pub(super) fn router(app: Arc<App>) -> Router {
+    let character = get(worlds::get_character).put(worlds::put_character).delete(worlds::delete_character);
+    let lore = get(worlds::get_lore).put(worlds::put_lore).delete(worlds::delete_lore);
+    Router::new()
+        .route("/v1/health", get(health))
+        .route("/v1/talk", post(talk::talk))
+        .route("/v1/sessions", post(sessions::open))
+        .route("/v1/sessions/{session}", axum::routing::delete(sessions::close))
+        .route("/v1/sessions/{session}/commands", post(sessions::commands))
+        .route("/v1/sessions/{session}/events", get(sessions::events))
+        .route("/v1/worlds/{world}/characters", get(worlds::characters))
+        .route("/v1/worlds/{world}/characters/{id}", character)
+        .route("/v1/worlds/{world}/lore/{id}", lore)
+        .route("/v1/audio/{id}", get(audio))
+        .route("/v1/ws", get(websocket::open))
+        .fallback(no_route)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(app.clone(), guarded))
+        .with_state(app)
+}
+
+/// The guard comes before everything else, so that a refused request learns nothing.
+async fn guarded(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let origin = app.guard.origin(&parts.headers);
+    let mut response = match app.guard.check(&parts) {
+        Err(error) => Failed(error).into_response(),
+        Ok(()) if guard::is_preflight(&parts) => {
+            let mut response = StatusCode::NO_CONTENT.into_response();
+            guard::allow_methods(response.headers_mut(), &parts.headers);
+            response
+        }
+        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+    };
+    if let Some(origin) = origin {
+        guard::allow_origin(response.headers_mut(), origin);
+    }
+    response
+}
+
+#[derive(Serialize)]
+struct Health {
+    name: &'static str,
+    version: &'static str,
+    protocol: u32,
+    ready: bool,
+    ladder: Vec<LadderState>,
+}
+
+async fn health(State(app): State<Arc<App>>) -> Json<Health> {
+    Json(Health {
+        name: "meddah",
+        version: env!("CARGO_PKG_VERSION"),
+        protocol: PROTOCOL_VERSION,
+        ready: !app.stop.is_cancelled(),
+        ladder: app.sidecar.ladder(),
+    })
+}
+
+async fn audio() -> Failed {
+    let error = WireError::new(ErrorCode::Unsupported, "this build cannot speak aloud yet");
+    Failed(error.with_help("Show the text of the `line` events."))
+}
+
+async fn no_route(uri: Uri) -> Failed {
+    let path: String = uri.path().chars().take(80).collect();
+    let error = WireError::new(ErrorCode::NotFound, format!("there is no route {path}"));
+    Failed(error.with_help("Routes begin with /v1/, for example `POST /v1/talk` and `GET /v1/health`."))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Response {
+    let path: String = uri.path().chars().take(80).collect();
+    let method: String = method.as_str().chars().take(20).collect();
+    let error = WireError::new(ErrorCode::InvalidRequest, format!("{path} does not take {method}"));
+    let error = error.with_help("The `Allow` header of this answer names the methods that it takes.");
+    (StatusCode::METHOD_NOT_ALLOWED, Failed(error).body()).into_response()
+}

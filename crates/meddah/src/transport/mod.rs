@@ -1,0 +1,130 @@
+//! How games reach the sidecar: HTTP and WebSocket on the loopback address, no other.
+//!
+//! A transport decodes commands, hands them to a session and encodes the session's events. It decides
+//! nothing: the event log of the session is its only buffer, so every transport shows the same events,
+//! and a slow reader costs a place in that log and no memory.
+
+mod commands;
+mod guard;
+mod http;
+mod listen;
+mod runtime_file;
+mod websocket;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use meddah_protocol::{ErrorCode, PROTOCOL_VERSION, WireError};
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::sidecar::{Sidecar, unguessable};
+use guard::Guard;
+use runtime_file::RuntimeFile;
+
+pub use commands::COMMANDS_MAX;
+pub use http::BODY_BYTES_MAX;
+pub use listen::{CONNECTIONS_MAX, HEADER_WAIT};
+pub use websocket::FRAME_BYTES_MAX;
+
+/// Serves until `shutdown`, announced on standard output and in the runtime file.
+pub async fn serve(
+    sidecar: Arc<Sidecar>,
+    runtime_file: PathBuf,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let server = Server::bind(sidecar).await?;
+    let written = RuntimeFile::write(runtime_file, &server.ready(), server.token())
+        .context("cannot write where games find the sidecar; check that the data folder can be written")?;
+    runtime_file::announce(&server.ready());
+    server.run(shutdown).await;
+    written.remove();
+    Ok(())
+}
+
+/// A sidecar with its port open.
+pub struct Server {
+    sidecar: Arc<Sidecar>,
+    guard: Guard,
+    listeners: Vec<TcpListener>,
+    port: u16,
+}
+
+/// The line that tells a game where the sidecar is.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ready {
+    ready: bool,
+    port: u16,
+    pid: u32,
+    version: &'static str,
+    protocol: u32,
+}
+
+/// What every request sees.
+struct App {
+    sidecar: Arc<Sidecar>,
+    guard: Guard,
+    /// Ends what waits; nothing new is begun.
+    stop: CancellationToken,
+    /// WebSockets, which outlive the request that opened them.
+    sockets: TaskTracker,
+    /// Closes connections that do not end by themselves.
+    abandon: CancellationToken,
+}
+
+impl Server {
+    /// Opens the port that the settings name; 0 takes a free one.
+    pub async fn bind(sidecar: Arc<Sidecar>) -> anyhow::Result<Server> {
+        let (listeners, port) = listen::bind(sidecar.settings.port).await?;
+        let settings = &sidecar.settings;
+        let guard = Guard::new(unguessable()?, settings.require_token, settings.allowed_origins.clone());
+        Ok(Server { sidecar, guard, listeners, port })
+    }
+
+    /// The port, on every loopback address that there is.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What lets web pages in.
+    pub fn token(&self) -> &str {
+        self.guard.token()
+    }
+
+    /// What to tell games.
+    pub fn ready(&self) -> Ready {
+        Ready {
+            ready: true,
+            port: self.port,
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION"),
+            protocol: PROTOCOL_VERSION,
+        }
+    }
+
+    /// Serves until `shutdown`; returns when every connection is closed and every task has ended.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let app = Arc::new(App {
+            sidecar: self.sidecar,
+            guard: self.guard,
+            stop: shutdown,
+            sockets: TaskTracker::new(),
+            abandon: CancellationToken::new(),
+        });
+        listen::run(self.listeners, app.clone(), http::router(app)).await;
+    }
+}
+
+impl App {
+    /// Refuses what would begin something while everything ends.
+    fn check_running(&self) -> Result<(), WireError> {
+        if self.stop.is_cancelled() {
+            return Err(WireError::new(ErrorCode::ShuttingDown, "the sidecar is shutting down")
+                .with_help("Start it again, then send the request again."));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,109 @@
+//! A game that asks again does not make anybody talk twice.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::client::{Client, KINDS, Lines};
+use crate::rig::{PATIENCE, Rig, answer, say, script, types};
+
+fn talk(req_id: &str) -> Value {
+    json!({"character": "mira", "player": "Ayla", "text": "Good evening!", "req_id": req_id})
+}
+
+/// Waits until the model was asked so often.
+async fn until_asked(rig: &Rig, times: usize) {
+    let asked = async {
+        while rig.model.seen().len() < times {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asked).await.expect("the model is asked");
+}
+
+#[tokio::test]
+async fn a_repeated_talk_gets_the_first_answer() {
+    let rig = Rig::start(script(3, 4)).await;
+    let said = talk("r1");
+    let (one, two) = tokio::join!(rig.post("/v1/talk", &said), rig.post("/v1/talk", &said));
+    assert_eq!(one.0, 200);
+    // Two first requests at once may open a session each; from then on it is one of them.
+    let later = rig.post("/v1/talk", &talk("r1")).await;
+    assert!(later == one || later == two, "{later:?}");
+    let request = rig.http.post(rig.url("/v1/talk")).json(&talk("r1"));
+    assert_eq!(Lines::of(request, true).await.rest().await, *later.1["events"].as_array().unwrap());
+    let other = rig.post("/v1/talk", &talk("r2")).await;
+    assert_ne!(other.1["turn"], later.1["turn"]);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_left_fetches_its_answer_with_the_same_req_id() {
+    let rig = Rig::start(script(10, 4)).await;
+    let impatient = rig.http.post(rig.url("/v1/talk")).json(&talk("r1")).timeout(Duration::from_millis(60));
+    assert!(impatient.send().await.unwrap_err().is_timeout());
+    let (status, reply) = rig.post("/v1/talk", &talk("r1")).await;
+    assert_eq!((status, &reply["finish"]), (200, &json!("complete")));
+    assert_eq!(rig.model.seen().len(), 1);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn without_a_req_id_a_client_that_leaves_withdraws_its_turn() {
+    for accept in ["application/json", "text/event-stream", "application/x-ndjson"] {
+        let rig = Rig::start(script(20, 1)).await;
+        let request = rig.http.post(rig.url("/v1/talk")).json(&talk("")).header("accept", accept);
+        let leaving = async {
+            let mut response = request.timeout(Duration::from_millis(150)).send().await?;
+            while response.chunk().await?.is_some() {}
+            Ok::<_, reqwest::Error>(())
+        };
+        assert!(leaving.await.unwrap_err().is_timeout(), "{accept}");
+        until_asked(&rig, 1).await;
+        // The whole reply would take 1.2 s; the next one does not wait for it.
+        let begun = std::time::Instant::now();
+        let next =
+            rig.http.post(rig.url("/v1/talk")).json(&talk("")).header("accept", "application/x-ndjson");
+        let mut lines = Lines::of(next, false).await;
+        while lines.next().await.expect("a turn goes on")["type"] != "emotion" {}
+        assert!(begun.elapsed() < Duration::from_millis(900), "{accept}: {:?}", begun.elapsed());
+        drop(lines);
+        rig.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_say_begins_nothing() {
+    for kind in KINDS {
+        let rig = Rig::start(script(1, 9)).await;
+        let mut client = Client::open(&rig, kind).await;
+        client.send(json!([say("r1", "mira"), say("r1", "mira")])).await;
+        client.until_turn_ended().await;
+        if let Some(again) = client.send(say("r1", "mira")).await {
+            let expected = json!([{"type": "say", "req_id": "r1", "turn": "t1", "repeated": true}]);
+            assert_eq!(again["accepted"], expected);
+        }
+        client.send(say("r2", "mira")).await;
+        let end = client.until_turn_ended().await;
+        assert_eq!((&end["req_id"], &end["turn"]), (&json!("r2"), &json!("t2")));
+        let ends = types(&client.seen).iter().filter(|kind| **kind == "turn_ended").count();
+        assert_eq!((ends, rig.model.seen().len()), (2, 2), "{kind:?}");
+        drop(client);
+        rig.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_failed_turn_is_an_error_with_the_same_body() {
+    let mut failing = script(0, 0);
+    failing.reply[0].text = String::new();
+    failing.reply[0].fail = "the model broke".into();
+    let rig = Rig::start(failing).await;
+    let (status, body) = answer(rig.http.post(rig.url("/v1/talk")).json(&talk("r1"))).await;
+    assert_eq!(
+        (status, &body["finish"], &body["error"]["code"]),
+        (502, &json!("failed"), &json!("model_failed"))
+    );
+    assert!(!body["error"]["help"].as_str().unwrap().is_empty());
+    rig.stop().await;
+}

@@ -1,0 +1,17 @@
+//! The sidecar as a game meets it: a real server on a free port, a scripted model, a store in memory.
+//!
+//! One binary for all of them, so that they are linked once.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it has to be")]
+
+mod bad_input;
+mod chaos;
+mod client;
+mod guard;
+mod idempotency;
+mod interrupt;
+mod limits;
+mod rig;
+mod routes;
+mod shutdown;
+mod trace;
