@@ -154,3 +154,18 @@ async fn five_hundred_turns_end_once_and_no_line_follows_an_interrupt() {
     assert_eq!(complete + interrupted, 5 * GAMES_PER_TRANSPORT * TURNS_PER_GAME);
     assert!(complete > 50 && interrupted > 50, "both happen often: {complete} {interrupted}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn turns_of_one_character_run_in_the_order_in_which_they_were_accepted() {
+    let rig = Rig::start(script(0, 0)).await;
+    for round in 0..20 {
+        let mut client = Client::open_as(&rig, Kind::LongPoll, &format!("player {round}")).await;
+        let says: Vec<Value> = (0..30).map(|number| say(&format!("r{number}"), "mira")).collect();
+        client.send(says.into()).await;
+        client.until(|event| event["type"] == "turn_ended" && event["req_id"] == "r29").await;
+        let started = client.seen.iter().filter(|event| event["type"] == "turn_started");
+        let order: Vec<&str> = started.map(|event| event["turn"].as_str().unwrap()).collect();
+        assert_eq!(order, (1..=30).map(|number| format!("t{number}")).collect::<Vec<_>>(), "round {round}");
+    }
+    rig.stop().await;
+}
