@@ -1,5 +1,6 @@
 //! Placeholder
 
+pub mod action;
 pub mod emotion;
 pub mod reply;
 pub mod timeline;
