@@ -36,11 +36,13 @@ fn deltas(events: &[ReplyEvent]) -> String {
 }
 
 fn lines(events: &[ReplyEvent]) -> Vec<&str> {
-    let text = |event| match event {
-        &ReplyEvent::Line { ref text } => Some(text.as_str()),
-        _ => None,
-    };
-    events.iter().filter_map(text).collect()
+    let mut lines = Vec::new();
+    for event in events {
+        if let ReplyEvent::Line { text } = event {
+            lines.push(text.as_str());
+        }
+    }
+    lines
 }
 
 /// Pieces that mean something to the parser, and some that do not.

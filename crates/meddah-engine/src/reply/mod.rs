@@ -66,6 +66,21 @@ impl Default for ReplyRules {
     }
 }
 
+impl ReplyRules {
+    /// The usual rules for a character that talks with a player. A name of several words is also known by
+    /// its first.
+    pub fn new(character_name: &str, player_name: &str, lines_max: usize) -> ReplyRules {
+        let first = character_name.split_whitespace().next().map(str::to_owned);
+        let character_names = std::iter::once(character_name.to_owned()).chain(first).collect();
+        ReplyRules {
+            character_names,
+            player_name: player_name.to_owned(),
+            lines_max,
+            ..ReplyRules::default()
+        }
+    }
+}
+
 /// What came of a piece of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReplyEvent {
