@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::language::{ENGLISH, Word, words};
-use super::offer::stems;
+use super::offer::{SPEAKER, stems};
 use super::schema::TARGET;
 
 /// Numbers up to twelve are written as words. "One" is left out: it is a number in few sentences.
@@ -61,7 +61,7 @@ fn by_pronoun(values: &[&str], said: &[Word], speaker: &str, character: &str) ->
         return listed(character);
     }
     let first_person = said.iter().any(|word| ENGLISH.speaker.contains(&word.text));
-    if first_person { listed(speaker) } else { None }
+    if first_person { listed(speaker).or_else(|| listed(SPEAKER)) } else { None }
 }
 
 /// The one number that is said, if the property is a whole number that may have it.

@@ -18,7 +18,7 @@ use super::schema::arguments_schema;
 
 /// Actions that a model is offered at most, "nothing" not counted.
 pub const CHOICES_MAX: usize = 6;
-/// The id that stands for the player where the caller names none.
+/// The id that stands for the player in targets, beside the player's own.
 pub const SPEAKER: &str = "player";
 
 /// The verb of the action opens a request: "open the gate".
