@@ -1,1 +1,11 @@
-fn main() {}
+//! `meddah`: one binary, beside the game or on a server.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // The model's own process: no runtime, no settings, only what its parent tells it.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == "worker") {
+        return meddah_llama::worker_main();
+    }
+    meddah::cli::main()
+}

@@ -1,0 +1,105 @@
+//! How a turn stands in the prompt: what the character is told, and the form of its answer.
+//!
+//! An answer has a short head (the mood, what the character does) and then the words. The head is picked
+//! from a few choices before the words, which even a very small model can do, and past turns show it in
+//! the same form, so that they are examples of it too.
+
+use super::{Occasion, PromptInput, PromptMessage, PromptRole};
+
+/// Name of the decision on the emotion.
+pub const EMOTION_DECISION: &str = "emotion";
+/// Name of the decision on the action.
+pub const ACTION_DECISION: &str = "action";
+/// What leads up to the emotion.
+pub const EMOTION_LEAD: &str = "Mood:";
+/// What leads up to the action.
+pub const ACTION_LEAD: &str = "\nDoes:";
+/// What leads up to the words.
+pub const SPEECH_LEAD: &str = "\nSays:";
+/// The action that is none.
+pub const NOTHING: &str = "nothing";
+/// Sample exchanges shown to the model at most.
+const SAMPLES_MAX: usize = 4;
+
+/// A line of the player that calls for no action and no feeling in particular.
+pub fn neutral_text(player_name: &str) -> String {
+    format!("{}: Hello.", one_line(player_name))
+}
+
+/// What the character is told now.
+pub(super) fn user_text(notes: &[String], lore: &[String], occasion: &Occasion<'_>) -> String {
+    let mut text = String::new();
+    for note in notes.iter().chain(lore) {
+        text.push_str(&format!("[{}]\n", one_line(note)));
+    }
+    match occasion {
+        Occasion::Said { speaker, text: said } => {
+            text.push_str(&format!("{}: {}", one_line(speaker), one_line(said)));
+        }
+        Occasion::Happened(event) => text.push_str(&format!("[{}]", one_line(event))),
+    }
+    text
+}
+
+/// What models take for the end of a message or the beginning of another.
+const ROLE_TOKENS: [&str; 8] =
+    ["[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "</s>", "<s>", "<start_of_turn>", "<end_of_turn>"];
+/// The longest name in `<|name|>` that is one.
+const ROLE_TOKEN_BYTES_MAX: usize = 32;
+
+/// Text from outside on one line, without anything that a model takes for the end of a message.
+pub(super) fn one_line(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("<|") {
+        clean.push_str(&rest[..start]);
+        rest = &rest[start + 2..];
+        if let Some(end) = rest.find("|>").filter(|end| *end <= ROLE_TOKEN_BYTES_MAX) {
+            rest = &rest[end + 2..];
+        }
+    }
+    clean.push_str(rest);
+    for token in ROLE_TOKENS {
+        clean = clean.replace(token, " ");
+    }
+    clean.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The head and the words of an answer, in the form in which a model gives it.
+pub(super) fn answer(mood: Option<&str>, action: Option<&str>, words: &str) -> PromptMessage {
+    let mut text = String::new();
+    if let Some(mood) = mood {
+        text.push_str(&format!("{EMOTION_LEAD} {mood}"));
+    }
+    if let Some(action) = action {
+        text.push_str(&format!("{ACTION_LEAD} {action}"));
+    }
+    text.push_str(&format!("{SPEECH_LEAD} {words}"));
+    PromptMessage { role: PromptRole::Assistant, text: text.trim_start().to_owned() }
+}
+
+/// The sample exchanges of the character file.
+pub(super) fn samples(input: &PromptInput<'_>) -> Vec<PromptMessage> {
+    let shows_actions = !input.actions.is_empty();
+    let samples = input.character.speech.samples.iter().take(SAMPLES_MAX);
+    samples
+        .flat_map(|sample| {
+            let said = Occasion::Said { speaker: input.player_name, text: &sample.player };
+            let mood = sample.emotion.as_deref().unwrap_or("neutral");
+            let mood = crate::emotion::adjective(mood).unwrap_or(mood);
+            let action = shows_actions.then(|| sample_action(input, sample.action.as_deref()));
+            [
+                PromptMessage { role: PromptRole::User, text: user_text(&[], &[], &said) },
+                answer(Some(mood), action.as_deref(), &one_line(&sample.reply)),
+            ]
+        })
+        .collect()
+}
+
+/// A sample's action, if the game declares it at the moment.
+fn sample_action(input: &PromptInput<'_>, name: Option<&str>) -> String {
+    match name {
+        Some(name) if input.actions.get(name).is_some() => name.to_owned(),
+        _ => NOTHING.to_owned(),
+    }
+}

@@ -1,0 +1,120 @@
+//! What a character remembers of late, as it stands in the prompt.
+//!
+//! A turn is shown with the very text that the character was told then: what happened in between stands in
+//! it already. So the past only ever grows at its end, and a model need not read it anew. What happened
+//! since the character last spoke becomes notes for the turn at hand.
+
+use crate::timeline::{Recalled, RecentTurn};
+
+use super::format::{answer, one_line};
+use super::{ACTION_DECISION, EMOTION_DECISION, PromptMessage, PromptRole};
+
+/// Turns that are dropped together when the prompt gets too long.
+pub const TURNS_PER_BLOCK: u64 = 6;
+/// Notes of one turn; the oldest are left out.
+const NOTES_MAX: usize = 6;
+/// Characters of one note.
+const NOTE_CHARS_MAX: usize = 300;
+
+/// The past of one character.
+#[derive(Clone, Debug, Default)]
+pub struct Past {
+    /// The character's own turns, oldest first.
+    pub turns: Vec<RecentTurn>,
+    /// What it noticed since the last of them.
+    pub notes: Vec<String>,
+}
+
+impl Past {
+    /// Sorts what a character recalls (oldest first) into its own turns and notes. `names` gives the name
+    /// of another character by its id.
+    pub fn new(recalled: Vec<Recalled>, character: &str, names: impl Fn(&str) -> String) -> Past {
+        let mut past = Past::default();
+        for recalled in recalled {
+            match recalled {
+                Recalled::Turn(turn) if turn.character == character => {
+                    past.notes = result_notes(&turn);
+                    past.turns.push(turn);
+                }
+                Recalled::Turn(turn) => past.notes.push(overheard(&turn, &names(&turn.character))),
+                Recalled::Event { text, .. } => past.notes.push(text),
+            }
+        }
+        let surplus = past.notes.len().saturating_sub(NOTES_MAX);
+        past.notes.drain(..surplus);
+        for note in &mut past.notes {
+            if let Some((end, _)) = note.char_indices().nth(NOTE_CHARS_MAX) {
+                note.truncate(end);
+                note.push('…');
+            }
+        }
+        past
+    }
+
+    /// The turns as messages, each with the number of its block. Blocks follow the numbers in the turns'
+    /// ids, so a block has the same members in every prompt.
+    pub(super) fn messages(&self) -> Vec<(usize, PromptMessage)> {
+        let mut messages = Vec::new();
+        let (mut block, mut last_key) = (0, None);
+        for turn in &self.turns {
+            let key = block_key(&turn.turn);
+            if last_key.is_some_and(|last| last != key) {
+                block += 1;
+            }
+            last_key = Some(key);
+            messages.extend(pair(turn).into_iter().map(|message| (block, message)));
+        }
+        messages
+    }
+}
+
+/// `s1/t17` is in the same block as all turns of `s1` from 12 to 17.
+fn block_key(turn: &str) -> (&str, u64) {
+    let digits = turn.bytes().rev().take_while(u8::is_ascii_digit).count();
+    let (session, number) = turn.split_at(turn.len() - digits);
+    (session, number.parse::<u64>().unwrap_or(0) / TURNS_PER_BLOCK)
+}
+
+/// A turn as question and answer. A turn in which nothing was said or done leaves no trace.
+fn pair(turn: &RecentTurn) -> Vec<PromptMessage> {
+    let words = turn.answer();
+    if words.is_empty() && turn.actions.is_empty() {
+        return Vec::new();
+    }
+    let told = if turn.told.is_empty() {
+        format!("{}: {}", one_line(&turn.speaker_name), one_line(&turn.text))
+    } else {
+        turn.told.clone()
+    };
+    let decided = |name: &str| turn.decisions.iter().find(|decision| decision.decision == name);
+    let mood = decided(EMOTION_DECISION).map(|decision| decision.choice.as_str());
+    let mood = mood.map(|label| crate::emotion::adjective(label).unwrap_or(label));
+    let action = decided(ACTION_DECISION).map(|decision| match &decision.arguments {
+        Some(arguments) => format!("{} {arguments}", decision.choice),
+        None => decision.choice.clone(),
+    });
+    vec![
+        PromptMessage { role: PromptRole::User, text: told },
+        answer(mood, action.as_deref(), &words),
+    ]
+}
+
+/// How the actions of a turn went.
+fn result_notes(turn: &RecentTurn) -> Vec<String> {
+    let results = turn.actions.iter().filter_map(|action| Some((action, action.result.as_ref()?)));
+    results
+        .map(|(action, result)| {
+            let outcome = if result.ok { "It worked." } else { "It did not work." };
+            format!("You did {}. {}", action.name, result.text.as_deref().unwrap_or(outcome))
+        })
+        .collect()
+}
+
+/// A talk between others.
+fn overheard(turn: &RecentTurn, name: &str) -> String {
+    let answer = turn.answer();
+    if turn.speaker.is_empty() {
+        return format!("{name} said: {answer}");
+    }
+    format!("{} said to {name}: {} {name} answered: {answer}", turn.speaker_name, turn.text)
+}

@@ -1,0 +1,88 @@
+//! The stable head of the prompt: rules, world, character. Plain short sentences, because the smallest
+//! models read it too.
+
+use super::PromptInput;
+
+/// The whole head.
+pub(super) fn text(input: &PromptInput<'_>) -> String {
+    let mut parts = vec![rules(input), world(input), character(input)];
+    if !input.actions.is_empty() {
+        parts.push(actions(input));
+    }
+    parts.retain(|part| !part.is_empty());
+    parts.join("\n\n")
+}
+
+fn rules(input: &PromptInput<'_>) -> String {
+    let language = input.language.unwrap_or(&input.world.language);
+    let mut rules = String::from(
+        "You play one character in a game. Answer in the character's own voice, in one to three short \
+         sentences. Never speak for anybody else. Never say that you are an AI. Text in [brackets] is what \
+         you notice; it is not spoken.",
+    );
+    if !language.is_empty() && !language.starts_with("en") {
+        rules.push_str(&format!(" Answer in this language: {language}."));
+    }
+    rules
+}
+
+fn world(input: &PromptInput<'_>) -> String {
+    let world = input.world;
+    let mut text = format!("The world: {}.", world.name.trim_end_matches('.'));
+    if !world.tone.is_empty() {
+        text.push_str(&format!(" The tone is {}.", world.tone.trim_end_matches('.')));
+    }
+    for fact in &world.everybody_knows {
+        text.push_str(&format!(" {}", sentence(fact)));
+    }
+    text
+}
+
+fn character(input: &PromptInput<'_>) -> String {
+    let character = input.character;
+    let mut text = format!("You are {}", character.name);
+    if !character.role.is_empty() {
+        text.push_str(&format!(", {}", character.role.trim_end_matches('.')));
+    }
+    text.push_str(". ");
+    text.push_str(&sentence(&character.description));
+    if !character.personality.is_empty() {
+        text.push_str(&format!(" You are {}.", character.personality.join(", ")));
+    }
+    if !character.speech.style.is_empty() {
+        text.push_str(&format!(" How you speak: {}", sentence(&character.speech.style)));
+    }
+    list(&mut text, "You know:", &character.knows);
+    list(&mut text, "You do not know:", &character.does_not_know);
+    list(&mut text, "You want:", &character.goals);
+    for (id, relationship) in &character.relationships {
+        let name = input.world.characters.get(id).map_or(id.as_str(), |other| other.name.as_str());
+        text.push_str(&format!(" About {name}: {}", sentence(relationship)));
+    }
+    text.push_str(&format!(" You talk with {}.", input.player_name));
+    text
+}
+
+fn actions(input: &PromptInput<'_>) -> String {
+    let mut text = String::from("Most of the time you do nothing but talk. When it is asked of you, you can do:");
+    for action in input.actions.iter() {
+        text.push_str(&format!("\n- {}", action.name));
+        if !action.description.is_empty() {
+            text.push_str(&format!(": {}", action.description));
+        }
+    }
+    text
+}
+
+fn list(text: &mut String, lead: &str, items: &[String]) {
+    if !items.is_empty() {
+        let items: Vec<String> = items.iter().map(|item| sentence(item)).collect();
+        text.push_str(&format!(" {lead} {}", items.join(" ")));
+    }
+}
+
+/// The text with a full stop.
+fn sentence(text: &str) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.is_empty() || text.ends_with(['.', '!', '?', '"', '…']) { text } else { format!("{text}.") }
+}

@@ -1,0 +1,178 @@
+//! The command line. Each command is one file; this one says what there is and what an exit code means.
+
+mod bench;
+mod doctor;
+mod models;
+mod print;
+mod serve;
+mod setup;
+mod talk;
+mod world;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Everything went as asked.
+pub const DONE: u8 = 0;
+/// A flag or argument makes no sense.
+pub const WRONG_USAGE: u8 = 2;
+/// A world pack, settings file or model file cannot be used.
+pub const BAD_INPUT: u8 = 3;
+/// No model could answer.
+pub const NO_ANSWER: u8 = 4;
+/// Ctrl-C.
+pub const INTERRUPTED: u8 = 130;
+
+/// Program and contract, because a mod author asks for both. A test keeps the number true.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (protocol 1)");
+
+/// A mind and a voice for the characters of any game.
+#[derive(Parser)]
+#[command(name = "meddah", version = VERSION, about, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Talk with a character here and now
+    Talk(talk::TalkArguments),
+    /// Run beside a game: answer on the loopback address
+    Serve(serve::ServeArguments),
+    /// See what is missing
+    Doctor(doctor::DoctorArguments),
+    /// List, download, import and remove models
+    Models(models::ModelsArguments),
+    /// Measure this PC and this program
+    Bench(bench::BenchArguments),
+    /// List the worlds there are, or write one out as files
+    World(world::WorldArguments),
+    /// Begin a world pack of your own
+    New {
+        /// Its folder, which must not exist yet
+        name: PathBuf,
+    },
+    #[command(flatten)]
+    NotYet(NotYet),
+}
+
+/// Commands of the contract that later versions bring. They say so instead of being unknown.
+#[derive(Subcommand)]
+enum NotYet {
+    /// Serve many players from one machine (not in this version)
+    #[command(disable_help_flag = true)]
+    Host(Rest),
+    /// Import a character card (not in this version)
+    #[command(disable_help_flag = true)]
+    Import(Rest),
+    /// Run a world's scripted talks against a model (not in this version)
+    #[command(disable_help_flag = true)]
+    Check(Rest),
+    /// Speak a text (not in this version)
+    #[command(disable_help_flag = true)]
+    Say(Rest),
+    /// Write down what is said in a sound file (not in this version)
+    #[command(disable_help_flag = true)]
+    Listen(Rest),
+    /// List the voices (not in this version)
+    #[command(disable_help_flag = true)]
+    Voices(Rest),
+    /// Keep keys of online models (not in this version)
+    #[command(disable_help_flag = true)]
+    Key(Rest),
+    /// Show what was spent (not in this version)
+    #[command(disable_help_flag = true)]
+    Budget(Rest),
+}
+
+#[derive(clap::Args)]
+struct Rest {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    _rest: Vec<String>,
+}
+
+/// An error with the exit code that it leads to.
+#[derive(Debug)]
+pub struct Failure {
+    /// See the constants of this module.
+    pub code: u8,
+    /// For a person, with what to do about it.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure with this exit code.
+    pub fn new(code: u8, message: impl Into<String>) -> Self {
+        Failure { code, message: message.into() }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Failure::new(1, format!("{error:#}"))
+    }
+}
+
+impl From<meddah_protocol::WireError> for Failure {
+    fn from(error: meddah_protocol::WireError) -> Self {
+        use meddah_protocol::ErrorCode as Code;
+        let code = match error.code {
+            Code::NoModel | Code::ModelFailed | Code::Timeout | Code::OutOfMemory | Code::ContextFull => {
+                NO_ANSWER
+            }
+            Code::InvalidRequest | Code::UnknownCharacter | Code::UnknownWorld => WRONG_USAGE,
+            _ => 1,
+        };
+        Failure::new(code, format!("{}\n{}", error.message, error.help))
+    }
+}
+
+/// Runs the command that was asked for.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() { WRONG_USAGE } else { DONE };
+            error.print().ok(); // standard output may be closed
+            return ExitCode::from(code);
+        }
+    };
+    match dispatch(arguments.command) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            print::failure(&failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<u8, Failure> {
+    match command {
+        Command::Talk(arguments) => setup::block_on(talk::run(arguments)),
+        Command::Serve(arguments) => setup::block_on(serve::run(arguments)),
+        Command::Doctor(arguments) => setup::block_on(doctor::run(arguments)),
+        Command::Models(arguments) => setup::block_on(models::run(arguments)),
+        Command::Bench(arguments) => setup::block_on(bench::run(arguments)),
+        Command::World(arguments) => world::run(arguments),
+        Command::New { name } => world::new(&name),
+        Command::NotYet(_) => Err(Failure::new(
+            WRONG_USAGE,
+            "this version cannot do that yet\nWhat it can do: talk, serve, doctor, models, bench, world, new.",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_version_names_the_contract_and_the_flags_are_consistent() {
+        assert!(VERSION.ends_with(&format!("(protocol {})", meddah_protocol::PROTOCOL_VERSION)));
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,69 @@
+//! `meddah serve`: beside the game, until it is told to stop.
+
+use std::path::PathBuf;
+
+use tokio_util::sync::CancellationToken;
+
+use super::setup::{Common, Setup};
+use super::{BAD_INPUT, DONE, Failure};
+use crate::transport;
+
+#[derive(clap::Args)]
+pub struct ServeArguments {
+    #[command(flatten)]
+    common: Common,
+    /// Where to listen; 0 takes a free port
+    #[arg(long)]
+    port: Option<u16>,
+    /// Write port, process id and token here too
+    #[arg(long, value_name = "FILE", hide = true)]
+    runtime_file: Option<PathBuf>,
+}
+
+pub async fn run(arguments: ServeArguments) -> Result<u8, Failure> {
+    let mut setup = Setup::open(&arguments.common)?;
+    if let Some(port) = arguments.port {
+        setup.settings.port = port;
+    }
+    let (sidecar, thinking) = setup.sidecar()?;
+    let stop = CancellationToken::new();
+    let runtime_file = arguments.runtime_file.unwrap_or_else(|| setup.paths.runtime());
+    let serving = async {
+        let result = transport::serve(sidecar, runtime_file, stop.clone()).await;
+        stop.cancel();
+        result
+    };
+    let stopping = async {
+        tokio::select! {
+            () = wait_for_signal() => stop.cancel(),
+            () = stop.cancelled() => {}
+        }
+    };
+    let warming = async {
+        if setup.settings.local.preload {
+            tokio::select! {
+                _ = thinking.model.info() => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    };
+    let (result, (), ()) = tokio::join!(serving, stopping, warming);
+    thinking.shutdown().await;
+    result.map(|()| DONE).map_err(|error| Failure::new(BAD_INPUT, format!("{error:#}")))
+}
+
+/// Ctrl-C everywhere; on Unix also SIGTERM, which a service manager sends.
+async fn wait_for_signal() {
+    #[cfg(unix)]
+    {
+        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+        if let Ok(mut terminate) = terminate {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    tokio::signal::ctrl_c().await.ok(); // without a handler the system ends the program
+}

@@ -1,0 +1,112 @@
+//! What most commands need: settings, logs, a runtime, worlds, a store, a model.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use meddah_engine::world::World;
+use meddah_store::SqliteStore;
+
+use super::{BAD_INPUT, Failure, print};
+use crate::config::Settings;
+use crate::paths::Paths;
+use crate::sidecar::Sidecar;
+use crate::tavern;
+use crate::thinking;
+use crate::turn::Ports;
+use crate::world_files;
+use crate::worlds::Worlds;
+
+/// Flags that many commands share.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct Common {
+    /// A world pack's folder; several may be given. Without one: the built-in tavern
+    #[arg(long, value_name = "DIR")]
+    pub world: Vec<PathBuf>,
+    /// A .gguf file, an installed model's name, or scripted:FILE for tests
+    #[arg(long)]
+    pub model: Option<String>,
+    /// The same seed gives the same words
+    #[arg(long)]
+    pub seed: Option<i64>,
+}
+
+/// Settings and folders, with the flags applied.
+pub struct Setup {
+    /// Folders.
+    pub paths: Paths,
+    /// Settings.
+    pub settings: Settings,
+}
+
+impl Setup {
+    /// Reads the settings and starts logging.
+    pub fn open(common: &Common) -> Result<Setup, Failure> {
+        let paths = Paths::open().map_err(|error| Failure::new(BAD_INPUT, format!("{error:#}")))?;
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let mut settings = Settings::load(&paths.data, variables)
+            .map_err(|error| Failure::new(BAD_INPUT, error.to_string()))?;
+        if !common.world.is_empty() {
+            settings.worlds = common.world.clone();
+        }
+        if let Some(model) = &common.model {
+            settings.model = model.clone();
+        }
+        if let Some(seed) = common.seed {
+            settings.turn.seed = seed;
+        }
+        start_logging(&settings.log);
+        Ok(Setup { paths, settings })
+    }
+
+    /// The worlds of the settings, else the built-in tavern. Warnings go to standard error.
+    pub fn worlds(&self) -> Result<Vec<World>, Failure> {
+        if self.settings.worlds.is_empty() {
+            return Ok(vec![tavern::world()]);
+        }
+        self.settings.worlds.iter().map(|folder| load_world(folder)).collect()
+    }
+
+    /// Everything for turns, ready to open sessions.
+    pub fn sidecar(&self) -> Result<(Arc<Sidecar>, thinking::Thinking), Failure> {
+        let worlds = Worlds::new(self.worlds()?)
+            .with_overlay(self.paths.worlds())
+            .map_err(|error| Failure::new(BAD_INPUT, error.to_string()))?;
+        let store = SqliteStore::open(&self.paths.timeline())
+            .map_err(|error| Failure::new(BAD_INPUT, format!("{}\n{}", error.message, error.help)))?;
+        let thinking = thinking::Thinking::open(&self.settings, &self.paths)
+            .map_err(|error| Failure::new(BAD_INPUT, format!("{}\n{}", error.message, error.help)))?;
+        let ports = Ports { model: thinking.model.clone(), store: Arc::new(store) };
+        Ok((Sidecar::new(Arc::new(worlds), ports, self.settings.clone()), thinking))
+    }
+}
+
+fn load_world(folder: &Path) -> Result<World, Failure> {
+    let (world, warnings) =
+        world_files::load(folder).map_err(|errors| Failure::new(BAD_INPUT, errors.to_string()))?;
+    for warning in warnings {
+        print::warning(&warning.to_string());
+    }
+    Ok(world)
+}
+
+/// Logs go to standard error; standard output belongs to the talk or to `--json`.
+fn start_logging(level: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_new(level)
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init().ok(); // set once
+}
+
+/// Runs a command on the async runtime.
+pub fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    // Two threads serve hundreds of sessions; the model has its own process.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(1, format!("cannot start: {error}")))?;
+    let result = runtime.block_on(future);
+    // A blocked read of standard input must not hold the program up.
+    runtime.shutdown_background();
+    result
+}

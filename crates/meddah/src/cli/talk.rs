@@ -1,0 +1,203 @@
+//! `meddah talk`: a conversation in the terminal, or a scripted one with `--say`.
+
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use meddah_protocol::{Capabilities, Command, EventKind, Finish, Hello, Load, Player, Say, WireError};
+use tokio::sync::mpsc;
+
+use super::setup::{Common, Setup};
+use super::{DONE, Failure, INTERRUPTED, NO_ANSWER, WRONG_USAGE, print};
+use crate::session::Session;
+use crate::tavern;
+
+#[derive(clap::Args)]
+pub struct TalkArguments {
+    #[command(flatten)]
+    common: Common,
+    /// Whom to talk with; without it, the first character of the world
+    #[arg(long, value_name = "ID")]
+    character: Option<String>,
+    /// Say this and end; may be given several times
+    #[arg(long, value_name = "TEXT")]
+    say: Vec<String>,
+    /// Print events, one JSON object a line
+    #[arg(long)]
+    json: bool,
+    /// Your name
+    #[arg(long, default_value = "Traveller")]
+    player: String,
+}
+
+/// Lines of input that may wait; more than a person types.
+const INPUT_LINES_MAX: usize = 64;
+
+pub async fn run(arguments: TalkArguments) -> Result<u8, Failure> {
+    let setup = Setup::open(&arguments.common)?;
+    let (sidecar, thinking) = setup.sidecar()?;
+    let world = sidecar.worlds.list().into_iter().next().ok_or_else(|| {
+        Failure::new(WRONG_USAGE, "there is no world\nName a world pack with `--world DIR`.")
+    })?;
+    let character = match &arguments.character {
+        Some(id) => world.characters.get(id),
+        None => tavern::first_character(&world),
+    };
+    let character = character.cloned().ok_or_else(|| {
+        let known: Vec<&str> = world.characters.keys().map(String::as_str).collect();
+        Failure::new(WRONG_USAGE, format!("no such character\nCharacters of {}: {}.", world.name, known.join(", ")))
+    })?;
+    let hello = Hello {
+        game: "talk".into(),
+        world: world.id.clone(),
+        player: Player { id: "player".into(), name: arguments.player.clone() },
+        capabilities: Capabilities::default(),
+        ..Hello::default()
+    };
+    let session = sidecar.open_session(hello).await?;
+    let mut talk = Talk {
+        session,
+        character: character.id.clone(),
+        name: character.name.clone(),
+        json: arguments.json,
+        cursor: 0,
+        requests: 0,
+    };
+    let code = if arguments.say.is_empty() {
+        talk.interactive(&world.name).await
+    } else {
+        talk.scripted(&arguments.say).await
+    };
+    sidecar.shutdown().await;
+    thinking.shutdown().await;
+    code
+}
+
+struct Talk {
+    session: Arc<Session>,
+    character: String,
+    name: String,
+    json: bool,
+    cursor: u64,
+    requests: u64,
+}
+
+impl Talk {
+    async fn scripted(&mut self, texts: &[String]) -> Result<u8, Failure> {
+        let mut worst = DONE;
+        for text in texts {
+            if !self.json {
+                print::line(&format!("> {text}"));
+            }
+            match self.say(text).await? {
+                Finish::Complete => {}
+                Finish::Interrupted => return Ok(INTERRUPTED),
+                Finish::Failed => worst = NO_ANSWER,
+            }
+        }
+        Ok(worst)
+    }
+
+    async fn interactive(&mut self, world: &str) -> Result<u8, Failure> {
+        let terminal = std::io::stdin().is_terminal();
+        if terminal && !self.json {
+            print::aside(&format!(
+                "{world}. You talk with {}. /quit ends, /save and /load keep and bring back a moment, Ctrl-C cuts in.",
+                self.name
+            ));
+        }
+        let mut input = read_lines();
+        loop {
+            if terminal && !self.json {
+                print::prompt("> ");
+            }
+            let line = tokio::select! {
+                line = input.recv() => line,
+                _ = tokio::signal::ctrl_c() => return Ok(INTERRUPTED),
+            };
+            let Some(line) = line else { return Ok(DONE) };
+            match line.trim() {
+                "" => {}
+                "/quit" | "/exit" => return Ok(DONE),
+                "/save" => self.command(Command::Save { name: Some("talk".into()) }).await?,
+                "/load" => {
+                    let load = Load { name: Some("talk".into()), ..Load::default() };
+                    self.command(Command::Load(load)).await?;
+                }
+                text => {
+                    self.say(text).await?;
+                }
+            }
+        }
+    }
+
+    async fn say(&mut self, text: &str) -> Result<Finish, Failure> {
+        self.requests += 1;
+        let say = Say {
+            req_id: format!("r{}", self.requests),
+            to: self.character.clone(),
+            text: text.to_owned(),
+            ..Say::default()
+        };
+        let accepted = self.session.command(Command::Say(say)).await?;
+        self.follow(accepted.turn.as_deref()).await
+    }
+
+    /// Prints events until this turn has ended. Ctrl-C cuts the character short.
+    async fn follow(&mut self, turn: Option<&str>) -> Result<Finish, Failure> {
+        loop {
+            let events = tokio::select! {
+                events = self.session.events.wait_after(self.cursor, Duration::from_secs(10)) => events?,
+                _ = tokio::signal::ctrl_c() => {
+                    self.session.command(Command::Interrupt { turn: None }).await?;
+                    continue;
+                }
+            };
+            for event in events {
+                self.cursor = event.seq;
+                if self.json { print::json(&event) } else { print::event(&event, &self.name) }
+                if let EventKind::TurnEnded { finish, .. } = event.kind
+                    && event.turn.as_deref() == turn
+                {
+                    return Ok(finish);
+                }
+            }
+        }
+    }
+
+    async fn command(&mut self, command: Command) -> Result<(), Failure> {
+        match self.session.command(command).await {
+            Ok(_) if self.json => self.print_new(),
+            Ok(_) => {
+                print::aside("done");
+                self.print_new()
+            }
+            Err(WireError { message, help, .. }) => {
+                print::failure(&format!("{message}\n{help}"));
+                Ok(())
+            }
+        }
+    }
+
+    fn print_new(&mut self) -> Result<(), Failure> {
+        for event in self.session.events.after(self.cursor)? {
+            self.cursor = event.seq;
+            if self.json { print::json(&event) } else { print::event(&event, &self.name) }
+        }
+        Ok(())
+    }
+}
+
+/// Standard input line by line, from a thread of its own: a blocked read must not block the talk.
+fn read_lines() -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel(INPUT_LINES_MAX);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines() {
+            let Ok(line) = line else { break };
+            if sender.blocking_send(line).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}

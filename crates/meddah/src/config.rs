@@ -1,0 +1,249 @@
+//! Settings: the embedded `default.toml`, then `meddah.toml`, then `MEDDAH_*`, then flags.
+//!
+//! The defaults file is the reference: a key that is not in it does not exist, so a misspelt one is an
+//! error with a suggestion, in the file and in the environment alike.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+/// The reference, also shown by `meddah doctor --settings`.
+pub const DEFAULTS: &str = include_str!("default.toml");
+/// The file in the data folder.
+pub const FILE_NAME: &str = "meddah.toml";
+/// A larger settings file is not one.
+const FILE_BYTES_MAX: u64 = 256 * 1024;
+/// A name further off than this is not suggested (Jaro-Winkler similarity).
+const SUGGESTION_SIMILARITY_MIN: f64 = 0.8;
+
+/// All settings. `default.toml` says what each does.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub port: u16,
+    pub require_token: bool,
+    pub allowed_origins: Vec<String>,
+    pub worlds: Vec<PathBuf>,
+    pub model: String,
+    pub log: String,
+    pub turn: TurnSettings,
+    pub local: LocalSettings,
+}
+
+/// How turns are run.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TurnSettings {
+    pub timeout_ms: u64,
+    pub reply_tokens_max: u32,
+    pub lines_max: u32,
+    pub temperature: f32,
+    pub min_p: f32,
+    pub dry_multiplier: f32,
+    pub seed: i64,
+    pub recent_turns_max: usize,
+}
+
+/// How a local model is run.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LocalSettings {
+    pub context_tokens: u32,
+    pub parallel: u32,
+    pub threads: u32,
+    pub state_memory_mb: u32,
+    pub state_disk_mb: u32,
+    pub hang_timeout_ms: u64,
+    pub background: bool,
+    pub preload: bool,
+}
+
+/// A setting that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}: {message}. {help}")]
+pub struct ConfigError {
+    /// The file or variable.
+    pub place: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub help: String,
+}
+
+impl Settings {
+    /// Reads all layers. `variables` are the environment's, as an argument so that tests need no process.
+    pub fn load(
+        data_dir: &Path,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Settings, ConfigError> {
+        let mut table = defaults();
+        let file = data_dir.join(FILE_NAME);
+        if let Some(text) = read_file(&file)? {
+            let place = file.display().to_string();
+            let layer: Table = text.parse().map_err(|error: toml::de::Error| ConfigError {
+                place: place.clone(),
+                message: error.to_string().trim_end().to_owned(),
+                help: "Correct this line, or delete the file to use the defaults.".into(),
+            })?;
+            merge(&mut table, layer, "", &place)?;
+        }
+        for (name, value) in variables {
+            apply_variable(&mut table, &name, &value)?;
+        }
+        Value::Table(table).try_into().map_err(|error: toml::de::Error| ConfigError {
+            place: file.display().to_string(),
+            message: error.message().to_owned(),
+            help: "The defaults show which values are possible: `meddah doctor --settings`.".into(),
+        })
+    }
+}
+
+fn defaults() -> Table {
+    DEFAULTS.parse().expect("default.toml is checked by a test")
+}
+
+fn read_file(file: &Path) -> Result<Option<String>, ConfigError> {
+    let fail = |message: String| ConfigError {
+        place: file.display().to_string(),
+        message,
+        help: "It must be a small UTF-8 text file that you may read.".into(),
+    };
+    match std::fs::metadata(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(fail(error.to_string())),
+        Ok(metadata) if metadata.len() > FILE_BYTES_MAX => return Err(fail("it is too large".into())),
+        Ok(_) => {}
+    }
+    std::fs::read_to_string(file).map(Some).map_err(|error| fail(error.to_string()))
+}
+
+fn merge(base: &mut Table, layer: Table, path: &str, place: &str) -> Result<(), ConfigError> {
+    for (key, value) in layer {
+        let Some(slot) = base.get_mut(&key) else {
+            return Err(unknown_key(place, &format!("{path}{key}"), base.keys().map(|k| format!("{path}{k}"))));
+        };
+        match (slot, value) {
+            (Value::Table(inner), Value::Table(value)) => {
+                merge(inner, value, &format!("{path}{key}."), place)?;
+            }
+            (Value::Float(slot), Value::Integer(value)) => *slot = value as f64,
+            (slot, value) if slot.same_type(&value) => *slot = value,
+            (slot, value) => return Err(wrong_type(place, &format!("{path}{key}"), slot, &value)),
+        }
+    }
+    Ok(())
+}
+
+fn unknown_key(place: &str, key: &str, known: impl Iterator<Item = String>) -> ConfigError {
+    let best = known
+        .map(|name| (strsim::jaro_winkler(&name, key), name))
+        .filter(|(similarity, _)| *similarity >= SUGGESTION_SIMILARITY_MIN)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    ConfigError {
+        place: place.into(),
+        message: format!("unknown setting `{key}`"),
+        help: match best {
+            Some((_, name)) => format!("Did you mean `{name}`?"),
+            None => "`meddah doctor --settings` lists all of them.".into(),
+        },
+    }
+}
+
+fn wrong_type(place: &str, key: &str, expected: &Value, found: &Value) -> ConfigError {
+    ConfigError {
+        place: place.into(),
+        message: format!("`{key}` is a {}, not a {}", found.type_str(), expected.type_str()),
+        help: format!("Write it like its default: `{key} = {expected}`."),
+    }
+}
+
+/// Variables that are no settings: the data folder, and what tests and scripts use.
+const OTHER_VARIABLES: &[&str] = &["MEDDAH_DATA", "MEDDAH_TEST_MODEL", "MEDDAH_BIN", "MEDDAH_URL"];
+
+fn apply_variable(table: &mut Table, name: &str, text: &str) -> Result<(), ConfigError> {
+    if !name.starts_with("MEDDAH_") || OTHER_VARIABLES.contains(&name) {
+        return Ok(());
+    }
+    let mut leaves = Vec::new();
+    collect_leaves(table, "MEDDAH", &mut leaves);
+    let Some(slot) = leaves.iter_mut().find(|(leaf, _)| leaf == name).map(|(_, slot)| slot) else {
+        return Err(unknown_key("environment", name, leaves.into_iter().map(|(leaf, _)| leaf)));
+    };
+    let parsed = match slot {
+        Value::String(_) => Some(Value::String(text.into())),
+        Value::Array(_) => {
+            let items = std::env::split_paths(text).map(|p| Value::String(p.display().to_string()));
+            Some(Value::Array(items.collect()))
+        }
+        Value::Integer(_) => text.parse().ok().map(Value::Integer),
+        Value::Float(_) => text.parse().ok().map(Value::Float),
+        Value::Boolean(_) => match text {
+            "1" | "true" | "yes" | "on" => Some(Value::Boolean(true)),
+            "0" | "false" | "no" | "off" => Some(Value::Boolean(false)),
+            _ => None,
+        },
+        _ => None,
+    };
+    let Some(parsed) = parsed else {
+        return Err(wrong_type("environment", name, slot, &Value::String(text.into())));
+    };
+    **slot = parsed;
+    Ok(())
+}
+
+fn collect_leaves<'t>(table: &'t mut Table, prefix: &str, leaves: &mut Vec<(String, &'t mut Value)>) {
+    for (key, value) in table.iter_mut() {
+        let name = format!("{prefix}_{}", key.to_uppercase());
+        match value {
+            Value::Table(inner) => collect_leaves(inner, &name, leaves),
+            leaf => leaves.push((name, leaf)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(file: &str, variables: &[(&str, &str)]) -> Result<Settings, String> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(FILE_NAME), file).unwrap();
+        let variables = variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+        Settings::load(folder.path(), variables).map_err(|error| {
+            error.to_string().replace(&folder.path().display().to_string(), "DATA").replace('\\', "/")
+        })
+    }
+
+    #[test]
+    fn defaults_load() {
+        assert_eq!(check("", &[]).unwrap().port, meddah_protocol::DEFAULT_PORT);
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let settings = check("port = 1\n[local]\nthreads = 3", &[("MEDDAH_PORT", "2")]).unwrap();
+        assert_eq!((settings.port, settings.local.threads), (2, 3));
+    }
+
+    #[test]
+    fn a_misspelt_key_is_an_error_with_a_suggestion() {
+        let error = check("[local]\nthread = 3", &[]).unwrap_err();
+        assert_eq!(
+            error,
+            "DATA/meddah.toml: unknown setting `local.thread`. Did you mean `local.threads`?"
+        );
+        let error = check("", &[("MEDDAH_LOCAL_THREDS", "3")]).unwrap_err();
+        assert_eq!(
+            error,
+            "environment: unknown setting `MEDDAH_LOCAL_THREDS`. Did you mean `MEDDAH_LOCAL_THREADS`?"
+        );
+    }
+
+    #[test]
+    fn a_wrong_type_names_the_default() {
+        let error = check("port = \"yes\"", &[]).unwrap_err();
+        assert!(error.contains("`port` is a string, not a integer"), "{error}");
+        assert!(check("port = 99999", &[]).is_err());
+    }
+}

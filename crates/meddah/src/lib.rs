@@ -1,0 +1,22 @@
+//! The program beside the game, as a library so that tests can drive it in process.
+//!
+//! Start reading at [`turn`]: one turn from what was said to the end of the answer. Around it: [`session`]
+//! takes commands and keeps the event log, [`sidecar`] holds worlds, model, store and sessions,
+//! [`transport`] speaks HTTP and WebSocket, [`cli`] is the command line.
+
+pub mod bench;
+pub mod cli;
+pub mod config;
+pub mod doctor;
+pub mod models;
+pub mod paths;
+pub mod request;
+pub mod session;
+pub mod sidecar;
+pub mod tavern;
+pub mod thinking;
+pub mod transport;
+pub mod turn;
+pub mod wire;
+pub mod world_files;
+pub mod worlds;

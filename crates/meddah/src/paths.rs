@@ -1,0 +1,49 @@
+//! Where Meddah keeps its data: `MEDDAH_DATA`, else the system's folder for a program's local data.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+
+/// The folders of one installation.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    /// The data folder itself.
+    pub data: PathBuf,
+}
+
+impl Paths {
+    /// Finds the data folder and creates it.
+    pub fn open() -> anyhow::Result<Paths> {
+        let data = match std::env::var_os("MEDDAH_DATA") {
+            Some(folder) if !folder.is_empty() => PathBuf::from(folder),
+            _ => directories::ProjectDirs::from("", "", "meddah")
+                .context("this system names no home folder; set MEDDAH_DATA to a folder of your choice")?
+                .data_local_dir()
+                .to_owned(),
+        };
+        std::fs::create_dir_all(&data).with_context(|| {
+            format!("cannot create the data folder {}; set MEDDAH_DATA to another", data.display())
+        })?;
+        Ok(Paths { data })
+    }
+
+    /// What every character lived through.
+    pub fn timeline(&self) -> PathBuf {
+        self.data.join("timeline.sqlite3")
+    }
+
+    /// What the local model has read, per character.
+    pub fn states(&self) -> PathBuf {
+        self.data.join("states")
+    }
+
+    /// Port and token of the running sidecar.
+    pub fn runtime(&self) -> PathBuf {
+        self.data.join("runtime.json")
+    }
+
+    /// Worlds that were changed while a game ran.
+    pub fn worlds(&self) -> PathBuf {
+        self.data.join("worlds")
+    }
+}

@@ -1,0 +1,317 @@
+//! One game's conversation with Meddah: takes commands, runs turns, keeps the event log.
+//!
+//! A session outlives connections: whoever has its id and a cursor goes on where it was. Turns of one
+//! character run one after another, in the order in which they were accepted; different characters think
+//! side by side.
+
+pub mod commands;
+pub mod events;
+mod requests;
+mod scene;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
+use meddah_engine::action::ActionSet;
+use meddah_engine::timeline::TimelineKey;
+use meddah_engine::world::World;
+use meddah_protocol::{
+    ActionDeclaration, Capabilities, ErrorCode, EventKind, Hello, PROTOCOL_VERSION, Player, Scene, WireError,
+};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::TurnSettings;
+use crate::turn::{self, Cause, Ports, Turn, TurnEvents};
+use events::{EventLog, EventOrigin};
+use requests::Requests;
+
+/// Turns that may run or wait in one session.
+pub const TURNS_MAX: usize = 32;
+/// Action calls that may still be answered with a result.
+const CALLS_MAX: usize = 256;
+
+/// One session.
+pub struct Session {
+    /// Its id; unguessable, because it is all that a reader needs.
+    pub id: String,
+    /// What was and is said.
+    pub events: Arc<EventLog>,
+    /// The world it plays in.
+    pub world_id: String,
+    /// Who plays.
+    pub player: Player,
+    worlds: Arc<crate::worlds::Worlds>,
+    ports: Ports,
+    settings: TurnSettings,
+    capabilities: Capabilities,
+    language: Option<String>,
+    state: Mutex<State>,
+    tasks: TaskTracker,
+    closing: CancellationToken,
+}
+
+struct State {
+    scene: Scene,
+    actions: Arc<ActionSet>,
+    /// What the game declared; `None` while the world's own list is in force.
+    declared: Option<Vec<ActionDeclaration>>,
+    requests: Requests,
+    running: BTreeMap<String, Running>,
+    lanes: BTreeMap<String, Arc<tokio::sync::Mutex<()>>>,
+    turns_started: u64,
+    /// Action calls that a result may still come for: call id, character.
+    calls: std::collections::VecDeque<(String, String)>,
+    last_spoken_to: Option<String>,
+    last_used: Instant,
+}
+
+struct Running {
+    character: String,
+    req_id: Option<String>,
+    cancel: CancellationToken,
+}
+
+/// What the caller learns when a request is taken on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The turn that answers it, if it has one.
+    pub turn: Option<String>,
+    /// The same `req_id` was there before; nothing new was begun.
+    pub repeated: bool,
+}
+
+impl Session {
+    /// Opens a session in a loaded world.
+    pub fn open(
+        id: String,
+        hello: &Hello,
+        worlds: Arc<crate::worlds::Worlds>,
+        ports: Ports,
+        settings: TurnSettings,
+    ) -> Result<Session, WireError> {
+        meddah_protocol::check_id("player.id", &hello.player.id)?;
+        let world = worlds.find(&hello.world)?;
+        let session = Session {
+            id: id.clone(),
+            events: Arc::default(),
+            world_id: world.id.clone(),
+            player: hello.player.clone(),
+            worlds,
+            ports,
+            settings,
+            capabilities: hello.capabilities.clone(),
+            language: hello.language.clone(),
+            state: Mutex::new(State {
+                scene: Scene::default(),
+                actions: Arc::new(scene::action_set(&world, None, &Scene::default())?),
+                declared: None,
+                requests: Requests::default(),
+                running: BTreeMap::new(),
+                lanes: BTreeMap::new(),
+                turns_started: 0,
+                calls: Default::default(),
+                last_spoken_to: None,
+                last_used: Instant::now(),
+            }),
+            tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+        };
+        session.emit(EventKind::Ready { session: id, protocol: PROTOCOL_VERSION });
+        Ok(session)
+    }
+
+    /// The timeline that this session lives in.
+    pub fn timeline(&self) -> TimelineKey {
+        TimelineKey { world: self.world_id.clone(), player: self.player.id.clone() }
+    }
+
+    /// The world as it is now; characters may be changed while the game runs.
+    fn world(&self) -> Result<Arc<World>, WireError> {
+        self.worlds.find(&self.world_id)
+    }
+
+    /// Takes on a turn of `character`. It runs as soon as that character is free.
+    async fn begin_turn(
+        self: &Arc<Self>,
+        character_id: &str,
+        cause: Cause,
+        req_id: &str,
+        accepted: Instant,
+        timeout: Option<Duration>,
+    ) -> Result<Accepted, WireError> {
+        let world = self.world()?;
+        let character = world.characters.get(character_id).cloned().ok_or_else(|| {
+            let known: Vec<&str> = world.characters.keys().map(String::as_str).collect();
+            WireError::new(
+                ErrorCode::UnknownCharacter,
+                format!("there is no character {character_id:?} in world {:?}", world.id),
+            )
+            .with_help(format!("Characters of this world: {}.", known.join(", ")))
+        })?;
+        let loads = self.ports.store.open(&self.timeline()).await?.loads;
+        let mut state = self.state();
+        if let Some(turn) = state.requests.turn_of(req_id) {
+            return Ok(Accepted { turn: Some(turn.to_owned()), repeated: true });
+        }
+        if self.closing.is_cancelled() {
+            return Err(WireError::new(ErrorCode::ShuttingDown, "the session is ending")
+                .with_help("Open a new session."));
+        }
+        if state.running.len() >= TURNS_MAX {
+            return Err(WireError::new(ErrorCode::Busy, format!("{TURNS_MAX} turns are waiting already"))
+                .with_help("Wait for a `turn_ended` before you send more."));
+        }
+        state.turns_started += 1;
+        let turn_id = format!("t{}", state.turns_started);
+        let req_id = (!req_id.is_empty()).then(|| req_id.to_owned());
+        if let Some(req_id) = &req_id {
+            state.requests.remember(req_id, &turn_id);
+        }
+        let cancel = self.closing.child_token();
+        let running = Running {
+            character: character_id.to_owned(),
+            req_id: req_id.clone(),
+            cancel: cancel.clone(),
+        };
+        state.running.insert(turn_id.clone(), running);
+        state.last_spoken_to = Some(character_id.to_owned());
+        let lane = state.lanes.entry(character_id.to_owned()).or_default().clone();
+        // The place in the queue is taken here: tasks begin in any order.
+        let mut place = Box::pin(lane.lock_owned());
+        let free = (&mut place).now_or_never();
+        let turn = Turn {
+            id: turn_id.clone(),
+            record_id: format!("{}/{turn_id}", self.id),
+            req_id: req_id.clone(),
+            key: self.timeline(),
+            loads: Some(loads),
+            world,
+            character: Arc::new(character),
+            player: self.player.clone(),
+            language: self.language.clone(),
+            cause,
+            scene: state.scene.clone(),
+            actions: state.actions.clone(),
+            deltas: self.capabilities.deltas,
+            accepted,
+            timeout: timeout.unwrap_or(Duration::from_millis(self.settings.timeout_ms)),
+            settings: self.settings.clone(),
+        };
+        drop(state);
+        let events = TurnEvents {
+            log: self.events.clone(),
+            origin: EventOrigin {
+                turn: Some(turn_id.clone()),
+                req_id,
+                character: Some(character_id.to_owned()),
+            },
+        };
+        let session = self.clone();
+        self.tasks.spawn(async move {
+            // A turn that is cut while it waits ends at once; `turn::run` sees the cancelled token.
+            let _lane = match free {
+                Some(guard) => Some(guard),
+                None => tokio::select! {
+                    biased;
+                    guard = place => Some(guard),
+                    () = cancel.cancelled() => None,
+                },
+            };
+            let calls = turn::run(&turn, &session.ports, &events, &cancel).await;
+            session.turn_is_over(&turn, calls);
+        });
+        Ok(Accepted { turn: Some(turn_id), repeated: false })
+    }
+
+    fn turn_is_over(&self, turn: &Turn, calls: Vec<String>) {
+        let mut state = self.state();
+        state.running.remove(&turn.id);
+        for call in calls {
+            if state.calls.len() == CALLS_MAX {
+                state.calls.pop_front();
+            }
+            state.calls.push_back((call, turn.character.id.clone()));
+        }
+    }
+
+    /// Cuts one turn: no line, sound or action of it is emitted from now on.
+    fn cut(&self, turn_id: &str, running: &Running) {
+        self.events.cut(turn_id);
+        running.cancel.cancel();
+    }
+
+    /// Cuts the turns that `wanted` picks; returns their ids.
+    fn cut_where(&self, wanted: impl Fn(&str, &Running) -> bool) -> Vec<String> {
+        let state = self.state();
+        let turns: Vec<(&String, &Running)> =
+            state.running.iter().filter(|(id, running)| wanted(id, running)).collect();
+        for (id, running) in &turns {
+            self.cut(id, running);
+        }
+        turns.into_iter().map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Waits until a turn has ended. The caller sets the deadline.
+    pub async fn ended(&self, turn: &str) -> Result<Vec<meddah_protocol::Event>, WireError> {
+        let mut cursor = self.events.cursor();
+        loop {
+            self.check_kept(turn)?;
+            let events = self.events.of_turn(turn);
+            if events.iter().any(|event| matches!(event.kind, EventKind::TurnEnded { .. })) {
+                return Ok(events);
+            }
+            const LOOK_AGAIN: Duration = Duration::from_secs(1);
+            if let Some(last) = self.events.wait_after(cursor, LOOK_AGAIN).await?.last() {
+                cursor = last.seq;
+            }
+        }
+    }
+
+    /// Whether a turn runs, or has ended with its end still in the log.
+    pub fn check_kept(&self, turn: &str) -> Result<(), WireError> {
+        // Looked at first: a turn leaves the list of running ones after its end is in the log.
+        let runs = self.state().running.contains_key(turn);
+        let is_end = |event: &meddah_protocol::Event| matches!(event.kind, EventKind::TurnEnded { .. });
+        if runs || self.events.of_turn(turn).iter().any(is_end) {
+            return Ok(());
+        }
+        Err(WireError::new(ErrorCode::UnknownTurn, format!("turn {turn:?} is not kept any more"))
+            .with_help("Say it again with a new `req_id`."))
+    }
+
+    /// Cuts a turn that nobody waits for any more.
+    pub fn withdraw(&self, turn: &str) {
+        self.cut_where(|id, _| id == turn);
+    }
+
+    /// Ends the session: running turns get `grace` to finish, then they are cut.
+    pub async fn close(&self, grace: Duration) {
+        self.tasks.close();
+        if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
+            self.cut_where(|_, _| true);
+            self.closing.cancel();
+            self.tasks.wait().await;
+        }
+        self.closing.cancel();
+        self.events.close();
+    }
+
+    /// Whether nothing runs and nobody used it for `idle`.
+    pub fn is_idle(&self, idle: Duration) -> bool {
+        let state = self.state();
+        state.running.is_empty() && state.last_used.elapsed() >= idle
+    }
+
+    fn emit(&self, kind: EventKind) -> Option<u64> {
+        self.events.push(&EventOrigin::default(), kind)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.last_used = Instant::now();
+        state
+    }
+}

@@ -1,0 +1,185 @@
+//! The program beside the game: worlds, one model, one store, and the sessions that share them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use meddah_inference::ModelState;
+use meddah_protocol::{ErrorCode, Event, Hello, LadderState, Load, TalkRequest, WireError};
+
+use crate::config::Settings;
+use crate::session::{Accepted, Session};
+use crate::turn::Ports;
+use crate::worlds::Worlds;
+
+/// Sessions open at once; the longest unused idle one makes room.
+pub const SESSIONS_MAX: usize = 256;
+/// A session that nobody used for so long may be closed to make room.
+const SESSION_IDLE: Duration = Duration::from_secs(15 * 60);
+/// How long running turns may go on at shutdown.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
+
+/// Everything that transports need.
+pub struct Sidecar {
+    /// The worlds, changeable while games run.
+    pub worlds: Arc<Worlds>,
+    /// Model and store.
+    pub ports: Ports,
+    /// The settings.
+    pub settings: Settings,
+    sessions: Mutex<Sessions>,
+    /// Held while a session of the one-shot route is opened: two first requests must find the same one,
+    /// or the same `req_id` would talk twice.
+    opening: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Sessions {
+    by_id: BTreeMap<String, Arc<Session>>,
+    /// Sessions of the one-shot route: world and player to id.
+    one_shot: HashMap<(String, String), String>,
+}
+
+impl Sidecar {
+    /// A sidecar without sessions.
+    pub fn new(worlds: Arc<Worlds>, ports: Ports, settings: Settings) -> Arc<Sidecar> {
+        Arc::new(Sidecar {
+            worlds,
+            ports,
+            settings,
+            sessions: Mutex::default(),
+            opening: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// Opens a session, and loads the save that `hello` names.
+    pub async fn open_session(&self, hello: Hello) -> Result<Arc<Session>, WireError> {
+        let session = Arc::new(Session::open(
+            format!("s{}", unguessable()?),
+            &hello,
+            self.worlds.clone(),
+            self.ports.clone(),
+            self.settings.turn.clone(),
+        )?);
+        if let Some(cursor) = hello.save.filter(|save| !save.is_empty()) {
+            session.load_save(Load { cursor: Some(cursor), ..Load::default() }).await?;
+        }
+        self.add(session.clone()).await?;
+        Ok(session)
+    }
+
+    /// An open session.
+    pub fn session(&self, id: &str) -> Result<Arc<Session>, WireError> {
+        self.sessions().by_id.get(id).cloned().ok_or_else(|| {
+            WireError::new(ErrorCode::UnknownSession, "there is no such session")
+                .with_help("Open one with `POST /v1/sessions`; it ends when the sidecar restarts.")
+        })
+    }
+
+    /// Ends a session; its running turns are cut.
+    pub async fn close_session(&self, id: &str) -> Result<(), WireError> {
+        let session = self.session(id)?;
+        self.remove(id);
+        session.close(Duration::ZERO).await;
+        Ok(())
+    }
+
+    /// The one-shot route: a session of its own per world and player, kept between requests.
+    pub async fn talk(&self, request: TalkRequest) -> Result<(Arc<Session>, Accepted), WireError> {
+        let session = self.one_shot_session(&request).await?;
+        let accepted = session.talk(request).await?;
+        Ok((session, accepted))
+    }
+
+    async fn one_shot_session(&self, request: &TalkRequest) -> Result<Arc<Session>, WireError> {
+        let world = self.worlds.find(&request.world)?.id.clone();
+        let key = (world.clone(), request.player.id.clone());
+        let known = || {
+            let sessions = self.sessions();
+            sessions.one_shot.get(&key).and_then(|id| sessions.by_id.get(id)).cloned()
+        };
+        if let Some(session) = known() {
+            return Ok(session);
+        }
+        let _one_at_a_time = self.opening.lock().await;
+        if let Some(session) = known() {
+            return Ok(session);
+        }
+        let hello = Hello { world, player: request.player.clone(), ..Hello::default() };
+        let session = self.open_session(hello).await?;
+        self.sessions().one_shot.insert(key, session.id.clone());
+        Ok(session)
+    }
+
+    /// The events of a turn once it has ended.
+    pub async fn finished_turn(&self, session: &Session, turn: &str) -> Result<Vec<Event>, WireError> {
+        session.ended(turn).await
+    }
+
+    /// The rungs of the ladder. One, for now.
+    pub fn ladder(&self) -> Vec<LadderState> {
+        let (name, kind) = self.ports.model.label();
+        let state = match self.ports.model.state() {
+            ModelState::Unloaded => "unloaded",
+            ModelState::Loading(_) => "loading",
+            ModelState::Ready => "ready",
+            ModelState::Failed => "failed",
+        };
+        vec![LadderState { name, kind, state: state.to_owned() }]
+    }
+
+    /// Lets running turns finish for [`SHUTDOWN_GRACE`], then cuts them.
+    pub async fn shutdown(&self) {
+        let sessions: Vec<Arc<Session>> = self.sessions().by_id.values().cloned().collect();
+        futures::future::join_all(sessions.iter().map(|session| session.close(SHUTDOWN_GRACE))).await;
+    }
+
+    async fn add(&self, session: Arc<Session>) -> Result<(), WireError> {
+        let outlived = {
+            let mut sessions = self.sessions();
+            let full = sessions.by_id.len() >= SESSIONS_MAX;
+            let idle = sessions.by_id.values().find(|other| other.is_idle(SESSION_IDLE)).cloned();
+            match (full, idle) {
+                (true, None) => {
+                    return Err(WireError::new(
+                        ErrorCode::Busy,
+                        format!("{SESSIONS_MAX} sessions are open already"),
+                    )
+                    .with_help("End sessions that are not needed with `DELETE /v1/sessions/{id}`."));
+                }
+                (true, Some(idle)) => {
+                    sessions.by_id.remove(&idle.id);
+                    sessions.by_id.insert(session.id.clone(), session);
+                    Some(idle)
+                }
+                (false, _) => {
+                    sessions.by_id.insert(session.id.clone(), session);
+                    None
+                }
+            }
+        };
+        if let Some(outlived) = outlived {
+            outlived.close(Duration::ZERO).await;
+        }
+        Ok(())
+    }
+
+    fn remove(&self, id: &str) {
+        let mut sessions = self.sessions();
+        sessions.by_id.remove(id);
+        sessions.one_shot.retain(|_, session| session != id);
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// 128 random bits in hexadecimal.
+pub fn unguessable() -> Result<String, WireError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        WireError::new(ErrorCode::Internal, format!("the system gives no random numbers: {error}"))
+    })?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,46 @@
+//! Errors of the ports, in the words of the contract with games.
+
+use std::time::Duration;
+
+use meddah_engine::prompt::PromptTooLong;
+use meddah_inference::{ErrorKind, ModelError};
+use meddah_protocol::{ErrorCode, EventKind, WireError};
+
+/// A model's error.
+pub fn model_error(error: ModelError) -> WireError {
+    let code = match error.kind {
+        ErrorKind::Overloaded => ErrorCode::Busy,
+        ErrorKind::Timeout => ErrorCode::Timeout,
+        ErrorKind::ContextFull => ErrorCode::ContextFull,
+        ErrorKind::NotFound | ErrorKind::BadModel | ErrorKind::Unauthorized => ErrorCode::NoModel,
+        ErrorKind::OutOfMemory => ErrorCode::OutOfMemory,
+        ErrorKind::Refused | ErrorKind::Broken | ErrorKind::Cancelled => ErrorCode::ModelFailed,
+    };
+    let fallback = match code {
+        ErrorCode::NoModel => "Run `meddah doctor` to see what is missing.",
+        ErrorCode::OutOfMemory => "Choose a smaller model with `meddah models list`, or close other programs.",
+        ErrorCode::ContextFull => "Say it in fewer words.",
+        _ => "Say it again; the model is being restarted if it had crashed.",
+    };
+    let help = if error.help.is_empty() { fallback.to_owned() } else { error.help };
+    let mut wire = WireError::new(code, error.message).with_help(help);
+    wire.retry_after_ms = error.retry_after.map(|wait| wait.as_millis() as u64);
+    wire
+}
+
+/// What must be in the prompt does not fit the model.
+pub fn prompt_too_long(error: PromptTooLong) -> WireError {
+    WireError::new(ErrorCode::ContextFull, error.to_string())
+        .with_help("Say it in fewer words, shorten the character file, or choose a model with a larger context.")
+}
+
+/// The turn took too long.
+pub fn timed_out(timeout: Duration) -> WireError {
+    WireError::new(ErrorCode::Timeout, format!("no complete answer within {} ms", timeout.as_millis()))
+        .with_help("Try again, allow more time with `timeout_ms`, or choose a smaller model.")
+}
+
+/// A `notice` instead of an error: something is degraded, the talk goes on.
+pub fn notice(code: &str, error: WireError) -> EventKind {
+    EventKind::Notice { code: code.into(), message: error.message, help: error.help, percent: None }
+}
