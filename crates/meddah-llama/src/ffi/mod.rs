@@ -1,0 +1,15 @@
+//! The only unsafe code: a thin safe wrapper over llama.cpp, and the few system calls that Rust lacks.
+//!
+//! Raw pointers stay in here. A model is shared by reference count, a context keeps its model alive, and
+//! every index is checked on this side, because llama.cpp answers a wrong one by aborting the process.
+#![allow(unsafe_code)]
+
+mod context;
+mod dry;
+mod model;
+mod platform;
+
+pub use context::{Batch, Context, ContextParams, DecodeError, Pulse};
+pub use dry::{Candidate, Dry};
+pub use model::{Model, Token};
+pub use platform::{exit_now, yield_to_others};

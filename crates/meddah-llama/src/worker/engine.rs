@@ -1,0 +1,524 @@
+//! The one thread that computes: takes requests, shares each step among all replies, tells what comes out.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::Instant;
+
+use meddah_inference::{ChatRequest, Role, Sampling, TokenUsage};
+use serde_json::Value;
+
+use super::control::Control;
+use super::grammar::{Grammar, Grammars};
+use super::measure;
+use super::neutral::{Neutrals, Probe};
+use super::outbox::Outbox;
+use super::pace::{Pace, STEP_TOKENS_MAX};
+use super::prepare::{Prepared, prepare};
+use super::reply::{Event, Reply as Speech, Tools};
+use super::sampling::Sampler;
+use super::slots::Slots;
+use super::states::States;
+use super::threads::{TRIAL_TOKENS, Threads};
+use crate::ffi::{Batch, Context, DecodeError, Dry, Token};
+use crate::template::Template;
+use crate::wire::{Reply, Request, Stats, WireError, WireErrorKind};
+
+/// Requests that wait for a place.
+const WAITING_MAX: usize = 64;
+/// Tokens that are not a prompt but a word or a forced text: they go first, whole.
+const SHORT_TOKENS: usize = 24;
+/// Tokens of earlier replies that count as repetition.
+const EARLIER_TOKENS_MAX: usize = 384;
+
+/// A reply that has a place.
+struct Running {
+    id: u64,
+    slot: usize,
+    speech: Speech,
+    prompt_tokens: usize,
+    cached_tokens: usize,
+}
+
+/// Which tokens of a step belong to whom.
+struct Part {
+    running: usize,
+    probe: bool,
+    count: usize,
+    /// Row of the last one, if its answer is wanted.
+    row: Option<usize>,
+}
+
+/// See the top of this file.
+pub struct Engine {
+    pub context: Context,
+    pub template: Template,
+    pub states: States,
+    pub slots: Slots,
+    pub context_tokens: usize,
+    pub outbox: Arc<Outbox>,
+    pub control: Arc<Control>,
+    batch: Batch,
+    waiting: VecDeque<Prepared>,
+    running: Vec<Running>,
+    neutrals: Neutrals,
+    grammars: Option<Grammars>,
+    penalty: Option<(f32, Dry)>,
+    pace: Pace,
+    threads: Threads,
+    steps: u64,
+    aborted_steps: u64,
+    parallel: usize,
+}
+
+/// What an [`Engine`] is made of.
+pub struct Parts {
+    pub context: Context,
+    pub template: Template,
+    pub states: States,
+    pub slots: Slots,
+    pub context_tokens: usize,
+    pub parallel: usize,
+    pub threads: u32,
+    pub outbox: Arc<Outbox>,
+    pub control: Arc<Control>,
+}
+
+impl Engine {
+    /// Nothing to do yet.
+    pub fn new(parts: Parts) -> Engine {
+        Engine {
+            context: parts.context,
+            template: parts.template,
+            states: parts.states,
+            slots: parts.slots,
+            context_tokens: parts.context_tokens,
+            outbox: parts.outbox,
+            control: parts.control,
+            parallel: parts.parallel,
+            batch: Batch::new(STEP_TOKENS_MAX as u32),
+            waiting: VecDeque::new(),
+            running: Vec::new(),
+            neutrals: Neutrals::new(),
+            grammars: None,
+            penalty: None,
+            pace: Pace::new(),
+            threads: Threads::new(parts.threads),
+            steps: 0,
+            aborted_steps: 0,
+        }
+    }
+
+    /// Works until it is told to leave or nobody can tell it anything any more.
+    pub fn run(&mut self, requests: &Receiver<Request>) {
+        loop {
+            let nothing_to_do = self.running.is_empty() && self.waiting.is_empty();
+            let request = if nothing_to_do {
+                self.slots.tidy(&mut self.states, &mut self.context);
+                requests.recv().map_err(|_| TryRecvError::Disconnected)
+            } else {
+                requests.try_recv()
+            };
+            match request {
+                Ok(Request::Shutdown) | Err(TryRecvError::Disconnected) => return self.leave(),
+                Ok(request) => self.handle(request),
+                Err(TryRecvError::Empty) => {
+                    self.drop_cancelled();
+                    self.admit();
+                    self.step();
+                }
+            }
+        }
+    }
+
+    fn leave(&mut self) {
+        self.slots.park_all(&mut self.states, &mut self.context);
+        self.states.save_all();
+    }
+
+    fn fail(&self, id: u64, error: WireError) {
+        self.outbox.send(&Reply::Error { id, error });
+    }
+
+    fn handle(&mut self, request: Request) {
+        match request {
+            Request::Chat { id, request } => self.receive(id, *request),
+            Request::Count { id, texts } => {
+                let count =
+                    |text: &String| self.context.model().tokenize(text.as_bytes(), false).len() as u32;
+                let tokens = texts.iter().map(count).collect();
+                self.outbox.send(&Reply::Counted { id, tokens });
+            }
+            Request::Stats { id } => {
+                let stats = Stats {
+                    live: self.slots.live(),
+                    steps: self.steps,
+                    aborted_steps: self.aborted_steps,
+                    ..self.states.stats()
+                };
+                self.outbox.send(&Reply::Stats { id, stats });
+            }
+            Request::Measure { id, prompt_tokens, decode_tokens, repetitions } => {
+                if !self.running.is_empty() {
+                    return self.fail(id, WireError::new(WireErrorKind::Overloaded, "replies are running"));
+                }
+                self.slots.park_all(&mut self.states, &mut self.context);
+                self.context.set_threads(u32::MAX);
+                match measure::raw_speed(&mut self.context, prompt_tokens, decode_tokens, repetitions) {
+                    Ok(speed) => self.outbox.send(&Reply::Measured { id, speed }),
+                    Err(error) => self.fail(id, WireError::new(WireErrorKind::Broken, error.to_string())),
+                }
+            }
+            Request::Load(_) | Request::Cancel { .. } | Request::Shutdown => {}
+        }
+    }
+
+    fn receive(&mut self, id: u64, request: ChatRequest) {
+        if self.waiting.len() >= WAITING_MAX {
+            return self.fail(id, WireError::new(WireErrorKind::Overloaded, "too many replies are waiting"));
+        }
+        match prepare(self.context.model(), &self.template, self.context_tokens, id, request) {
+            Ok(prepared) => self.waiting.push_back(prepared),
+            Err(error) => self.fail(id, error),
+        }
+    }
+
+    fn drop_cancelled(&mut self) {
+        let cancelled = || WireError::new(WireErrorKind::Cancelled, "cancelled");
+        let (control, outbox) = (&self.control, &self.outbox);
+        self.waiting.retain(|prepared| {
+            let id = prepared.id;
+            let gone = control.take_cancelled(id);
+            if gone {
+                outbox.send(&Reply::Error { id, error: cancelled() });
+            }
+            !gone
+        });
+        for index in (0..self.running.len()).rev() {
+            let id = self.running[index].id;
+            if self.control.take_cancelled(id) {
+                self.end(index);
+                self.fail(id, cancelled());
+            }
+        }
+    }
+
+    /// Takes a reply out; what was read stays.
+    fn end(&mut self, index: usize) {
+        let mut running = self.running.remove(index);
+        if let Some(probe) = running.speech.probe() {
+            probe.end(&mut self.context);
+        }
+        self.slots.release(running.slot);
+    }
+
+    fn admit(&mut self) {
+        while let Some(next) = self.waiting.front() {
+            let (conversation, prompt) = (&next.request.conversation, &next.prompt);
+            let slot = self.slots.take(conversation, prompt, next.cells, &mut self.states, &mut self.context);
+            let Some(slot) = slot else { return };
+            if let Some(prepared) = self.waiting.pop_front() {
+                self.start(prepared, slot);
+            }
+        }
+    }
+
+    fn start(&mut self, prepared: Prepared, slot: usize) {
+        let Prepared { id, request, prompt, neutral, options, .. } = prepared;
+        let cached_tokens = self.slots.sequence(slot).evaluated().len();
+        let probe = neutral.map(|neutral| {
+            let kv = (self.parallel + slot) as i32;
+            Probe::new(kv, neutral, &prompt, &options, &self.neutrals)
+        });
+        let grammar = match &request.json_schema {
+            None => None,
+            Some(schema) => match grammar_of(&mut self.grammars, &self.context, schema) {
+                Some(grammar) => Some(grammar),
+                None => {
+                    self.slots.release(slot);
+                    let message = "the JSON Schema of the words cannot be followed";
+                    return self.fail(id, WireError::new(WireErrorKind::Refused, message));
+                }
+            },
+        };
+        let sampler = self.sampler(&request);
+        let mut speech = Speech::new(request, options, sampler, grammar, probe, self.context_tokens);
+        speech.begin(
+            self.slots.sequence(slot),
+            &mut Tools {
+                model: self.context.model(),
+                neutrals: &self.neutrals,
+                grammar_of: &mut |schema| grammar_of(&mut self.grammars, &self.context, schema),
+            },
+        );
+        self.running.push(Running { id, slot, speech, prompt_tokens: prompt.len(), cached_tokens });
+        self.tell(self.running.len() - 1);
+    }
+
+    /// The repetition penalty looks at what the character said, not at the rest of the prompt: there it would
+    /// forbid the names of things.
+    fn sampler(&mut self, request: &ChatRequest) -> Sampler {
+        let Sampling { dry_multiplier, .. } = request.sampling;
+        if request.json_schema.is_some() || !dry_multiplier.is_finite() || dry_multiplier <= 0.0 {
+            return Sampler::new(&request.sampling, None);
+        }
+        if self.penalty.as_ref().is_none_or(|(multiplier, _)| *multiplier != dry_multiplier) {
+            self.penalty =
+                Dry::new(self.context.model(), dry_multiplier).map(|penalty| (dry_multiplier, penalty));
+        }
+        let mut penalty = self.penalty.as_ref().and_then(|(_, penalty)| penalty.fresh_copy());
+        if let Some(penalty) = &mut penalty {
+            let mut earlier: Vec<Token> = Vec::new();
+            let own = request.messages.iter().rev().filter(|message| message.role == Role::Assistant);
+            for message in own {
+                let mut tokens = self.context.model().tokenize(message.text.as_bytes(), false);
+                tokens.extend(self.context.model().tokenize(b"\n", false));
+                tokens.extend(earlier);
+                earlier = tokens;
+                if earlier.len() >= EARLIER_TOKENS_MAX {
+                    break;
+                }
+            }
+            for &token in &earlier[earlier.len().saturating_sub(EARLIER_TOKENS_MAX)..] {
+                penalty.accept(token);
+            }
+        }
+        Sampler::new(&request.sampling, penalty)
+    }
+
+    fn step(&mut self) {
+        self.wake_waiting();
+        let threads = self.threads.next();
+        let parts = self.fill_batch();
+        if parts.is_empty() {
+            return self.end_stuck();
+        }
+        let ids = parts.iter().filter_map(|part| self.running.get(part.running)).map(|running| running.id);
+        if !self.control.begin_step(ids) {
+            return;
+        }
+        self.context.set_threads(threads);
+        let begun = Instant::now();
+        let result = self.context.decode(&self.batch);
+        self.control.end_step();
+        self.control.pulse.beats.fetch_add(1, Ordering::Relaxed);
+        self.steps += 1;
+        match result {
+            Ok(()) => {
+                let took = begun.elapsed();
+                self.threads.measured(self.batch.len(), took);
+                self.pace.measured(self.batch.len(), took);
+                self.take_answers(&parts);
+            }
+            Err(DecodeError::Aborted) => {
+                self.aborted_steps += 1;
+                self.roll_back(&parts);
+            }
+            Err(DecodeError::NoRoom) => self.make_room(&parts),
+            Err(error @ DecodeError::Failed(_)) => {
+                self.roll_back(&parts);
+                self.fail_parts(&parts, WireErrorKind::Broken, &error.to_string());
+            }
+        }
+    }
+
+    /// Replies that wait for a side question whose answer has come.
+    fn wake_waiting(&mut self) {
+        for index in 0..self.running.len() {
+            let running = &mut self.running[index];
+            if running.speech.is_waiting() {
+                running.speech.settle(
+                    self.slots.sequence(running.slot),
+                    &mut Tools {
+                        model: self.context.model(),
+                        neutrals: &self.neutrals,
+                        grammar_of: &mut |schema| grammar_of(&mut self.grammars, &self.context, schema),
+                    },
+                );
+                self.tell(index);
+            }
+        }
+        self.end_over();
+    }
+
+    /// First everybody's next words, then a piece of the oldest prompts.
+    fn fill_batch(&mut self) -> Vec<Part> {
+        self.batch.clear();
+        let mut parts = Vec::new();
+        let mut long = Vec::new();
+        for index in 0..self.running.len() {
+            let running = &self.running[index];
+            let sequence = self.slots.sequence(running.slot);
+            if !running.speech.is_waiting() && sequence.pending().is_empty() {
+                sequence.reread_last();
+            }
+            sequence.settle(&mut self.context);
+            for probe in [false, true] {
+                let running = &mut self.running[index];
+                let pending = pending(&mut self.slots, &mut self.context, running, probe);
+                if (1..=SHORT_TOKENS).contains(&pending) {
+                    parts.extend(self.add_part(index, probe, pending));
+                } else if pending > SHORT_TOKENS {
+                    long.push((index, probe, pending));
+                }
+            }
+        }
+        let mut piece = self.pace.piece_tokens(!parts.is_empty());
+        if self.threads.is_trial() {
+            piece = piece.min(TRIAL_TOKENS);
+        }
+        for (index, probe, pending) in long {
+            let count = pending.min(piece).min(self.batch.free());
+            piece -= count;
+            if count > 0 {
+                parts.extend(self.add_part(index, probe, count));
+            }
+        }
+        parts
+    }
+
+    fn add_part(&mut self, index: usize, probe: bool, count: usize) -> Option<Part> {
+        let running = &mut self.running[index];
+        let sequence = match (probe, running.speech.probe()) {
+            (true, Some(probe)) => &*probe.sequence(),
+            _ => &*self.slots.sequence(running.slot),
+        };
+        let count = count.min(self.batch.free());
+        let begin = sequence.evaluated().len();
+        let whole = count == sequence.pending().len();
+        let mut row = None;
+        for (offset, &token) in sequence.pending()[..count].iter().enumerate() {
+            let last = whole && offset + 1 == count;
+            let added = self.batch.add(token, begin + offset, sequence.kv, last);
+            row = if last { added } else { None };
+        }
+        (count > 0).then_some(Part { running: index, probe, count, row })
+    }
+
+    fn take_answers(&mut self, parts: &[Part]) {
+        for part in parts {
+            let running = &mut self.running[part.running];
+            let logits = part.row.and_then(|row| self.context.logits(row));
+            if part.probe {
+                if let Some(probe) = running.speech.probe() {
+                    probe.sequence().advance(part.count);
+                    if let Some(logits) = logits {
+                        probe.answer(logits, &self.neutrals);
+                    }
+                }
+                continue;
+            }
+            let sequence = self.slots.sequence(running.slot);
+            sequence.advance(part.count);
+            if let Some(logits) = logits {
+                let mut tools = Tools {
+                    model: self.context.model(),
+                    neutrals: &self.neutrals,
+                    grammar_of: &mut |schema| grammar_of(&mut self.grammars, &self.context, schema),
+                };
+                running.speech.answer(logits, sequence, &mut tools);
+                self.tell(part.running);
+            }
+        }
+        self.end_over();
+    }
+
+    fn tell(&mut self, index: usize) {
+        let running = &mut self.running[index];
+        let id = running.id;
+        for event in running.speech.take_events() {
+            self.outbox.send(&match event {
+                Event::Decided { decision, choice, arguments } => {
+                    Reply::Decided { id, decision, choice, arguments }
+                }
+                Event::Text(text) => Reply::Text { id, text },
+                Event::Over(stop) => {
+                    let total = self.slots.sequence(running.slot).len();
+                    let usage = TokenUsage {
+                        prompt_tokens: running.prompt_tokens as u32,
+                        cached_tokens: running.cached_tokens as u32,
+                        completion_tokens: total.saturating_sub(running.prompt_tokens) as u32,
+                    };
+                    Reply::Done { id, stop, usage }
+                }
+            });
+        }
+    }
+
+    fn end_over(&mut self) {
+        for index in (0..self.running.len()).rev() {
+            if self.running[index].speech.is_over() {
+                self.end(index);
+            }
+        }
+    }
+
+    fn roll_back(&mut self, parts: &[Part]) {
+        for part in parts {
+            let Some(running) = self.running.get_mut(part.running) else { continue };
+            match (part.probe, running.speech.probe()) {
+                (true, Some(probe)) => probe.sequence().was_aborted(),
+                _ => self.slots.sequence(running.slot).was_aborted(),
+            }
+        }
+    }
+
+    /// Should not happen, because places are given out only with their memory; still it is survived.
+    fn make_room(&mut self, parts: &[Part]) {
+        self.roll_back(parts);
+        if self.slots.park_oldest(None, &mut self.states, &mut self.context) {
+            return;
+        }
+        if let Some(youngest) = self.running.len().checked_sub(1) {
+            let id = self.running[youngest].id;
+            self.end(youngest);
+            self.fail(id, WireError::new(WireErrorKind::Overloaded, "the attention memory is full"));
+        }
+    }
+
+    fn fail_parts(&mut self, parts: &[Part], kind: WireErrorKind, message: &str) {
+        let mut indices: Vec<usize> = parts.iter().map(|part| part.running).collect();
+        indices.sort_unstable();
+        indices.dedup();
+        for index in indices.into_iter().rev() {
+            let (id, slot) = (self.running[index].id, self.running[index].slot);
+            self.end(index);
+            self.slots.sequence(slot).clear(&mut self.context);
+            self.fail(id, WireError::new(kind, message));
+        }
+    }
+
+    /// Nothing to compute though replies are running: their side questions cannot be answered.
+    fn end_stuck(&mut self) {
+        for running in &mut self.running {
+            if let Some(probe) = running.speech.probe() {
+                probe.give_up();
+            }
+        }
+    }
+}
+
+fn pending(slots: &mut Slots, context: &mut Context, running: &mut Running, probe: bool) -> usize {
+    let sequence = slots.sequence(running.slot);
+    if !probe {
+        return sequence.pending().len();
+    }
+    match running.speech.probe() {
+        Some(probe) => {
+            let ready = probe.prepare(sequence, context);
+            if ready { probe.sequence().pending().len() } else { 0 }
+        }
+        None => 0,
+    }
+}
+
+fn grammar_of(grammars: &mut Option<Grammars>, context: &Context, schema: &Value) -> Option<Grammar> {
+    if grammars.is_none() {
+        *grammars = Grammars::new(context.model())
+            .inspect_err(|error| tracing::warn!(%error, "grammars are not available"))
+            .ok();
+    }
+    let grammar = grammars.as_ref()?.of_schema(schema);
+    grammar.inspect_err(|error| tracing::warn!(%error, "a schema cannot be followed")).ok()
+}

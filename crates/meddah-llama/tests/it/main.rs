@@ -1,0 +1,12 @@
+//! A real model in a real worker process.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "what tests share fails and reports as tests do"
+)]
+
+mod cancel;
+mod decisions;
+mod faults;
+mod support;
+mod talk;
