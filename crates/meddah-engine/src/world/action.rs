@@ -45,7 +45,7 @@ pub(super) struct ActionEntry {
     #[schemars(length(max = SENTENCE_CHARS_MAX), example = "Hand an item over.")]
     pub description: String,
     /// Whom or what it can be done to: a list of ids, or "present" for everybody who is there.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Value::is_null")]
     #[schemars(schema_with = "targets_schema")]
     pub targets: Value,
     /// Whether the character waits to hear from the game how it went.

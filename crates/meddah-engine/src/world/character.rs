@@ -54,7 +54,7 @@ pub struct Character {
     /// What the character wants, the most important first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = LIST_MAX), inner(length(min = 1, max = SENTENCE_CHARS_MAX)))]
-    #[schemars(extend("examples" = [["keep the peace in the house"]]))]
+    #[schemars(extend("examples" = [["to keep the peace in the house"]]))]
     pub goals: Vec<String>,
     /// How the character feels when the story begins.
     #[serde(default = "neutral", skip_serializing_if = "is_neutral")]

@@ -4,12 +4,18 @@
 //! are one, a plural finds its singular and the other way round, and a key of several words is found
 //! where they stand together. Scripts without spaces between words are searched as they are.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// How much of the talk is searched, in bytes from its end.
 pub const LORE_SCAN_BYTES_MAX: usize = 16 * 1024;
 /// A word shorter than this has no plural taken off: "as" is not several "a".
 const PLURAL_BYTES_MIN: usize = 4;
+/// What must stay of a word when its plural ending is taken off. Not below 2: see [`Beginning`].
+const STEM_CHARS_MIN: usize = 2;
+
+/// The first two letters of a word. They are the same in the singular and the plural, so a key whose
+/// first word begins like no word of the talk is passed over at once: most of a large lore.
+type Beginning = (char, char);
 
 /// Talk made ready to be searched for many keys.
 pub(super) struct FoldedText {
@@ -17,6 +23,7 @@ pub(super) struct FoldedText {
     /// Where each word, and each word without its plural ending, stands (counted in words).
     places: HashMap<String, Vec<usize>>,
     words: Vec<String>,
+    beginnings: HashSet<Beginning>,
 }
 
 impl FoldedText {
@@ -33,35 +40,50 @@ impl FoldedText {
                 places.entry(form).or_default().push(place);
             }
         }
-        FoldedText { folded, places, words }
+        let beginnings = words.iter().filter_map(|word| beginning(word)).collect();
+        FoldedText { folded, places, words, beginnings }
     }
 
     fn places_of(&self, word: &str) -> impl Iterator<Item = usize> {
-        let forms = singulars(word).chain([word.to_owned()]);
-        forms.filter_map(|form| self.places.get(&form)).flatten().copied()
+        let singulars = singulars(word).filter_map(|form| self.places.get(&form));
+        self.places.get(word).into_iter().chain(singulars).flatten().copied()
     }
 
-    fn has_word(&self, place: usize, word: &str) -> bool {
-        self.places_of(word).any(|found| found == place)
+    /// Whether the words stand from `place` on; with an open end the last need only begin so.
+    fn continues(&self, place: usize, words: &[&str], open_end: bool) -> bool {
+        let Some(spoken) = self.words.get(place..place + words.len()) else { return false };
+        spoken.iter().zip(words).enumerate().all(|(n, (spoken, word))| {
+            let open = open_end && n + 1 == words.len();
+            same_word(spoken, word) || (open && spoken.starts_with(word))
+        })
     }
 }
 
 /// Where the key stands last, in words from the beginning of the text; `None` if it does not.
 pub(super) fn key_match(text: &FoldedText, key: &str) -> Option<usize> {
+    if beginning(key).is_some_and(|beginning| !text.beginnings.contains(&beginning)) {
+        return None;
+    }
     let key = fold(key);
     if key.chars().any(without_spaces) {
         let found = text.folded.rfind(key.trim())?;
         return Some(words(&text.folded[..found]).count());
     }
-    if let Some(beginning) = key.trim_end().strip_suffix('*') {
-        let beginning = words(beginning).last().filter(|beginning| !beginning.is_empty())?;
-        return text.words.iter().rposition(|word| word.starts_with(beginning));
-    }
+    let open_end = key.trim_end().ends_with('*');
     let key_words: Vec<&str> = words(&key).collect();
     let (first, rest) = key_words.split_first()?;
-    text.places_of(first)
-        .filter(|&place| rest.iter().enumerate().all(|(n, word)| text.has_word(place + n + 1, word)))
-        .max()
+    if open_end && rest.is_empty() {
+        return text.words.iter().rposition(|word| word.starts_with(first));
+    }
+    text.places_of(first).filter(|&place| text.continues(place + 1, rest, open_end)).max()
+}
+
+/// How the first word begins; `None` if that cannot be told, as in a script without spaces.
+fn beginning(text: &str) -> Option<Beginning> {
+    let mut letters = fold_chars(text).skip_while(|c| !c.is_alphanumeric());
+    let (first, second) = (letters.next()?, letters.next()?);
+    let tellable = second.is_alphanumeric() && !without_spaces(first) && !text.chars().any(without_spaces);
+    tellable.then_some((first, second))
 }
 
 fn words(folded: &str) -> impl Iterator<Item = &str> {
@@ -70,8 +92,23 @@ fn words(folded: &str) -> impl Iterator<Item = &str> {
 
 /// Small letters; the four Turkish and Latin i are one, as lower-casing alone keeps them apart.
 fn fold(text: &str) -> String {
+    if text.is_ascii() { text.to_ascii_lowercase() } else { fold_chars(text).collect() }
+}
+
+fn fold_chars(text: &str) -> impl Iterator<Item = char> {
     let lower = text.chars().flat_map(char::to_lowercase);
-    lower.filter(|&c| c != '\u{307}').map(|c| if c == 'ı' { 'i' } else { c }).collect()
+    lower.filter(|&c| c != '\u{307}').map(|c| if c == 'ı' { 'i' } else { c })
+}
+
+/// Whether two words are one, or one is the plural of the other, or both may be plurals of one.
+fn same_word(spoken: &str, word: &str) -> bool {
+    // All plural endings end so; most pairs of words are told apart by this line.
+    if spoken == word || !(spoken.ends_with('s') || word.ends_with('s')) {
+        return spoken == word;
+    }
+    let mut forms = singulars(spoken);
+    forms.any(|form| form == word || singulars(word).any(|other| other == form))
+        || singulars(word).any(|form| form == spoken)
 }
 
 /// What the word may be the English plural of. Too many forms do no harm: they are only compared with
@@ -80,14 +117,16 @@ fn singulars(word: &str) -> impl Iterator<Item = String> {
     const ENDINGS: [(&str, &str); 5] = [("s", ""), ("es", ""), ("ies", "y"), ("ves", "f"), ("ves", "fe")];
     let long = word.len() >= PLURAL_BYTES_MIN && !word.ends_with("ss");
     ENDINGS.into_iter().filter(move |_| long).filter_map(move |(plural, singular)| {
-        word.strip_suffix(plural).map(|stem| format!("{stem}{singular}"))
+        let stem = word.strip_suffix(plural)?;
+        (stem.chars().nth(STEM_CHARS_MIN - 1).is_some()).then(|| format!("{stem}{singular}"))
     })
 }
 
 /// Han, kana, Thai, Lao, Khmer, Myanmar: written without spaces between words.
 fn without_spaces(c: char) -> bool {
     matches!(c, '\u{0e00}'..='\u{0eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}'
-        | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
+        | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}'
+        | '\u{20000}'..='\u{3ffff}')
 }
 
 #[cfg(test)]
@@ -132,6 +171,9 @@ mod tests {
     fn several_words_stand_together() {
         assert!(found("meet me at the Old Mills tonight", "old mill"));
         assert!(!found("an old man at the mill", "old mill"));
+        assert!(found("the old miller's", "old mill*"));
+        assert!(!found("a new miller", "old mill*"));
+        assert!(!found("old", "old mill"));
         assert!(found("the old mill? no, the OLD\nMILL!", "old mill"));
     }
 
@@ -143,6 +185,16 @@ mod tests {
         assert!(found("古い水車小屋はどこ", "水車小屋"));
         assert!(found("Straße der Mühle", "mühle"));
         assert!(found("değirmende ne var", "değirmen*"));
+    }
+
+    #[test]
+    fn a_key_may_be_short_or_begin_with_a_sign() {
+        for (text, key) in
+            [("plan B", "b"), ("a x-ray", "\"x-ray\""), ("an ox", "ox"), ("go on", "o*"), ("d20!", "d20")]
+        {
+            assert!(found(text, key), "{key} in {text}");
+        }
+        assert!(!found("eves dropped", "ef"));
     }
 
     #[test]
