@@ -203,7 +203,9 @@ fn independent_check(
 }
 
 fn print_score(split: &str, score: &Score) {
-    let share = |part: usize, whole: usize| format!("{part}/{whole} ({:.0} %)", 100.0 * part as f64 / whole.max(1) as f64);
+    let share = |part: usize, whole: usize| {
+        format!("{part}/{whole} ({:.0} %)", 100.0 * part as f64 / whole.max(1) as f64)
+    };
     let mut waits = score.first_line_ms.clone();
     waits.sort_by(f64::total_cmp);
     show(&format!(

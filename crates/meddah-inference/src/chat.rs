@@ -127,6 +127,8 @@ pub enum Chunk {
     },
     /// Words, in any chunking; stop strings may still be among them.
     Text(String),
+    /// What it cost so far, for a caller that ends it early.
+    Usage(TokenUsage),
     /// The end; nothing follows.
     Done {
         /// Why it ended.
@@ -205,9 +207,6 @@ pub trait ChatModel: Send + Sync {
     async fn count_tokens(&self, texts: &[String]) -> Result<Vec<u32>, ModelError>;
 
     /// Begins a reply. Dropping the stream or cancelling ends it within 50 ms.
-    async fn stream(
-        &self,
-        request: ChatRequest,
-        cancel: CancellationToken,
-    ) -> Result<ChatStream, ModelError>;
+    async fn stream(&self, request: ChatRequest, cancel: CancellationToken)
+    -> Result<ChatStream, ModelError>;
 }

@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KvType {
-    /// Two bytes a number.
+    /// Two bytes a number. From 512 tokens on, sums are split among the threads, so that another number of
+    /// threads can round differently.
     F16,
-    /// A bit over one byte a number.
+    /// A bit over one byte a number: half the memory, about 10 % slower (SmolLM2-135M on two cores: 97 or 87
+    /// tokens written per second, 342 or 253 MiB resident). Does not depend on the number of threads.
     #[default]
     Q8_0,
 }

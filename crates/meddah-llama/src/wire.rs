@@ -115,6 +115,13 @@ pub enum Reply {
         /// They.
         text: String,
     },
+    /// What it cost so far.
+    Usage {
+        /// Which reply.
+        id: u64,
+        /// The cost.
+        usage: TokenUsage,
+    },
     /// The reply is complete.
     Done {
         /// Which one.
@@ -262,6 +269,7 @@ impl Reply {
                 (id, Ok(Chunk::Decided { decision, choice, arguments }))
             }
             Reply::Text { id, text } => (id, Ok(Chunk::Text(text))),
+            Reply::Usage { id, usage } => (id, Ok(Chunk::Usage(usage))),
             Reply::Done { id, stop, usage } => (id, Ok(Chunk::Done { stop, usage })),
             Reply::Error { id, error } => (id, Err(error.into())),
             _ => return None,

@@ -8,8 +8,21 @@ use crate::{ActionDeclaration, ActionResult, ErrorCode, Scene, WireError};
 
 /// Every command type, as an `error` event lists them to a game that sent another.
 pub const COMMAND_TYPES: &[&str] = &[
-    "hello", "say", "listen", "event", "scene", "actions", "action_result", "heard", "interrupt",
-    "cancel", "save", "load", "pressure", "end", "ping",
+    "hello",
+    "say",
+    "listen",
+    "event",
+    "scene",
+    "actions",
+    "action_result",
+    "heard",
+    "interrupt",
+    "cancel",
+    "save",
+    "load",
+    "pressure",
+    "end",
+    "ping",
 ];
 
 /// One command. `{"type": "say", "req_id": "r1", …}` on the wire.
@@ -86,11 +99,8 @@ impl Command {
         };
         if !COMMAND_TYPES.contains(&kind.as_str()) {
             let shown: String = kind.chars().take(40).collect();
-            return Err(WireError::new(
-                ErrorCode::UnknownCommand,
-                format!("unknown command type {shown:?}"),
-            )
-            .with_help(format!("Known types: {}.", COMMAND_TYPES.join(", "))));
+            return Err(WireError::new(ErrorCode::UnknownCommand, format!("unknown command type {shown:?}"))
+                .with_help(format!("Known types: {}.", COMMAND_TYPES.join(", "))));
         }
         serde_json::from_value(value).map_err(|error| {
             WireError::new(ErrorCode::InvalidRequest, format!("command `{kind}`: {error}"))
@@ -114,7 +124,11 @@ impl<'de> Deserialize<'de> for Player {
         #[serde(untagged)]
         enum Wire {
             Name(String),
-            Full { id: String, #[serde(default)] name: Option<String> },
+            Full {
+                id: String,
+                #[serde(default)]
+                name: Option<String>,
+            },
         }
         match Wire::deserialize(deserializer) {
             Ok(Wire::Name(id)) => Ok(Player { name: id.clone(), id }),
@@ -278,4 +292,3 @@ pub enum PressureLevel {
     /// Do not think at all until told otherwise.
     Pause,
 }
-

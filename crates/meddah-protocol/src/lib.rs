@@ -13,8 +13,8 @@ mod talk;
 
 pub use action::{ActionDeclaration, ActionResult};
 pub use command::{
-    Capabilities, Command, Hello, Listen, Load, Player, Pressure, PressureLevel, Say,
-    WorldEvent, COMMAND_TYPES,
+    COMMAND_TYPES, Capabilities, Command, Hello, Listen, Load, Player, Pressure, PressureLevel, Say,
+    WorldEvent,
 };
 pub use error::{ErrorBody, ErrorCode, WireError};
 pub use event::{Event, EventKind, Finish, LadderState, Timing, Usage};

@@ -15,8 +15,8 @@ use serde::Serialize;
 
 use crate::config::Settings;
 use crate::sidecar::Sidecar;
-use crate::turn::Ports;
 use crate::tavern;
+use crate::turn::Ports;
 use crate::worlds::Worlds;
 
 /// Everything that `meddah bench` measures.
@@ -145,15 +145,26 @@ impl fmt::Display for Report {
 
 fn write_model(report: &BenchReport, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let row = |figure: &Figure| format!("{:8.1} (± {:.1})", figure.mean, figure.deviation);
-    let wait = |figure: &Figure| format!("{:8.0} ms (median of {:.0} to {:.0})", figure.median, figure.min, figure.max);
+    let wait = |figure: &Figure| {
+        format!("{:8.0} ms (median of {:.0} to {:.0})", figure.median, figure.min, figure.max)
+    };
     let cold = report.cold_first_token_ms.median.max(f64::MIN_POSITIVE);
     let share = |figure: &Figure| format!("{}, {:.1} % of cold", wait(figure), 100.0 * figure.median / cold);
-    write!(f, "\n{}, {} threads, loaded in {} ms, {} MiB resident", report.model, report.threads, report.load_ms, report.worker_resident_mb)?;
+    write!(
+        f,
+        "\n{}, {} threads, loaded in {} ms, {} MiB resident",
+        report.model, report.threads, report.load_ms, report.worker_resident_mb
+    )?;
     write!(f, "\n  reading, tokens/s               {}", row(&report.prompt_tokens_per_s))?;
     write!(f, "\n  writing, tokens/s               {}", row(&report.decode_tokens_per_s))?;
     write!(f, "\n  writing a reply, sampled        {}", row(&report.reply_tokens_per_s))?;
     write!(f, "\n  the same under a JSON schema    {}", row(&report.schema_tokens_per_s))?;
-    write!(f, "\n  first token, a new character    {} ({} tokens of prompt)", wait(&report.cold_first_token_ms), report.character_prompt_tokens)?;
+    write!(
+        f,
+        "\n  first token, a new character    {} ({} tokens of prompt)",
+        wait(&report.cold_first_token_ms),
+        report.character_prompt_tokens
+    )?;
     write!(f, "\n  first token, state in memory    {}", share(&report.memory_first_token_ms))?;
     write!(f, "\n  first token, state on disk      {}", share(&report.disk_first_token_ms))?;
     write!(f, "\n  state of a character            {:8.1} MB", report.state_bytes_per_character as f64 / 1e6)

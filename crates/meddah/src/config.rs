@@ -41,6 +41,7 @@ pub struct TurnSettings {
     pub temperature: f32,
     pub min_p: f32,
     pub dry_multiplier: f32,
+    pub choice_weight: f32,
     pub seed: i64,
     pub recent_turns_max: usize,
 }
@@ -121,7 +122,11 @@ fn read_file(file: &Path) -> Result<Option<String>, ConfigError> {
 fn merge(base: &mut Table, layer: Table, path: &str, place: &str) -> Result<(), ConfigError> {
     for (key, value) in layer {
         let Some(slot) = base.get_mut(&key) else {
-            return Err(unknown_key(place, &format!("{path}{key}"), base.keys().map(|k| format!("{path}{k}"))));
+            return Err(unknown_key(
+                place,
+                &format!("{path}{key}"),
+                base.keys().map(|k| format!("{path}{k}")),
+            ));
         };
         match (slot, value) {
             (Value::Table(inner), Value::Table(value)) => {
@@ -229,10 +234,7 @@ mod tests {
     #[test]
     fn a_misspelt_key_is_an_error_with_a_suggestion() {
         let error = check("[local]\nthread = 3", &[]).unwrap_err();
-        assert_eq!(
-            error,
-            "DATA/meddah.toml: unknown setting `local.thread`. Did you mean `local.threads`?"
-        );
+        assert_eq!(error, "DATA/meddah.toml: unknown setting `local.thread`. Did you mean `local.threads`?");
         let error = check("", &[("MEDDAH_LOCAL_THREDS", "3")]).unwrap_err();
         assert_eq!(
             error,

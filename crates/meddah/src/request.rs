@@ -10,7 +10,7 @@ use crate::turn::Turn;
 /// The request of one turn.
 pub fn chat_request(turn: &Turn, messages: Vec<PromptMessage>, offer: &Offer) -> ChatRequest {
     let settings = &turn.settings;
-    let mut decisions = vec![emotion_decision()];
+    let mut decisions = vec![emotion_decision(turn)];
     if !turn.actions.is_empty() {
         decisions.push(action_decision(turn, offer));
     }
@@ -18,10 +18,15 @@ pub fn chat_request(turn: &Turn, messages: Vec<PromptMessage>, offer: &Offer) ->
         conversation: format!("{}/{}/{}", turn.key.world, turn.key.player, turn.character.id),
         messages: messages.into_iter().map(message).collect(),
         decisions,
-        neutral_text: prompt::neutral_text(&turn.player.name),
+        neutral_text: prompt::neutral_text(turn.partner_name()),
         speech_lead: prompt::SPEECH_LEAD.to_owned(),
         max_tokens: settings.reply_tokens_max,
-        stop: vec!["\nMood:".into(), "\nDoes:".into(), "\nSays:".into(), format!("\n{}:", turn.player.name)],
+        stop: vec![
+            "\nMood:".into(),
+            "\nDoes:".into(),
+            "\nSays:".into(),
+            format!("\n{}:", turn.partner_name()),
+        ],
         sampling: Sampling {
             temperature: settings.temperature,
             min_p: settings.min_p,
@@ -41,12 +46,27 @@ fn message(message: PromptMessage) -> Message {
     Message::new(role, message.text)
 }
 
-fn emotion_decision() -> Decision {
+/// Below this the model would hardly be asked.
+const CHOICE_WEIGHT_MIN: f32 = 0.05;
+/// Added to the log-odds of feeling nothing in particular: most of what is said stirs nobody, but the words
+/// for it are no likelier than those for strong feelings.
+const CALM_BIAS: f32 = 0.6;
+/// For the mood that the character's file names.
+const USUAL_MOOD_BIAS: f32 = 0.3;
+
+fn emotion_decision(turn: &Turn) -> Decision {
+    let weight = choice_weight(turn);
+    let usual: EmotionLabel = turn.character.mood.parse().unwrap_or_default();
+    let bias = |label: EmotionLabel| match label {
+        EmotionLabel::Neutral => CALM_BIAS,
+        label if label == usual => USUAL_MOOD_BIAS,
+        _ => 0.0,
+    };
     let choices = EmotionLabel::ALL.into_iter().map(|label| Choice {
         id: label.name().to_owned(),
         text: format!(" {}", label.adjective()),
         description: String::new(),
-        bias: 0.0,
+        bias: bias(label) / weight,
         arguments: None,
     });
     Decision {
@@ -58,11 +78,12 @@ fn emotion_decision() -> Decision {
 
 /// "Do nothing" is always the first choice.
 fn action_decision(turn: &Turn, offer: &Offer) -> Decision {
+    let weight = choice_weight(turn);
     let nothing = Choice {
         id: prompt::NOTHING.to_owned(),
         text: format!(" {}", prompt::NOTHING),
         description: "Only talk.".to_owned(),
-        bias: offer.nothing_bias,
+        bias: offer.nothing_bias / weight,
         arguments: None,
     };
     let offered = offer.ranked.iter().filter_map(|ranked| {
@@ -71,7 +92,7 @@ fn action_decision(turn: &Turn, offer: &Offer) -> Decision {
             id: action.name.clone(),
             text: format!(" {}", action.name),
             description: action.description.clone(),
-            bias: ranked.bias,
+            bias: ranked.bias / weight,
             arguments: offer.arguments_schema(action),
         })
     });
@@ -80,6 +101,12 @@ fn action_decision(turn: &Turn, offer: &Offer) -> Decision {
         lead: prompt::ACTION_LEAD.to_owned(),
         choices: std::iter::once(nothing).chain(offered).collect(),
     }
+}
+
+/// The port adds biases to the model's own log-probabilities; weighing those less is the same as weighing the
+/// biases more.
+fn choice_weight(turn: &Turn) -> f32 {
+    turn.settings.choice_weight.clamp(CHOICE_WEIGHT_MIN, 1.0)
 }
 
 /// The seed of the settings, or one drawn for this turn.

@@ -61,6 +61,8 @@ impl Sidecar {
             self.ports.clone(),
             self.settings.turn.clone(),
         )?);
+        // A timeline begins with its first session: what happens before the first words is remembered, too.
+        self.ports.store.open(&session.timeline()).await?;
         if let Some(cursor) = hello.save.filter(|save| !save.is_empty()) {
             session.load_save(Load { cursor: Some(cursor), ..Load::default() }).await?;
         }

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use meddah_inference::scripted::{Script, ScriptedModel};
-use meddah_inference::{
-    ChatModel, ChatRequest, ChatStream, ErrorKind, ModelError, ModelInfo, ModelState,
-};
+use meddah_inference::{ChatModel, ChatRequest, ChatStream, ErrorKind, ModelError, ModelInfo, ModelState};
 use meddah_llama::{LocalConfig, LocalModel};
 use tokio_util::sync::CancellationToken;
 

@@ -18,7 +18,7 @@ use meddah_engine::timeline::{
 };
 use meddah_engine::world::{Character, LoreQuery, World};
 use meddah_inference::{ChatModel, Chunk, ModelState, StopReason, TokenUsage};
-use meddah_protocol::{EventKind, Finish, Player, Scene, Timing, Usage, WireError};
+use meddah_protocol::{ErrorCode, EventKind, Finish, Player, Scene, Timing, Usage, WireError};
 use meddah_store::{EntryFilter, StateOf, StoreErrorKind, TimelineStore};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -111,12 +111,7 @@ struct Reply {
 
 /// Runs one turn and returns the ids of its action calls. Exactly one `turn_ended` is emitted, after the
 /// turn is safely in the store.
-pub async fn run(
-    turn: &Turn,
-    ports: &Ports,
-    events: &TurnEvents,
-    cancel: &CancellationToken,
-) -> Vec<String> {
+pub async fn run(turn: &Turn, ports: &Ports, events: &TurnEvents, cancel: &CancellationToken) -> Vec<String> {
     events.push(EventKind::TurnStarted);
     let mut reply = Reply::default();
     reply.timing.model = ports.model.label().0;
@@ -142,12 +137,18 @@ pub async fn run(
     }
 
     remember(turn, ports, events, &reply, finish).await;
+    reply.timing.prompt_tokens = reply.usage.prompt_tokens;
+    reply.timing.cached_tokens = reply.usage.cached_tokens;
     reply.timing.total_ms = ms_since(turn.accepted);
     events.push(EventKind::TurnEnded {
         finish,
         error,
         text: reply.text(),
-        usage: wire_usage(reply.usage),
+        usage: Usage {
+            prompt_tokens: reply.usage.prompt_tokens,
+            cached_tokens: reply.usage.cached_tokens,
+            completion_tokens: reply.usage.completion_tokens,
+        },
         timing: reply.timing,
     });
     reply.actions.into_iter().map(|(call_id, _)| call_id).collect()
@@ -176,7 +177,7 @@ async fn answer(
     let draft = Draft::new(&PromptInput {
         world: &turn.world,
         character: &turn.character,
-        player_name: &turn.player.name,
+        player_name: turn.partner_name(),
         language: turn.language.as_deref(),
         actions: &turn.actions,
         past: &past,
@@ -209,6 +210,7 @@ async fn answer(
                     break;
                 }
             }
+            Chunk::Usage(usage) => reply.usage = usage,
             Chunk::Done { usage, stop } => {
                 reply.usage = usage;
                 cut_off = stop == StopReason::Length;
@@ -422,6 +424,16 @@ impl Reply {
     }
 }
 
+impl Turn {
+    /// What the character calls whom it talks with.
+    pub fn partner_name(&self) -> &str {
+        match &self.cause {
+            Cause::Said { speaker_name, .. } => speaker_name,
+            Cause::Happened(_) => &self.player.name,
+        }
+    }
+}
+
 impl Cause {
     fn text(&self) -> &str {
         match self {
@@ -445,6 +457,19 @@ impl Cause {
 }
 
 impl TurnEvents {
+    /// Ends a turn that a fault of ours broke off.
+    pub fn failed_inside(&self) {
+        let error = WireError::new(ErrorCode::Internal, "the turn broke off by a fault of this program")
+            .with_help("Say it again; if it happens again, report it with the log.");
+        self.push(EventKind::TurnEnded {
+            finish: Finish::Failed,
+            error: Some(error),
+            text: String::new(),
+            usage: Usage::default(),
+            timing: Timing::default(),
+        });
+    }
+
     fn push(&self, kind: EventKind) -> Option<u64> {
         self.log.push(&self.origin, kind)
     }
@@ -494,15 +519,12 @@ fn witnesses(turn: &Turn) -> Vec<String> {
 }
 
 fn reply_rules(turn: &Turn) -> ReplyRules {
-    ReplyRules::new(&turn.character.name, &turn.player.name, turn.settings.lines_max as usize)
-}
-
-fn wire_usage(usage: TokenUsage) -> Usage {
-    Usage {
-        prompt_tokens: usage.prompt_tokens,
-        cached_tokens: usage.cached_tokens,
-        completion_tokens: usage.completion_tokens,
-    }
+    let names = turn.scene.present.iter().filter_map(|id| turn.world.characters.get(id));
+    let others = names.map(|other| other.name.clone()).chain([turn.player.name.clone()]);
+    let mut rules =
+        ReplyRules::new(&turn.character.name, turn.partner_name(), turn.settings.lines_max as usize);
+    rules.other_names.extend(others.filter(|name| *name != turn.character.name));
+    rules
 }
 
 fn ms_since(start: Instant) -> f64 {

@@ -18,7 +18,9 @@ pub fn model_error(error: ModelError) -> WireError {
     };
     let fallback = match code {
         ErrorCode::NoModel => "Run `meddah doctor` to see what is missing.",
-        ErrorCode::OutOfMemory => "Choose a smaller model with `meddah models list`, or close other programs.",
+        ErrorCode::OutOfMemory => {
+            "Choose a smaller model with `meddah models list`, or close other programs."
+        }
         ErrorCode::ContextFull => "Say it in fewer words.",
         _ => "Say it again; the model is being restarted if it had crashed.",
     };
@@ -30,8 +32,9 @@ pub fn model_error(error: ModelError) -> WireError {
 
 /// What must be in the prompt does not fit the model.
 pub fn prompt_too_long(error: PromptTooLong) -> WireError {
-    WireError::new(ErrorCode::ContextFull, error.to_string())
-        .with_help("Say it in fewer words, shorten the character file, or choose a model with a larger context.")
+    WireError::new(ErrorCode::ContextFull, error.to_string()).with_help(
+        "Say it in fewer words, shorten the character file, or choose a model with a larger context.",
+    )
 }
 
 /// The turn took too long.

@@ -93,10 +93,7 @@ fn pair(turn: &RecentTurn) -> Vec<PromptMessage> {
         Some(arguments) => format!("{} {arguments}", decision.choice),
         None => decision.choice.clone(),
     });
-    vec![
-        PromptMessage { role: PromptRole::User, text: told },
-        answer(mood, action.as_deref(), &words),
-    ]
+    vec![PromptMessage { role: PromptRole::User, text: told }, answer(mood, action.as_deref(), &words)]
 }
 
 /// How the actions of a turn went.

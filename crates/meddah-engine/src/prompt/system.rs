@@ -2,6 +2,7 @@
 //! models read it too.
 
 use super::PromptInput;
+use crate::world::PLAYER_ID;
 
 /// The whole head.
 pub(super) fn text(input: &PromptInput<'_>) -> String {
@@ -9,6 +10,8 @@ pub(super) fn text(input: &PromptInput<'_>) -> String {
     if !input.actions.is_empty() {
         parts.push(actions(input));
     }
+    // Last, because it differs from player to player.
+    parts.push(format!("You talk with {}.", input.player_name));
     parts.retain(|part| !part.is_empty());
     parts.join("\n\n")
 }
@@ -56,15 +59,19 @@ fn character(input: &PromptInput<'_>) -> String {
     list(&mut text, "You do not know:", &character.does_not_know);
     list(&mut text, "You want:", &character.goals);
     for (id, relationship) in &character.relationships {
-        let name = input.world.characters.get(id).map_or(id.as_str(), |other| other.name.as_str());
+        let name = match input.world.characters.get(id) {
+            Some(other) => other.name.as_str(),
+            None if id == PLAYER_ID => input.player_name,
+            None => id.as_str(),
+        };
         text.push_str(&format!(" About {name}: {}", sentence(relationship)));
     }
-    text.push_str(&format!(" You talk with {}.", input.player_name));
     text
 }
 
 fn actions(input: &PromptInput<'_>) -> String {
-    let mut text = String::from("Most of the time you do nothing but talk. When it is asked of you, you can do:");
+    let mut text =
+        String::from("Most of the time you do nothing but talk. When it is asked of you, you can do:");
     for action in input.actions.iter() {
         text.push_str(&format!("\n- {}", action.name));
         if !action.description.is_empty() {

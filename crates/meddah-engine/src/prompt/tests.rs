@@ -102,10 +102,12 @@ fn a_whole_prompt() {
 
         The world: The Lantern. The bridge is down.
 
-        You are Mira, the innkeeper. Mira likes order. You know: The cellar door sticks. You talk with Ann.
+        You are Mira, the innkeeper. Mira likes order. You know: The cellar door sticks.
 
         Most of the time you do nothing but talk. When it is asked of you, you can do:
         - open_door: Open the cellar door
+
+        You talk with Ann.
         User> Ann: Any rooms?
         Assistant> Mood: cheerful
         Does: nothing

@@ -1,6 +1,6 @@
 //! Measures a model and writes the report as JSON.
 //!
-//! `meddah-llama-bench MODEL WORKER [quick] [f16] [threads=N] [background]`, WORKER being the program that
+//! `meddah-llama-bench MODEL WORKER [quick] [f16] [threads=N] [characters=N] [background]`, WORKER being the program that
 //! runs the worker.
 
 use std::io::Write;
@@ -25,7 +25,10 @@ fn main() -> ExitCode {
 fn report() -> Result<String, String> {
     let mut arguments = std::env::args_os().skip(1);
     let (Some(model), Some(worker)) = (arguments.next(), arguments.next()) else {
-        return Err("usage: meddah-llama-bench MODEL WORKER [quick] [f16] [threads=N] [background]".into());
+        return Err(
+            "usage: meddah-llama-bench MODEL WORKER [quick] [f16] [threads=N] [characters=N] [background]"
+                .into(),
+        );
     };
     let mut config = LocalConfig::new(model, vec![worker]);
     // The game's priority would measure the game.
@@ -37,8 +40,12 @@ fn report() -> Result<String, String> {
             Some("f16") => config.kv_type = KvType::F16,
             Some("background") => config.background = true,
             Some(text) => {
-                let threads = text.strip_prefix("threads=").and_then(|count| count.parse().ok());
-                config.threads = threads.ok_or_else(|| format!("unknown argument {text:?}"))?;
+                let number = |name: &str| text.strip_prefix(name).and_then(|count| count.parse().ok());
+                match (number("threads="), number("characters=")) {
+                    (Some(threads), _) => config.threads = threads,
+                    (_, Some(characters)) => plan.characters = characters,
+                    _ => return Err(format!("unknown argument {text:?}")),
+                }
             }
             None => return Err("an argument is not valid text".into()),
         }

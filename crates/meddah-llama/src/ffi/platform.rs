@@ -19,8 +19,9 @@ pub fn exit_now(code: u8) -> ! {
 }
 
 /// Lowers the calling thread, and threads that it starts from now on, below everything else. On Linux all
-/// three steps are needed: desktops group processes by session, and across groups neither the idle class
-/// nor nice counts (half of the frames were missed without the last one).
+/// of it is needed: desktops group processes by session, and across groups neither the idle class nor nice
+/// counts, only the group's own (half of the frames of a game were missed without it). The session must be
+/// our own first, or the sidecar, and a game that started it, would be lowered too.
 #[cfg(target_os = "linux")]
 pub fn yield_to_others() {
     const NICE_MAX: i32 = 19;
@@ -30,8 +31,12 @@ pub fn yield_to_others() {
         libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const params);
         libc::setpriority(libc::PRIO_PROCESS, 0, NICE_MAX);
     }
-    // Absent on kernels without autogroups, where it is not needed either.
-    std::fs::write("/proc/self/autogroup", NICE_MAX.to_string()).ok();
+    // SAFETY: plain system calls without arguments that could be wrong.
+    let own_session = unsafe { libc::setsid() >= 0 || libc::getsid(0) == libc::getpid() };
+    if own_session {
+        // Absent on kernels without autogroups, where it is not needed either.
+        std::fs::write("/proc/self/autogroup", NICE_MAX.to_string()).ok();
+    }
 }
 
 /// Lowers the process below everything else.

@@ -24,8 +24,8 @@ use supervisor::Supervisor;
 
 /// Calls that wait for the supervisor.
 const CALLS_MAX: usize = 64;
-/// Texts whose token counts are remembered.
-const COUNTS_MAX: u64 = 16_384;
+/// Texts whose token counts are remembered, bytes.
+const COUNTED_BYTES_MAX: u64 = 8 << 20;
 /// How long an orderly end may take before the worker is killed: it saves what it has read.
 const SHUTDOWN_WAIT: Duration = Duration::from_secs(10);
 
@@ -88,7 +88,10 @@ impl LocalModel {
             calls,
             unstarted: Mutex::new(Some(unstarted)),
             tasks: TaskTracker::new(),
-            counts: Cache::new(COUNTS_MAX),
+            counts: Cache::builder()
+                .max_capacity(COUNTED_BYTES_MAX)
+                .weigher(|text: &String, _| u32::try_from(text.len() + 64).unwrap_or(u32::MAX))
+                .build(),
         })
     }
 

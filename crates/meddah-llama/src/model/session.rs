@@ -90,7 +90,11 @@ impl Session {
     /// Starts a worker and waits until it has loaded the model.
     pub async fn load(shared: &Arc<Shared>, request: LoadRequest) -> Result<Session, ModelError> {
         let mut session = Session::spawn(shared)?;
-        session.send(&Request::Load(request));
+        if !session.send(&Request::Load(request)) {
+            session.kill().await;
+            return Err(ModelError::new(ErrorKind::NotFound, "the path of the model is not valid text")
+                .with_help("move the model to a folder whose name has no unusual characters"));
+        }
         let until = Instant::now() + shared.config.load_timeout;
         let shutdown = shared.shutdown.clone();
         loop {

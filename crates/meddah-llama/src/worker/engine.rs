@@ -427,21 +427,26 @@ impl Engine {
     fn tell(&mut self, index: usize) {
         let running = &mut self.running[index];
         let id = running.id;
-        for event in running.speech.take_events() {
+        let events = running.speech.take_events();
+        if events.is_empty() {
+            return;
+        }
+        let total = self.slots.sequence(running.slot).len();
+        let usage = TokenUsage {
+            prompt_tokens: running.prompt_tokens as u32,
+            cached_tokens: running.cached_tokens as u32,
+            completion_tokens: total.saturating_sub(running.prompt_tokens) as u32,
+        };
+        for event in events {
             self.outbox.send(&match event {
                 Event::Decided { decision, choice, arguments } => {
                     Reply::Decided { id, decision, choice, arguments }
                 }
-                Event::Text(text) => Reply::Text { id, text },
-                Event::Over(stop) => {
-                    let total = self.slots.sequence(running.slot).len();
-                    let usage = TokenUsage {
-                        prompt_tokens: running.prompt_tokens as u32,
-                        cached_tokens: running.cached_tokens as u32,
-                        completion_tokens: total.saturating_sub(running.prompt_tokens) as u32,
-                    };
-                    Reply::Done { id, stop, usage }
+                Event::Text(text) => {
+                    self.outbox.send(&Reply::Usage { id, usage });
+                    Reply::Text { id, text }
                 }
+                Event::Over(stop) => Reply::Done { id, stop, usage },
             });
         }
     }

@@ -92,12 +92,21 @@ fn read_requests(sender: &SyncSender<Request>, control: &Control, outbox: &Outbo
                         Err(TrySendError::Disconnected(_)) => exit_now(0),
                     }
                 }
-                Err(_) => refuse(0, WireErrorKind::Refused, "a request is malformed"),
+                Err(_) => refuse(id_in(&line), WireErrorKind::Refused, "a request is malformed"),
             },
             Ok(Line::TooLong) => refuse(0, WireErrorKind::Refused, "a request is too long"),
             Ok(Line::End) | Err(_) => exit_now(0),
         }
     }
+}
+
+/// Whoever sent something that is no request, a number that is none for example, still gets an answer.
+fn id_in(line: &[u8]) -> u64 {
+    #[derive(serde::Deserialize)]
+    struct WithId {
+        id: u64,
+    }
+    serde_json::from_slice(line).map_or(0, |WithId { id }| id)
 }
 
 fn id_of(request: &Request) -> u64 {

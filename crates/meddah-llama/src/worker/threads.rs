@@ -16,8 +16,9 @@ pub const TRIAL_TOKENS: usize = 16;
 /// Most tokens of a step that counts as writing, and fewest of one that counts as reading.
 const WRITING_TOKENS_MAX: usize = 4;
 const READING_TOKENS_MIN: usize = 12;
-/// Weight of the newest measurement.
+/// Weight of the newest measurement, and of one that was taken in a trial: what was known before is old.
 const NEWEST: f64 = 0.3;
+const TRIAL: f64 = 0.8;
 /// Another number has to be so much better.
 const BETTER: f64 = 0.85;
 
@@ -90,10 +91,11 @@ impl Threads {
     pub fn measured(&mut self, tokens: usize, took: Duration) {
         self.until_trial = self.until_trial.saturating_sub(took);
         let Some(kind) = Kind::of(tokens) else { return };
+        let weight = if self.trial.is_some() { TRIAL } else { NEWEST };
         let measured = self.trial.take().unwrap_or(self.current);
         let cost = &mut self.candidates[measured].cost[kind as usize];
         let seconds = took.as_secs_f64() / tokens as f64;
-        *cost = Some(cost.map_or(seconds, |cost| cost + (seconds - cost) * NEWEST));
+        *cost = Some(cost.map_or(seconds, |cost| cost + (seconds - cost) * weight));
         let known = self.candidates[self.current].cost[kind as usize];
         let best = (0..self.candidates.len())
             .filter_map(|index| Some((index, self.candidates[index].cost[kind as usize]?)))

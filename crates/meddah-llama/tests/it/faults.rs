@@ -105,6 +105,56 @@ async fn a_model_that_does_not_fit_is_refused_with_numbers() {
 }
 
 #[tokio::test]
+async fn odd_requests_are_answered_and_do_no_harm() {
+    let model = model();
+    let mut odd = Vec::new();
+    for number in [f32::NAN, f32::INFINITY, f32::MAX, -1.0] {
+        let mut ask = request("bran", "Be brief.", "Hail!");
+        (ask.sampling.temperature, ask.sampling.min_p, ask.sampling.dry_multiplier) =
+            (number, number, number);
+        odd.push(ask);
+    }
+    let mut empty = request("", "", "");
+    empty.messages.clear();
+    odd.push(empty);
+    let mut nothing_to_choose = request("bran", "Be brief.", "\0\u{FFFF}");
+    nothing_to_choose.decisions =
+        vec![meddah_inference::Decision { name: "x".into(), lead: "x".into(), choices: vec![] }];
+    odd.push(nothing_to_choose);
+    let mut schema = request("bran", "Be brief.", "Hail!");
+    schema.json_schema = Some(serde_json::json!({ "type": "no such type" }));
+    odd.push(schema);
+    for ask in odd {
+        let heard = hear(model.stream(ask, CancellationToken::new()).await.unwrap()).await;
+        let refused = heard.error.as_ref().is_none_or(|error| error.kind == ErrorKind::Refused);
+        assert!(refused && (heard.error.is_some() || heard.stop.is_some()), "{heard:?}");
+    }
+    let pid = model.worker_pid();
+    say(&model, request("bran", "Be brief.", "Hail!")).await;
+    assert_eq!(model.worker_pid(), pid);
+}
+
+#[tokio::test]
+async fn too_many_at_once_are_turned_away_and_the_others_served() {
+    let model = LocalModel::new(LocalConfig { parallel: 2, ..config() });
+    model.info().await.unwrap();
+    let mut streams = Vec::new();
+    for index in 0..90 {
+        let mut ask = request(&format!("{index}"), "Be brief.", "Hail!");
+        ask.max_tokens = 2;
+        if let Ok(stream) = model.stream(ask, CancellationToken::new()).await {
+            streams.push(hear(stream));
+        }
+    }
+    let heard = futures::future::join_all(streams).await;
+    let served = heard.iter().filter(|heard| heard.stop.is_some()).count();
+    let turned_away = heard.iter().filter_map(|heard| heard.error.as_ref());
+    assert!(turned_away.clone().all(|error| error.kind == ErrorKind::Overloaded));
+    println!("{served} of 90 were served");
+    assert!(served >= 64 && served + turned_away.count() == heard.len());
+}
+
+#[tokio::test]
 async fn a_worker_that_cannot_start_is_broken_and_not_waited_for() {
     let config = LocalConfig { worker_command: vec!["/no/such/program".into()], ..config() };
     let begun = Instant::now();

@@ -78,6 +78,7 @@ pub async fn hear(mut stream: ChatStream) -> Heard {
             Ok(Chunk::Decided { decision, choice, arguments }) => {
                 heard.decided.push((decision, choice, arguments));
             }
+            Ok(Chunk::Usage(usage)) => heard.usage = usage,
             Ok(Chunk::Done { stop, usage }) => (heard.stop, heard.usage) = (Some(stop), usage),
             Err(error) => heard.error = Some(error),
         }

@@ -32,7 +32,10 @@ pub async fn run(arguments: BenchArguments) -> Result<u8, Failure> {
         let file = thinking::find_model(&setup.settings.model, &setup.paths)
             .map_err(|error| Failure::new(BAD_INPUT, format!("{}\n{}", error.message, error.help)))?;
         let file = file.ok_or_else(|| {
-            Failure::new(NO_ANSWER, "no model is installed\nGive one with `--model FILE.gguf`, or use `--own`.")
+            Failure::new(
+                NO_ANSWER,
+                "no model is installed\nGive one with `--model FILE.gguf`, or use `--own`.",
+            )
         })?;
         let config = thinking::local_config(file, &setup.settings, &setup.paths)
             .map_err(|error| Failure::new(BAD_INPUT, error.message))?;

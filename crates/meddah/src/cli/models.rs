@@ -99,7 +99,10 @@ async fn pull(store: &ModelStore, source: &str, sha256: Option<Sha256Hash>) -> R
 fn hash(text: Option<String>) -> Result<Option<Sha256Hash>, Failure> {
     let parsed = text.map(|text| text.parse::<Sha256Hash>()).transpose();
     parsed.map_err(|_| {
-        Failure::new(WRONG_USAGE, "--sha256 is not a SHA-256\nGive 64 hexadecimal digits, as the publisher shows them.")
+        Failure::new(
+            WRONG_USAGE,
+            "--sha256 is not a SHA-256\nGive 64 hexadecimal digits, as the publisher shows them.",
+        )
     })
 }
 
@@ -128,7 +131,11 @@ fn list(listing: &Listing) {
         print::line(&format!("{name}  {} MB, installed", bytes / 1_000_000));
     }
     for unfinished in &listing.unfinished {
-        print::line(&format!("{}  {} MB so far; pull again to go on", unfinished.name, unfinished.bytes / 1_000_000));
+        print::line(&format!(
+            "{}  {} MB so far; pull again to go on",
+            unfinished.name,
+            unfinished.bytes / 1_000_000
+        ));
     }
     if !listing.available.is_empty() {
         print::line("\nTo be had with `meddah models pull NAME`:");

@@ -34,7 +34,9 @@ pub struct TalkArguments {
 const INPUT_LINES_MAX: usize = 64;
 
 pub async fn run(arguments: TalkArguments) -> Result<u8, Failure> {
-    let setup = Setup::open(&arguments.common)?;
+    let mut setup = Setup::open(&arguments.common)?;
+    // There is no game here that has to go first.
+    setup.settings.local.background = false;
     let (sidecar, thinking) = setup.sidecar()?;
     let world = sidecar.worlds.list().into_iter().next().ok_or_else(|| {
         Failure::new(WRONG_USAGE, "there is no world\nName a world pack with `--world DIR`.")
@@ -45,7 +47,10 @@ pub async fn run(arguments: TalkArguments) -> Result<u8, Failure> {
     };
     let character = character.cloned().ok_or_else(|| {
         let known: Vec<&str> = world.characters.keys().map(String::as_str).collect();
-        Failure::new(WRONG_USAGE, format!("no such character\nCharacters of {}: {}.", world.name, known.join(", ")))
+        Failure::new(
+            WRONG_USAGE,
+            format!("no such character\nCharacters of {}: {}.", world.name, known.join(", ")),
+        )
     })?;
     let hello = Hello {
         game: "talk".into(),
@@ -155,7 +160,11 @@ impl Talk {
             };
             for event in events {
                 self.cursor = event.seq;
-                if self.json { print::json(&event) } else { print::event(&event, &self.name) }
+                if self.json {
+                    print::json(&event)
+                } else {
+                    print::event(&event, &self.name)
+                }
                 if let EventKind::TurnEnded { finish, .. } = event.kind
                     && event.turn.as_deref() == turn
                 {

@@ -59,7 +59,10 @@ fn write_out(folder: &Path) -> Result<(), Failure> {
         let file = folder.join(path);
         let parent = file.parent().unwrap_or(folder);
         std::fs::create_dir_all(parent).and_then(|()| std::fs::write(&file, text)).map_err(|error| {
-            Failure::new(BAD_INPUT, format!("cannot write {}: {error}\nChoose another folder.", file.display()))
+            Failure::new(
+                BAD_INPUT,
+                format!("cannot write {}: {error}\nChoose another folder.", file.display()),
+            )
         })?;
     }
     print::line(&format!("Wrote {}", folder.display()));

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use meddah_engine::timeline::EntryKind;
 use meddah_protocol::{
-    ActionDeclaration, ActionResult, Command, ErrorCode, EventKind, Load, Player, Say, Scene,
-    TEXT_BYTES_MAX, TalkRequest, WireError, WorldEvent, check_id,
+    ActionDeclaration, ActionResult, Command, ErrorCode, EventKind, Load, Player, Say, Scene, TEXT_BYTES_MAX,
+    TalkRequest, WireError, WorldEvent, check_id,
 };
 use meddah_store::LoadBy;
 
@@ -167,7 +167,8 @@ impl Session {
         check_ids("hearing", &scene.hearing)?;
         let world = self.world()?;
         let mut state = self.state();
-        state.actions = Arc::new(scene::action_set(&world, state.declared.as_deref(), &scene)?);
+        state.actions =
+            Arc::new(scene::action_set(&world, state.declared.as_deref(), &scene, &self.player.id)?);
         state.scene = scene;
         Ok(())
     }
@@ -175,7 +176,7 @@ impl Session {
     fn set_actions(&self, list: Vec<ActionDeclaration>) -> Result<Accepted, WireError> {
         let world = self.world()?;
         let mut state = self.state();
-        state.actions = Arc::new(scene::action_set(&world, Some(&list), &state.scene)?);
+        state.actions = Arc::new(scene::action_set(&world, Some(&list), &state.scene, &self.player.id)?);
         state.declared = Some(list);
         Ok(DONE)
     }
@@ -183,8 +184,11 @@ impl Session {
     async fn action_result(&self, result: ActionResult) -> Result<Accepted, WireError> {
         let call = self.state().calls.iter().find(|(call, _)| *call == result.call_id).cloned();
         let Some((call_id, character)) = call else {
-            return Err(WireError::new(ErrorCode::UnknownTurn, format!("no action call {:?}", result.call_id))
-                .with_help("Send the `call_id` of the `action` event, in the same session."));
+            return Err(WireError::new(
+                ErrorCode::UnknownTurn,
+                format!("no action call {:?}", result.call_id),
+            )
+            .with_help("Send the `call_id` of the `action` event, in the same session."));
         };
         let turn = self.record_id(call_id.split('.').next().unwrap_or_default());
         let result = ActionResult { call_id: self.record_id(&call_id), ..result };
@@ -250,8 +254,9 @@ impl Session {
         let deadline = Instant::now() + CUT_TURNS_WAIT;
         while !self.state().running.is_empty() {
             if Instant::now() > deadline {
-                return Err(WireError::new(ErrorCode::Busy, "a turn is still ending")
-                    .with_help("Send `load` again."));
+                return Err(
+                    WireError::new(ErrorCode::Busy, "a turn is still ending").with_help("Send `load` again.")
+                );
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }

@@ -142,8 +142,7 @@ impl EventLog {
             .with_help(format!("Go on from cursor {first}, or open a new session.")));
         }
         let start = inner.events.partition_point(|event| event.seq <= cursor);
-        let events: Vec<Event> =
-            inner.events.iter().skip(start).take(EVENTS_PER_READ_MAX).cloned().collect();
+        let events: Vec<Event> = inner.events.iter().skip(start).take(EVENTS_PER_READ_MAX).cloned().collect();
         if let Some(last) = events.last() {
             inner.delivered_seq = inner.delivered_seq.max(last.seq);
         }

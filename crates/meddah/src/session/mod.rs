@@ -10,9 +10,11 @@ mod requests;
 mod scene;
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::FutureExt as _;
 use futures::FutureExt as _;
 use meddah_engine::action::ActionSet;
 use meddah_engine::timeline::TimelineKey;
@@ -106,7 +108,7 @@ impl Session {
             language: hello.language.clone(),
             state: Mutex::new(State {
                 scene: Scene::default(),
-                actions: Arc::new(scene::action_set(&world, None, &Scene::default())?),
+                actions: Arc::new(scene::action_set(&world, None, &Scene::default(), &hello.player.id)?),
                 declared: None,
                 requests: Requests::default(),
                 running: BTreeMap::new(),
@@ -171,11 +173,8 @@ impl Session {
             state.requests.remember(req_id, &turn_id);
         }
         let cancel = self.closing.child_token();
-        let running = Running {
-            character: character_id.to_owned(),
-            req_id: req_id.clone(),
-            cancel: cancel.clone(),
-        };
+        let running =
+            Running { character: character_id.to_owned(), req_id: req_id.clone(), cancel: cancel.clone() };
         state.running.insert(turn_id.clone(), running);
         state.last_spoken_to = Some(character_id.to_owned());
         let lane = state.lanes.entry(character_id.to_owned()).or_default().clone();
@@ -220,7 +219,12 @@ impl Session {
                     () = cancel.cancelled() => None,
                 },
             };
-            let calls = turn::run(&turn, &session.ports, &events, &cancel).await;
+            // A fault of ours ends the turn, not the sidecar, and the game still hears that it ended.
+            let run = AssertUnwindSafe(turn::run(&turn, &session.ports, &events, &cancel));
+            let calls = run.catch_unwind().await.unwrap_or_else(|_| {
+                events.failed_inside();
+                Vec::new()
+            });
             session.turn_is_over(&turn, calls);
         });
         Ok(Accepted { turn: Some(turn_id), repeated: false })

@@ -7,18 +7,22 @@ use meddah_protocol::{ActionDeclaration, ErrorCode, Scene, WireError};
 /// In a world pack, this target stands for everybody who is present.
 const TARGET_PRESENT: &str = "present";
 
-/// The actions in force: the game's list, else the world's, with `present` replaced by who is there.
+/// The actions in force: the game's list, else the world's, with `present` replaced by who is there. A game
+/// that sends no scene has at least the player there.
 pub fn action_set(
     world: &World,
     declared: Option<&[ActionDeclaration]>,
     scene: &Scene,
+    player: &str,
 ) -> Result<ActionSet, WireError> {
+    let player = [player.to_owned()];
+    let present = if scene.present.is_empty() { &player[..] } else { &scene.present };
     let mut list = declared.map_or_else(|| world.actions.clone(), <[_]>::to_vec);
     for action in &mut list {
         if let Some(targets) = &mut action.targets
             && let Some(place) = targets.iter().position(|target| target == TARGET_PRESENT)
         {
-            targets.splice(place..=place, scene.present.iter().cloned());
+            targets.splice(place..=place, present.iter().cloned());
         }
     }
     // An action whose targets are all gone cannot be carried out now.

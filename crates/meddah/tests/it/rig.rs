@@ -48,7 +48,7 @@ impl Rig {
         let running = TaskTracker::new();
         running.spawn(server.run(stop.clone()));
         running.close();
-        Rig { port, token, sidecar, model, http: reqwest::Client::new(), stop, running }
+        Rig { port, token, sidecar, model, http: http_client(), stop, running }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -102,6 +102,12 @@ impl Rig {
         tokio::time::timeout(PATIENCE, ended).await.expect("the turn ends");
         all
     }
+}
+
+fn http_client() -> reqwest::Client {
+    // Downloads of models bring TLS along, which asks for its algorithms even where nothing is encrypted.
+    rustls::crypto::ring::default_provider().install_default().ok(); // the first test of a process does it
+    reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
 /// Status and JSON body; a body that is not JSON fails the test.

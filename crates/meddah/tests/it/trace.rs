@@ -15,11 +15,14 @@ fn trace() -> Vec<Value> {
     ]
 }
 
-/// Times differ from run to run, and so does the session's id.
+/// Times differ from run to run, and so does the session's id. A feeling fades with the real clock, so
+/// only the first one has the same numbers every time.
 fn blank(mut event: Value) -> Value {
-    let fields = event.as_object_mut().unwrap();
-    fields.remove("timing");
-    fields.remove("session");
+    let mut blanked = vec!["timing", "session"];
+    if event["type"] == "emotion" && event["turn"] != "t1" {
+        blanked.extend(["intensity", "pleasure", "arousal", "dominance"]);
+    }
+    event.as_object_mut().unwrap().retain(|key, _| !blanked.contains(&key.as_str()));
     event
 }
 
