@@ -116,6 +116,7 @@ async fn run_case(
         id: id.clone(),
         name: "Robin".into(),
         role: case.role.clone(),
+        mood: "neutral".into(),
         description: format!("Robin is the {} here and helps people who ask politely.", case.role),
         ..Character::default()
     };

@@ -50,7 +50,7 @@ fn message(message: PromptMessage) -> Message {
 const CHOICE_WEIGHT_MIN: f32 = 0.05;
 /// Added to the log-odds of feeling nothing in particular: most of what is said stirs nobody, but the words
 /// for it are no likelier than those for strong feelings.
-const CALM_BIAS: f32 = 0.6;
+const CALM_BIAS: f32 = 1.5;
 /// For the mood that the character's file names.
 const USUAL_MOOD_BIAS: f32 = 0.3;
 

@@ -15,7 +15,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
-use futures::FutureExt as _;
 use meddah_engine::action::ActionSet;
 use meddah_engine::timeline::TimelineKey;
 use meddah_engine::world::World;
