@@ -1,7 +1,7 @@
 //! Settings: the embedded `default.toml`, then `meddah.toml`, then `MEDDAH_*`, then flags.
 //!
-//! The defaults file is the reference: a key that is not in it does not exist, so a misspelt one is an
-//! error with a suggestion, in the file and in the environment alike.
+//! The defaults file is the reference: a key that is not in it does not exist, so a misspelt one in the file
+//! is an error with a suggestion. In the environment it is a warning: other programs set variables, too.
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,9 @@ const SUGGESTION_SIMILARITY_MIN: f64 = 0.8;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
+    /// What is odd and does no harm: variables that name no setting. They may be another program's.
+    #[serde(skip)]
+    pub warnings: Vec<ConfigError>,
     pub port: u16,
     pub require_token: bool,
     pub allowed_origins: Vec<String>,
@@ -61,7 +64,7 @@ pub struct LocalSettings {
 }
 
 /// A setting that cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{place}: {message}. {help}")]
 pub struct ConfigError {
     /// The file or variable.
@@ -89,14 +92,17 @@ impl Settings {
             })?;
             merge(&mut table, layer, "", &place)?;
         }
+        let mut warnings = Vec::new();
         for (name, value) in variables {
-            apply_variable(&mut table, &name, &value)?;
+            warnings.extend(apply_variable(&mut table, &name, &value)?);
         }
-        Value::Table(table).try_into().map_err(|error: toml::de::Error| ConfigError {
-            place: file.display().to_string(),
-            message: error.message().to_owned(),
-            help: "The defaults show which values are possible: `meddah doctor --settings`.".into(),
-        })
+        let settings: Settings =
+            Value::Table(table).try_into().map_err(|error: toml::de::Error| ConfigError {
+                place: file.display().to_string(),
+                message: error.message().to_owned(),
+                help: "The defaults show which values are possible: `meddah doctor --settings`.".into(),
+            })?;
+        Ok(Settings { warnings, ..settings })
     }
 }
 
@@ -163,17 +169,20 @@ fn wrong_type(place: &str, key: &str, expected: &Value, found: &Value) -> Config
     }
 }
 
-/// Variables that are no settings: the data folder, and what tests and scripts use.
-const OTHER_VARIABLES: &[&str] = &["MEDDAH_DATA", "MEDDAH_TEST_MODEL", "MEDDAH_BIN", "MEDDAH_URL"];
+/// Variables that are no settings: the data folder, and what scripts use.
+const OTHER_VARIABLES: &[&str] = &["MEDDAH_DATA", "MEDDAH_BIN", "MEDDAH_URL"];
+/// Variables of tests begin with this.
+const TEST_PREFIX: &str = "MEDDAH_TEST_";
 
-fn apply_variable(table: &mut Table, name: &str, text: &str) -> Result<(), ConfigError> {
-    if !name.starts_with("MEDDAH_") || OTHER_VARIABLES.contains(&name) {
-        return Ok(());
+/// Applies a variable. A name that is no setting is only warned of; a value that makes no sense is an error.
+fn apply_variable(table: &mut Table, name: &str, text: &str) -> Result<Option<ConfigError>, ConfigError> {
+    if !name.starts_with("MEDDAH_") || OTHER_VARIABLES.contains(&name) || name.starts_with(TEST_PREFIX) {
+        return Ok(None);
     }
     let mut leaves = Vec::new();
     collect_leaves(table, "MEDDAH", &mut leaves);
     let Some(slot) = leaves.iter_mut().find(|(leaf, _)| leaf == name).map(|(_, slot)| slot) else {
-        return Err(unknown_key("environment", name, leaves.into_iter().map(|(leaf, _)| leaf)));
+        return Ok(Some(unknown_key("environment", name, leaves.into_iter().map(|(leaf, _)| leaf))));
     };
     let parsed = match slot {
         Value::String(_) => Some(Value::String(text.into())),
@@ -194,7 +203,7 @@ fn apply_variable(table: &mut Table, name: &str, text: &str) -> Result<(), Confi
         return Err(wrong_type("environment", name, slot, &Value::String(text.into())));
     };
     **slot = parsed;
-    Ok(())
+    Ok(None)
 }
 
 fn collect_leaves<'t>(table: &'t mut Table, prefix: &str, leaves: &mut Vec<(String, &'t mut Value)>) {
@@ -235,11 +244,16 @@ mod tests {
     fn a_misspelt_key_is_an_error_with_a_suggestion() {
         let error = check("[local]\nthread = 3", &[]).unwrap_err();
         assert_eq!(error, "DATA/meddah.toml: unknown setting `local.thread`. Did you mean `local.threads`?");
-        let error = check("", &[("MEDDAH_LOCAL_THREDS", "3")]).unwrap_err();
-        assert_eq!(
-            error,
-            "environment: unknown setting `MEDDAH_LOCAL_THREDS`. Did you mean `MEDDAH_LOCAL_THREADS`?"
-        );
+    }
+
+    #[test]
+    fn a_misspelt_variable_is_warned_of_and_does_not_keep_a_game_from_starting() {
+        let others = [("MEDDAH_LOCAL_THREDS", "3"), ("MEDDAH_TEST_RUN", "x"), ("PATH", "/")];
+        let warnings = check("", &others).unwrap().warnings;
+        let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        let expected =
+            "environment: unknown setting `MEDDAH_LOCAL_THREDS`. Did you mean `MEDDAH_LOCAL_THREADS`?";
+        assert_eq!(warnings, [expected]);
     }
 
     #[test]

@@ -291,18 +291,21 @@ async fn remember(turn: &Turn, ports: &Ports, events: &TurnEvents, reply: &Reply
     }
 }
 
-/// Knowledge that the words call up and that the character was not told a moment ago.
+/// Knowledge that the words call up and secrets whose condition holds, unless told a moment ago.
 fn lore(turn: &Turn, past: &Past) -> Vec<String> {
+    let conditions_met = &turn.scene.facts;
     let query = LoreQuery {
         recent_text: turn.cause.text(),
         character: &turn.character.id,
-        conditions_met: &turn.scene.facts,
+        conditions_met,
         entries_max: LORE_ENTRIES_MAX,
         chars_max: LORE_CHARS_MAX,
     };
     let told_lately = |text: &str| past.turns.iter().rev().take(4).any(|turn| turn.told.contains(text));
-    let found = turn.world.lore_for(&query).into_iter().map(|entry| entry.text.clone());
-    found.filter(|text| !told_lately(text)).collect()
+    let open = turn.character.secrets.iter().filter(|secret| conditions_met.contains(&secret.condition));
+    let found = turn.world.lore_for(&query).into_iter().map(|entry| &entry.text);
+    let found = open.map(|secret| &secret.text).chain(found);
+    found.filter(|text| !told_lately(text)).cloned().collect()
 }
 
 /// Waits for the model, telling the game how far it is.

@@ -46,6 +46,9 @@ impl Setup {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let mut settings = Settings::load(&paths.data, variables)
             .map_err(|error| Failure::new(BAD_INPUT, error.to_string()))?;
+        for warning in &settings.warnings {
+            print::warning(&warning.to_string());
+        }
         if !common.world.is_empty() {
             settings.worlds = common.world.clone();
         }

@@ -10,7 +10,8 @@ use meddah_protocol::{
 };
 use meddah_store::LoadBy;
 
-use super::{Accepted, Session, scene};
+use super::scene::{self, Noticed};
+use super::{Accepted, Session};
 use crate::turn::Cause;
 
 /// How long `load` waits for turns that it cut.
@@ -33,7 +34,11 @@ impl Session {
             Command::Listen(_) => Err(WireError::new(ErrorCode::Unsupported, "this build cannot hear yet")
                 .with_help("Send the player's words as text with `say`.")),
             Command::Event(event) => self.world_event(event, now).await,
-            Command::Scene(scene) => self.set_scene(scene).await,
+            Command::Scene(scene) => {
+                let also = if scene.present.is_empty() { self.everybody()? } else { Vec::new() };
+                self.take_scene(scene, &also).await?;
+                Ok(DONE)
+            }
             Command::Actions { list } => self.set_actions(list),
             Command::ActionResult(result) => self.action_result(result).await,
             Command::Heard { turn, line, fraction } => self.heard(&turn, line, fraction).await,
@@ -44,11 +49,9 @@ impl Session {
             }
             Command::Save { name } => self.save(name).await,
             Command::Load(load) => self.load(load).await,
-            Command::Pressure(_) | Command::End { character: None } => {
-                Ok(DONE) // Kept for the governor; ending all talk is what closing the session does.
-            }
-            Command::End { character: Some(character) } => {
-                self.cut_where(|_, running| running.character == character);
+            Command::Pressure(_) => Ok(DONE), // taken for the governor that is to come
+            Command::End { character } => {
+                self.cut_where(|_, running| character.as_ref().is_none_or(|id| *id == running.character));
                 Ok(DONE)
             }
             Command::Ping => {
@@ -89,7 +92,8 @@ impl Session {
             }
         }
         if let Some(scene) = say.scene {
-            self.take_scene(scene)?;
+            let addressed = Some(say.to.clone()).filter(|to| !to.is_empty());
+            self.take_scene(scene, addressed.as_slice()).await?;
         }
         if let Some(actions) = say.actions {
             self.set_actions(actions)?;
@@ -143,33 +147,31 @@ impl Session {
             Some(witnesses) => witnesses.clone(),
             None => {
                 let present = self.state().scene.present.clone();
-                if present.is_empty() { self.world()?.characters.keys().cloned().collect() } else { present }
+                if present.is_empty() { self.everybody()? } else { present }
             }
         };
         check_ids("witnesses", &witnesses)?;
         Ok(witnesses)
     }
 
-    /// A scene from outside a `say`: who is there notices what changed.
-    async fn set_scene(&self, scene: Scene) -> Result<Accepted, WireError> {
-        let before = self.state().scene.clone();
-        self.take_scene(scene.clone())?;
-        let text = scene::what_changed(&before, &scene);
-        if !text.is_empty() {
-            let witnesses = scene.present.clone();
-            self.append(EntryKind::Event { text }, None, witnesses).await?;
-        }
-        Ok(DONE)
+    fn everybody(&self) -> Result<Vec<String>, WireError> {
+        Ok(self.world()?.characters.keys().cloned().collect())
     }
 
-    fn take_scene(&self, scene: Scene) -> Result<(), WireError> {
+    /// The scene from now on. Whoever is in it notices what changed; `also` are in it without being listed.
+    async fn take_scene(&self, scene: Scene, also: &[String]) -> Result<(), WireError> {
         check_ids("present", &scene.present)?;
         check_ids("hearing", &scene.hearing)?;
         let world = self.world()?;
-        let mut state = self.state();
-        state.actions =
-            Arc::new(scene::action_set(&world, state.declared.as_deref(), &scene, &self.player.id)?);
-        state.scene = scene;
+        let before = {
+            let mut state = self.state();
+            state.actions =
+                Arc::new(scene::action_set(&world, state.declared.as_deref(), &scene, &self.player.id)?);
+            std::mem::replace(&mut state.scene, scene.clone())
+        };
+        for Noticed { text, witnesses } in scene::what_is_noticed(&before, &scene, also) {
+            self.append(EntryKind::Event { text }, None, witnesses).await?;
+        }
         Ok(())
     }
 

@@ -51,15 +51,74 @@ pub fn who_answers(world: &World, scene: &Scene, text: &str, last: Option<&str>)
     named.copied().cloned().or(last.map(str::to_owned)).or(near.first().copied().cloned()).or(only().cloned())
 }
 
-/// What those who are present notice when the scene changes, in words. Empty: nothing worth a word.
-pub fn what_changed(before: &Scene, after: &Scene) -> String {
+/// What is noticed when the scene changes: a text, and who notices it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Noticed {
+    /// In words.
+    pub text: String,
+    /// Ids.
+    pub witnesses: Vec<String>,
+}
+
+/// Who was there already notices what changed; who comes in sees the whole of it. `also` are in the scene
+/// without being listed in it.
+pub fn what_is_noticed(before: &Scene, after: &Scene, also: &[String]) -> Vec<Noticed> {
+    let there = |scene: &Scene, id: &String| scene.present.contains(id);
+    let mut here: Vec<String> = after.present.clone();
+    here.extend(also.iter().filter(|id| !there(after, id)).cloned());
+    let nothing_before = *before == Scene::default();
+    let (new, old): (Vec<String>, Vec<String>) = here.into_iter().partition(|id| {
+        nothing_before || (!before.present.is_empty() && there(after, id) && !there(before, id))
+    });
+    let noticed = [(describe(&Scene::default(), after), new), (describe(before, after), old)];
+    let noticed = noticed.into_iter().map(|(text, witnesses)| Noticed { text, witnesses });
+    noticed.filter(|noticed| !noticed.text.is_empty() && !noticed.witnesses.is_empty()).collect()
+}
+
+/// What is different, in words. A fact of one word is the name of a condition, which nobody says.
+fn describe(before: &Scene, after: &Scene) -> String {
     let mut sentences = Vec::new();
-    if after.place.is_some() && after.place != before.place {
-        sentences.push(format!("The place: {}.", after.place.as_deref().unwrap_or_default()));
-    }
-    if after.time.is_some() && after.time != before.time {
-        sentences.push(format!("The time: {}.", after.time.as_deref().unwrap_or_default()));
-    }
-    sentences.extend(after.facts.iter().filter(|fact| !before.facts.contains(fact)).cloned());
+    let changed = |new: &Option<String>, old: &Option<String>| new.clone().filter(|_| new != old);
+    sentences.extend(changed(&after.place, &before.place).map(|place| format!("The place: {place}.")));
+    sentences.extend(changed(&after.time, &before.time).map(|time| format!("The time: {time}.")));
+    let new_facts = after.facts.iter().filter(|fact| !before.facts.contains(fact));
+    sentences.extend(new_facts.filter(|fact| fact.trim().contains(char::is_whitespace)).cloned());
     sentences.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scene(place: &str, present: &[&str], facts: &[&str]) -> Scene {
+        let owned = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
+        Scene { place: Some(place.into()), present: owned(present), facts: owned(facts), ..Scene::default() }
+    }
+
+    fn noticed(before: &Scene, after: &Scene, also: &[&str]) -> Vec<(String, String)> {
+        let also: Vec<String> = also.iter().map(|&id| id.to_owned()).collect();
+        let all = what_is_noticed(before, after, &also).into_iter();
+        all.map(|Noticed { text, witnesses }| (text, witnesses.join(" "))).collect()
+    }
+
+    #[test]
+    fn who_was_there_notices_the_change_and_who_comes_sees_it_all() {
+        let before = scene("the inn", &["mira"], &["It rains."]);
+        let after = scene("the inn", &["mira", "bram"], &["It rains.", "A dog barks.", "door_open"]);
+        let expected = [
+            ("The place: the inn. It rains. A dog barks.".into(), "bram".into()),
+            ("A dog barks.".into(), "mira".into()),
+        ];
+        assert_eq!(noticed(&before, &after, &[]), expected);
+        assert_eq!(noticed(&after, &after, &["mira"]), []);
+    }
+
+    #[test]
+    fn who_is_spoken_to_is_there_even_if_the_game_lists_nobody() {
+        let after = scene("the harbour", &[], &[]);
+        let expected = [("The place: the harbour.".to_owned(), "mira".to_owned())];
+        assert_eq!(noticed(&Scene::default(), &after, &["mira"]), expected);
+        assert_eq!(noticed(&after, &after, &["mira"]), []);
+        assert_eq!(noticed(&Scene::default(), &after, &[]), []);
+    }
 }

@@ -1,0 +1,70 @@
+//! What the commands print and how they end.
+
+use serde_json::Value;
+
+use crate::process::{home, model_path, run, script};
+
+fn events(text: &str) -> Vec<Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
+}
+
+#[test]
+fn a_scripted_talk_prints_events_and_ends() {
+    let (folder, world) = home();
+    let model = script(folder.path(), 0);
+    let world = world.to_str().unwrap();
+    let arguments =
+        ["talk", "--world", world, "--model", &model, "--say", "Hail!", "--say", "Who are you?", "--json"];
+    let (code, out, err) = run(&folder.path().join("data"), &arguments);
+    assert_eq!((code, err.as_str()), (0, ""));
+    let events = events(&out);
+    let ends: Vec<&Value> = events.iter().filter(|event| event["type"] == "turn_ended").collect();
+    assert_eq!(ends.len(), 2);
+    assert_eq!(events.last(), ends.last().copied());
+    let (code, plain, _) = run(&folder.path().join("data"), &arguments[..arguments.len() - 1]);
+    assert_eq!(code, 0);
+    assert!(plain.contains("Bran: Good evening.") && !plain.contains('\u{1b}'), "{plain}");
+}
+
+#[test]
+fn real_model_a_talk_in_the_tavern_says_what_it_cost() {
+    let (folder, _) = home();
+    let (model, tavern) = (model_path(), concat!(env!("CARGO_MANIFEST_DIR"), "/../../worlds/tavern"));
+    let arguments = [
+        "talk",
+        "--world",
+        tavern,
+        "--character",
+        "mira",
+        "--model",
+        model.to_str().unwrap(),
+        "--json",
+        "--say",
+    ];
+    let talk = |text: &'static str| [&arguments[..], &[text]].concat();
+    let (code, out, err) =
+        run(&folder.path().join("data"), &talk("Good evening. Do you have an ale for me?"));
+    assert_eq!(code, 0, "{err}");
+    let events = events(&out);
+    let ends: Vec<&Value> = events.iter().filter(|event| event["type"] == "turn_ended").collect();
+    assert_eq!(ends.len(), 1);
+    let end = ends[0];
+    assert_eq!(end["finish"], "complete", "{end}");
+    let (usage, timing) = (&end["usage"], &end["timing"]);
+    let of = |value: &Value, key: &str| value[key].as_f64().unwrap_or_else(|| panic!("{key} in {value}"));
+    assert!(of(usage, "prompt_tokens") > 300.0 && of(usage, "completion_tokens") > 3.0, "{usage}");
+    assert_eq!(usage["prompt_tokens"], timing["prompt_tokens"]);
+    assert!(of(timing, "recall_ms") <= of(timing, "first_token_ms"), "{timing}");
+    assert!(of(timing, "first_token_ms") <= of(timing, "first_line_ms"), "{timing}");
+    assert!(of(timing, "first_line_ms") <= of(timing, "total_ms"), "{timing}");
+    let place = |kind: &str| events.iter().position(|event| event["type"] == kind);
+    assert!(place("emotion").unwrap() < place("line").unwrap(), "{events:?}");
+
+    // The next program finds what was read on disk, and what was said in the timeline.
+    let (_, out, _) = run(&folder.path().join("data"), &talk("What did I just ask you for?"));
+    let end: Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+    assert!(of(&end["usage"], "cached_tokens") > 300.0, "{end}");
+    assert!(of(&end["usage"], "prompt_tokens") > of(usage, "prompt_tokens"), "{end}");
+}

@@ -1,0 +1,71 @@
+//! A sidecar that is killed loses no turn that it reported ended.
+
+use meddah_engine::timeline::{EntryKind, TimelineKey};
+use meddah_store::{SqliteStore, TimelineStore as _};
+
+use crate::chance::Chance;
+use crate::process::{Serving, home, script};
+
+const KILLS: u64 = 50;
+const GAMES: u64 = 3;
+
+/// Talks until the sidecar is gone; returns the requests whose turns were reported ended.
+async fn talk_until_gone(serving: &Serving, life: u64, game: u64) -> Vec<(String, String)> {
+    let mut ended = Vec::new();
+    for number in 0.. {
+        let req_id = format!("life {life} game {game} number {number}");
+        match serving.talk(&req_id, "Good evening!").await {
+            Ok((200, reply)) if reply["finish"] == "complete" => {
+                ended.push((req_id, reply["text"].as_str().unwrap().to_owned()));
+            }
+            Ok(answer) => panic!("{answer:?}"),
+            Err(_) => break, // it was killed
+        }
+    }
+    ended
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_turn_that_was_reported_ended_is_lost() {
+    let (folder, world) = home();
+    let model = script(folder.path(), 1);
+    let data = folder.path().join("data");
+    let mut chance = Chance(20);
+    let mut all = Vec::new();
+    for life in 0..KILLS {
+        let mut serving = Serving::start(&data, &world, &model);
+        let ended = {
+            let games =
+                futures::future::join_all((0..GAMES).map(|game| talk_until_gone(&serving, life, game)));
+            let pid = serving.child.id();
+            let killed = async {
+                chance.moment(120).await;
+                // By its number, because the games hold on to it.
+                sysinfo_kill(pid);
+            };
+            let (ended, ()) = tokio::join!(games, killed);
+            ended.concat()
+        };
+        serving.kill();
+        all.extend(ended);
+    }
+    assert!(all.len() > 100, "{} turns ended, too few to show anything", all.len());
+
+    let store = SqliteStore::open(&data.join("timeline.sqlite3")).unwrap();
+    let key = TimelineKey { world: "hut".into(), player: "Ayla".into() };
+    for (req_id, text) in &all {
+        let found =
+            store.find_request(&key, req_id).await.unwrap().unwrap_or_else(|| panic!("{req_id} is lost"));
+        let EntryKind::Turn(turn) = found.entry.kind else { panic!("{req_id} is no turn") };
+        let lines: Vec<&str> = turn.lines.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(&lines.join(" "), text, "{req_id}");
+    }
+}
+
+fn sysinfo_kill(pid: u32) {
+    let system = sysinfo::System::new_with_specifics(
+        sysinfo::RefreshKind::nothing().with_processes(sysinfo::ProcessRefreshKind::nothing()),
+    );
+    let process = system.process(sysinfo::Pid::from_u32(pid)).expect("it runs");
+    assert!(process.kill(), "it can be killed");
+}

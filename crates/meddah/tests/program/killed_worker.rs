@@ -1,0 +1,106 @@
+//! A worker that is killed costs the running turn at most, and leaves nothing behind.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::chance::Chance;
+use crate::process::{PATIENCE, Serving, home, model_path};
+
+const KILLS: usize = 50;
+
+/// The worker of a sidecar: its only child.
+fn worker_of(sidecar: u32) -> Option<u32> {
+    let processes = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    processes.into_iter().find(|pid: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let mut after_name = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+        after_name.next() != Some("Z") && after_name.next() == Some(&sidecar.to_string())
+    })
+}
+
+fn is_alive(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    !stat.is_empty() && !stat.contains(") Z ")
+}
+
+fn kill(pid: u32) {
+    // It may be between two lives; then there is nothing to kill.
+    std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
+}
+
+/// Begins a turn and waits until the model is at work on it.
+async fn begin(serving: &Serving, session: &str, req_id: &str, cursor: &mut u64) {
+    let said =
+        json!({"type": "say", "req_id": req_id, "to": "bran", "text": "Tell me a long tale of the river."});
+    let (_, answer) = serving.post(&format!("/v1/sessions/{session}/commands"), &said).await.unwrap();
+    assert_eq!(answer["accepted"][0]["req_id"], req_id, "{answer}");
+    until(serving, session, cursor, |event| event["type"] == "turn_started").await;
+}
+
+/// Polls until an event fits.
+async fn until(serving: &Serving, session: &str, cursor: &mut u64, fits: impl Fn(&Value) -> bool) -> Value {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        let path = format!("/v1/sessions/{session}/events?cursor={cursor}&wait=2");
+        let (status, body) = serving.get(&path).await.unwrap();
+        assert_eq!(status, 200, "{body}");
+        for event in body["events"].as_array().unwrap() {
+            *cursor = event["seq"].as_u64().unwrap();
+            if fits(event) {
+                return event.clone();
+            }
+        }
+    }
+    panic!("no such event within {PATIENCE:?}");
+}
+
+async fn end_of(serving: &Serving, session: &str, req_id: &str, cursor: &mut u64) -> Value {
+    until(serving, session, cursor, |event| event["type"] == "turn_ended" && event["req_id"] == req_id).await
+}
+
+#[tokio::test]
+async fn real_model_fifty_kills_of_the_worker_cost_fifty_turns_at_most() {
+    let (folder, world) = home();
+    let data = folder.path().join("data");
+    let mut serving = Serving::start(&data, &world, model_path().to_str().unwrap());
+    let (_, opened) = serving.post("/v1/sessions", &json!({"player": "Ayla"})).await.unwrap();
+    let session = opened["session"].as_str().unwrap().to_owned();
+    let (mut cursor, mut chance, mut failed) = (0, Chance(9), 0);
+    begin(&serving, &session, "first", &mut cursor).await;
+    assert_eq!(end_of(&serving, &session, "first", &mut cursor).await["finish"], "complete");
+    for number in 0..KILLS {
+        let (cut, next) = (format!("cut {number}"), format!("next {number}"));
+        begin(&serving, &session, &cut, &mut cursor).await;
+        chance.moment(400).await;
+        let worker = worker_of(serving.child.id());
+        worker.into_iter().for_each(kill);
+        let end = end_of(&serving, &session, &cut, &mut cursor).await;
+        if end["finish"] == "failed" {
+            failed += 1;
+            assert_eq!(end["error"]["code"], "model_failed", "{end}");
+            assert!(!end["error"]["help"].as_str().unwrap().is_empty(), "{end}");
+        } else {
+            assert_eq!(end["finish"], "complete", "{end}");
+        }
+        begin(&serving, &session, &next, &mut cursor).await;
+        let end = end_of(&serving, &session, &next, &mut cursor).await;
+        assert_eq!(end["finish"], "complete", "after kill {number}: {end}");
+        assert!(!end["text"].as_str().unwrap().is_empty(), "{end}");
+        assert!(worker.is_none_or(|worker| !is_alive(worker)), "the killed worker is gone");
+    }
+    assert!(failed > KILLS / 2, "only {failed} of {KILLS} kills met a running turn");
+
+    // And the other way round: no worker outlives its sidecar.
+    begin(&serving, &session, "last", &mut cursor).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let worker = worker_of(serving.child.id()).expect("a worker runs");
+    serving.kill();
+    let begun = Instant::now();
+    while is_alive(worker) {
+        assert!(begun.elapsed() < Duration::from_secs(5), "the worker lives on");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

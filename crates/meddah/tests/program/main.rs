@@ -1,0 +1,12 @@
+//! The program as people start it: a process with a data folder of its own, killed, fed with rubbish, and
+//! (in tests named `real_model`) with a real model in a real worker.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it has to be")]
+
+mod bad_input;
+mod chance;
+mod command_line;
+mod killed_sidecar;
+#[cfg(target_os = "linux")]
+mod killed_worker;
+mod process;

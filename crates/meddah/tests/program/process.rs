@@ -1,0 +1,123 @@
+//! A running `meddah`, and what a game says to it.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// No wait of a test is longer; a test that hangs fails.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program, without settings from outside.
+pub fn meddah(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_meddah"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("MEDDAH_") {
+            command.env_remove(name);
+        }
+    }
+    command.env("MEDDAH_DATA", data).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs a command to its end: exit code, standard output, standard error.
+pub fn run(data: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = meddah(data).args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap_or(-1), text(stdout), text(stderr))
+}
+
+/// The small model that all tests use.
+pub fn model_path() -> PathBuf {
+    let default = || {
+        let home = std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE")).unwrap_or_default();
+        PathBuf::from(home).join(".cache/meddah/models/SmolLM2-135M-Instruct.Q4_1.gguf")
+    };
+    let path = std::env::var_os("MEDDAH_TEST_MODEL").map_or_else(default, PathBuf::from);
+    assert!(path.exists(), "{path:?} is missing: run scripts/get-model, or set MEDDAH_TEST_MODEL");
+    path
+}
+
+/// A world with one character and hardly a word, so that a model reads it in no time.
+pub fn small_world(folder: &Path) -> PathBuf {
+    let world = folder.join("hut");
+    std::fs::create_dir_all(world.join("characters")).unwrap();
+    std::fs::write(world.join("world.toml"), "name = \"The Hut\"\n").unwrap();
+    std::fs::write(world.join("characters/bran.toml"), "name = \"Bran\"\nrole = \"smith\"\n").unwrap();
+    world
+}
+
+/// A file with a scripted model: three lines, a word at a time.
+pub fn script(folder: &Path, delay_ms: u64) -> String {
+    let path = folder.join("script.toml");
+    let text = format!(
+        "delay_ms = {delay_ms}\nchunk_chars = 6\n[[reply]]\ntext = \"Good evening. Sit down by the fire. What is it?\"\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    format!("scripted:{}", path.display())
+}
+
+/// `meddah serve` on a free port. Killed when dropped.
+pub struct Serving {
+    pub child: Child,
+    pub port: u16,
+    http: reqwest::Client,
+}
+
+impl Serving {
+    pub fn start(data: &Path, world: &Path, model: &str) -> Serving {
+        let mut command = meddah(data);
+        command.args(["serve", "--port", "0", "--model", model, "--world"]).arg(world);
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        output.read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        assert_eq!(ready["ready"], true, "{ready}");
+        // Kept open: a program that writes to a closed pipe may end.
+        std::thread::spawn(move || output.read_to_end(&mut Vec::new()));
+        rustls::crypto::ring::default_provider().install_default().ok(); // the first test of a process does it
+        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        Serving { child, port: u16::try_from(ready["port"].as_u64().unwrap()).unwrap(), http }
+    }
+
+    /// Status and JSON body; an error if the sidecar is gone.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<(u16, Value), reqwest::Error> {
+        let request = self.http.post(format!("http://127.0.0.1:{}{path}", self.port)).json(body);
+        let response = request.send().await?;
+        Ok((response.status().as_u16(), response.json().await?))
+    }
+
+    pub async fn get(&self, path: &str) -> Result<(u16, Value), reqwest::Error> {
+        let response = self.http.get(format!("http://127.0.0.1:{}{path}", self.port)).send().await?;
+        Ok((response.status().as_u16(), response.json().await?))
+    }
+
+    /// One whole turn.
+    pub async fn talk(&self, req_id: &str, text: &str) -> Result<(u16, Value), reqwest::Error> {
+        let said = json!({"character": "bran", "player": "Ayla", "text": text, "req_id": req_id});
+        self.post("/v1/talk", &said).await
+    }
+
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.child.kill().ok(); // it may have ended
+        self.child.wait().ok(); // as above
+    }
+}
+
+/// A data folder with the small world beside it.
+pub fn home() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let world = small_world(folder.path());
+    (folder, world)
+}
