@@ -35,11 +35,13 @@ enum Call {
         request: Box<ChatRequest>,
         pieces: mpsc::Sender<Piece>,
         cancel: CancellationToken,
-        begun: Answer<()>,
+        /// Told when a worker has the request; `None` for one whose first worker died.
+        begun: Option<Answer<()>>,
     },
     Count {
         texts: Vec<String>,
         answer: Answer<Vec<u32>>,
+        retried: bool,
     },
     Ready {
         answer: Answer<Ready>,
@@ -218,7 +220,7 @@ impl ChatModel for LocalModel {
             pairs.filter(|(_, known)| known.is_none()).map(|(text, _)| text.clone()).collect();
         let mut fresh = Vec::new();
         if !unknown.is_empty() {
-            fresh = self.ask(|answer| Call::Count { texts: unknown.clone(), answer }).await?;
+            fresh = self.ask(|answer| Call::Count { texts: unknown.clone(), answer, retried: false }).await?;
             for (text, &count) in unknown.into_iter().zip(&fresh) {
                 self.counts.insert(text, count);
             }
@@ -236,7 +238,8 @@ impl ChatModel for LocalModel {
         let (sender, pieces) = mpsc::channel(stream::PIECES_MAX);
         let request = Box::new(request);
         let guard = own_cancel.clone().drop_guard();
-        let call = |begun| Call::Chat { request, pieces: sender, cancel: own_cancel.clone(), begun };
+        let call =
+            |begun| Call::Chat { request, pieces: sender, cancel: own_cancel.clone(), begun: Some(begun) };
         tokio::select! {
             begun = self.ask(call) => begun?,
             () = cancel.cancelled() => return Err(stream::cancelled()),

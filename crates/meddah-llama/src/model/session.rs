@@ -1,6 +1,6 @@
 //! One life of a worker: from its start to its end.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use meddah_inference::{Chunk, ErrorKind, ModelError, ModelState};
+use meddah_inference::{ChatRequest, Chunk, ErrorKind, ModelError, ModelState};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
@@ -40,10 +40,11 @@ pub struct End {
     pub shutdown: bool,
 }
 
-/// Somebody who waits for an answer.
+/// Somebody who waits for an answer. `again` is what to ask the next worker, should this one die before it
+/// says anything: once, because it may have died of the question.
 enum Pending {
-    Chat(mpsc::Sender<Piece>),
-    Count(Answer<Vec<u32>>),
+    Chat { pieces: mpsc::Sender<Piece>, again: Option<(Box<ChatRequest>, CancellationToken)> },
+    Count { answer: Answer<Vec<u32>>, again: Option<Vec<String>> },
     Stats(Answer<Stats>),
     Measure(Answer<RawSpeed>),
 }
@@ -51,11 +52,22 @@ enum Pending {
 impl Pending {
     fn fail(self, error: ModelError) {
         match self {
-            Pending::Chat(pieces) => pieces.try_send(Err(error)).ok(),
-            Pending::Count(answer) => answer.send(Err(error)).ok(),
+            Pending::Chat { pieces, .. } => pieces.try_send(Err(error)).ok(),
+            Pending::Count { answer, .. } => answer.send(Err(error)).ok(),
             Pending::Stats(answer) => answer.send(Err(error)).ok(),
             Pending::Measure(answer) => answer.send(Err(error)).ok(),
         };
+    }
+
+    /// The call to ask the next worker, or who has to be told that it failed.
+    fn ask_again(self) -> Result<Call, Pending> {
+        match self {
+            Pending::Chat { pieces, again: Some((request, cancel)) } => {
+                Ok(Call::Chat { request, pieces, cancel, begun: None })
+            }
+            Pending::Count { answer, again: Some(texts) } => Ok(Call::Count { texts, answer, retried: true }),
+            other => Err(other),
+        }
     }
 }
 
@@ -70,7 +82,7 @@ pub struct Session {
     complaints: Arc<std::sync::Mutex<Vec<u8>>>,
     kills_before: Option<u64>,
     ready: Ready,
-    pending: HashMap<u64, Pending>,
+    pending: BTreeMap<u64, Pending>,
     cancels: FuturesUnordered<BoxFuture<'static, u64>>,
     next_id: u64,
     last_sign: Instant,
@@ -174,7 +186,7 @@ impl Session {
                 load_ms: 0,
                 threads: 0,
             },
-            pending: HashMap::new(),
+            pending: BTreeMap::new(),
             cancels: FuturesUnordered::new(),
             next_id: 0,
             last_sign: Instant::now(),
@@ -198,6 +210,9 @@ impl Session {
                 }
                 Wake::Line(_) => {
                     let reason = self.bury("in the middle of its work").await;
+                    if reason.kind == ErrorKind::Broken {
+                        self.put_back_unanswered(waiting);
+                    }
                     return self.end(reason, false);
                 }
                 Wake::Hang => {
@@ -224,8 +239,20 @@ impl Session {
         }
     }
 
+    /// What the dead worker had not begun to answer waits for the next one: nobody notices more than a pause.
+    fn put_back_unanswered(&mut self, waiting: &mut VecDeque<Call>) {
+        for (id, pending) in std::mem::take(&mut self.pending) {
+            match pending.ask_again() {
+                Ok(call) => waiting.push_back(call),
+                Err(pending) => {
+                    self.pending.insert(id, pending);
+                }
+            }
+        }
+    }
+
     fn end(mut self, reason: ModelError, shutdown: bool) -> End {
-        for (_, pending) in self.pending.drain() {
+        for (_, pending) in std::mem::take(&mut self.pending) {
             pending.fail(reason.clone());
         }
         End { reason, replied: self.replied, shutdown }
@@ -247,14 +274,19 @@ impl Session {
             }
             Call::Chat { request, pieces, cancel, begun } => {
                 if cancel.is_cancelled() {
-                    begun.send(Err(cancelled())).ok(); // nobody waits any more
-                    return;
+                    return Call::Chat { request, pieces, cancel, begun }.fail(cancelled());
                 }
-                begun.send(Ok(())).ok(); // its drop guard cancels what nobody waits for
+                let again = begun.is_some().then(|| (request.clone(), cancel.clone()));
+                if let Some(begun) = begun {
+                    begun.send(Ok(())).ok(); // its drop guard cancels what nobody waits for
+                }
                 self.cancels.push(Box::pin(when_cancelled(cancel, id)));
-                (Request::Chat { id, request }, Pending::Chat(pieces))
+                (Request::Chat { id, request }, Pending::Chat { pieces, again })
             }
-            Call::Count { texts, answer } => (Request::Count { id, texts }, Pending::Count(answer)),
+            Call::Count { texts, answer, retried } => {
+                let again = (!retried).then(|| texts.clone());
+                (Request::Count { id, texts }, Pending::Count { answer, again })
+            }
             Call::Stats { answer } => (Request::Stats { id }, Pending::Stats(answer)),
             Call::Measure { prompt_tokens, decode_tokens, repetitions, answer } => {
                 let request = Request::Measure { id, prompt_tokens, decode_tokens, repetitions };
@@ -287,7 +319,7 @@ impl Session {
         };
         match reply {
             Reply::Counted { id, tokens } => {
-                if let Some(Pending::Count(answer)) = self.pending.remove(&id) {
+                if let Some(Pending::Count { answer, .. }) = self.pending.remove(&id) {
                     answer.send(Ok(tokens)).ok(); // nobody waits any more
                 }
             }
@@ -312,8 +344,9 @@ impl Session {
     fn hand_over(&mut self, id: u64, piece: Piece) {
         let over = matches!(piece, Err(_) | Ok(Chunk::Done { .. }));
         self.replied |= matches!(piece, Ok(Chunk::Done { .. }));
-        match self.pending.get(&id) {
-            Some(Pending::Chat(pieces)) => {
+        match self.pending.get_mut(&id) {
+            Some(Pending::Chat { pieces, again }) => {
+                *again = None; // from here on it would be said twice
                 let taken = pieces.try_send(piece).is_ok();
                 if !taken && !over {
                     // The reader has gone or sleeps: think no further for it.

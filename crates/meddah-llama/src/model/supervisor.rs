@@ -1,7 +1,8 @@
 //! Keeps one worker alive for as long as it is needed.
 //!
-//! A worker that dies or hangs costs the replies it was in the middle of. It is started again at once, then
-//! with growing pauses; whoever asks in the meantime waits. A model that cannot be loaded at all is tried
+//! A worker that dies or hangs costs the replies it was in the middle of; a reply of which nothing was said yet
+//! is asked of the next one. It is started again at once, then with growing pauses; whoever asks in the
+//! meantime waits. A model that cannot be loaded at all is tried
 //! again only when somebody asks again.
 
 use std::collections::VecDeque;
@@ -172,7 +173,8 @@ impl Call {
     pub fn fail(self, error: ModelError) {
         // Whoever has stopped waiting does not mind.
         match self {
-            Call::Chat { begun, .. } => begun.send(Err(error)).ok(),
+            Call::Chat { begun: Some(begun), .. } => begun.send(Err(error)).ok(),
+            Call::Chat { begun: None, pieces, .. } => pieces.try_send(Err(error)).ok(),
             Call::Count { answer, .. } => answer.send(Err(error)).ok(),
             Call::Ready { answer } => answer.send(Err(error)).ok(),
             Call::Stats { answer } => answer.send(Err(error)).ok(),

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, TryRecvError};
-use std::time::Instant;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::{Duration, Instant};
 
 use meddah_inference::{ChatRequest, Role, Sampling, TokenUsage};
 use serde_json::Value;
@@ -31,6 +31,9 @@ const WAITING_MAX: usize = 64;
 const SHORT_TOKENS: usize = 24;
 /// Tokens of earlier replies that count as repetition.
 const EARLIER_TOKENS_MAX: usize = 384;
+
+/// Nobody has said anything for so long: time to copy something to disk.
+const KEEP_AFTER: Duration = Duration::from_millis(200);
 
 /// A reply that has a place.
 struct Running {
@@ -116,7 +119,7 @@ impl Engine {
             let nothing_to_do = self.running.is_empty() && self.waiting.is_empty();
             let request = if nothing_to_do {
                 self.slots.tidy(&mut self.states, &mut self.context);
-                requests.recv().map_err(|_| TryRecvError::Disconnected)
+                self.rest(requests)
             } else {
                 requests.try_recv()
             };
@@ -128,6 +131,21 @@ impl Engine {
                     self.admit();
                     self.step();
                 }
+            }
+        }
+    }
+
+    /// Waits for the next request. What was read is copied to disk meanwhile, one conversation at a time, so
+    /// that a crash does not cost it.
+    fn rest(&mut self, requests: &Receiver<Request>) -> Result<Request, TryRecvError> {
+        loop {
+            match requests.recv_timeout(KEEP_AFTER) {
+                Ok(request) => return Ok(request),
+                Err(RecvTimeoutError::Disconnected) => return Err(TryRecvError::Disconnected),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if !self.slots.keep(&mut self.states, &mut self.context) {
+                return requests.recv().map_err(|_| TryRecvError::Disconnected);
             }
         }
     }

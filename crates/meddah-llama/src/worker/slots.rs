@@ -11,6 +11,10 @@ use crate::ffi::{Context, Token};
 /// A parked state must save so many tokens more than a live place to be copied back.
 const RESTORE_TOKENS_MIN: usize = 16;
 
+/// A conversation is copied to disk once it has read so many tokens more: what a crash may cost, against what is
+/// written.
+const KEEP_TOKENS_MIN: usize = 384;
+
 /// A place for one conversation at a time.
 pub struct Slot {
     pub sequence: Sequence,
@@ -99,6 +103,22 @@ impl Slots {
         if self.slots.len() > 1 && self.slots.iter().all(|slot| slot.sequence.len() > 0) {
             self.park_oldest(None, states, context);
         }
+    }
+
+    /// Copies one idle conversation to disk that has read much since the last copy, then those that are
+    /// parked in memory alone. False when there is nothing left to copy.
+    pub fn keep(&self, states: &mut States, context: &mut Context) -> bool {
+        let idle = self.slots.iter().filter(|slot| slot.is_idle());
+        for slot in idle {
+            let read = slot.sequence.evaluated();
+            if states.tokens_at_risk(&slot.conversation, read) >= KEEP_TOKENS_MIN
+                && let Some(data) = context.save(slot.sequence.kv)
+            {
+                states.keep(&slot.conversation, read.to_vec(), data);
+                return states.tokens_at_risk(&slot.conversation, read) == 0;
+            }
+        }
+        states.keep_parked()
     }
 
     /// Parks everything.

@@ -120,6 +120,43 @@ impl States {
 
     /// Parks a state in place of the conversation's earlier one.
     pub fn park(&mut self, conversation: &str, tokens: Vec<Token>, data: Vec<u8>) {
+        self.replace(conversation, tokens, data);
+        self.trim_memory();
+    }
+
+    /// Copies the state of a live conversation to disk, for a worker that comes after this one's death.
+    pub fn keep(&mut self, conversation: &str, tokens: Vec<Token>, data: Vec<u8>) {
+        self.replace(conversation, tokens, data);
+        self.write(self.states.len() - 1);
+        self.forget_memory_of(conversation);
+        self.trim_disk();
+    }
+
+    /// Copies one parked state to disk that is only in memory. False if there is none, or no room.
+    pub fn keep_parked(&mut self) -> bool {
+        let bytes_max = self.disk.as_ref().map_or(0, |disk| disk.bytes_max);
+        let room = bytes_max.saturating_sub(self.disk_bytes());
+        let fits = |data: &Vec<u8>| (data.len() as u64) < room;
+        let Some(index) = self.oldest(|state| state.file.is_none() && state.data.as_ref().is_some_and(fits))
+        else {
+            return false;
+        };
+        self.write(index);
+        self.states[index].file.is_some()
+    }
+
+    /// How many of these tokens of a conversation a worker after this one would have to read again; 0 if
+    /// nothing can be kept.
+    pub fn tokens_at_risk(&self, conversation: &str, tokens: &[Token]) -> usize {
+        if self.disk.is_none() {
+            return 0;
+        }
+        let kept =
+            self.states.iter().filter(|state| state.conversation == conversation && state.file.is_some());
+        tokens.len() - kept.map(|state| common_prefix(&state.tokens, tokens)).max().unwrap_or(0)
+    }
+
+    fn replace(&mut self, conversation: &str, tokens: Vec<Token>, data: Vec<u8>) {
         self.clock += 1;
         let earlier = self.states.iter().position(|state| state.conversation == conversation);
         let file = earlier.and_then(|index| {
@@ -133,7 +170,6 @@ impl States {
         });
         let conversation = conversation.to_owned();
         self.states.push(State { conversation, tokens, used: self.clock, data: Some(data), file });
-        self.trim_memory();
     }
 
     /// Writes what is only in memory to disk, as far as it fits, newest last.
@@ -278,6 +314,25 @@ mod tests {
         let mut next = States::open(100, disk(dir.path(), 1 << 20));
         assert_eq!(next.stats().parked_on_disk, 2);
         assert_eq!(loaded(&mut next, &[1, 2, 3, 4]), Some((vec![1, 2, 3], vec![7; 80])));
+    }
+
+    #[test]
+    fn what_is_kept_survives_a_worker_that_dies() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut states = States::open(1000, disk(dir.path(), 1 << 20));
+        assert_eq!(states.tokens_at_risk("ada", &[1, 2, 3]), 3);
+        states.keep("ada", vec![1, 2], vec![7; 80]);
+        assert_eq!((states.stats().parked_in_memory, states.stats().parked_on_disk), (0, 1));
+        assert_eq!(states.tokens_at_risk("ada", &[1, 2, 3]), 1);
+        states.park("bran", vec![9], vec![8; 80]);
+        assert!(states.keep_parked() && !states.keep_parked());
+        let mut next = States::open(1000, disk(dir.path(), 1 << 20));
+        assert_eq!(loaded(&mut next, &[1, 2, 3]), Some((vec![1, 2], vec![7; 80])));
+        assert_eq!(loaded(&mut next, &[9]), Some((vec![9], vec![8; 80])));
+        let mut nowhere = States::open(1000, None);
+        assert_eq!(nowhere.tokens_at_risk("ada", &[1, 2]), 0);
+        nowhere.park("bran", vec![9], vec![8; 80]);
+        assert!(!nowhere.keep_parked());
     }
 
     #[test]

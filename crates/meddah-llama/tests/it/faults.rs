@@ -197,6 +197,56 @@ async fn a_worker_that_is_killed_in_mid_reply_costs_that_reply_only() {
 
 #[cfg(unix)]
 #[tokio::test]
+async fn a_reply_of_which_nothing_was_said_yet_comes_from_the_next_worker() {
+    let model = model();
+    model.info().await.unwrap();
+    let mut ask = request("bran", &crate::support::lore(3, 900), "Hail!");
+    ask.max_tokens = 8;
+    let stream = model.stream(ask.clone(), CancellationToken::new()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await; // it reads
+    let first = model.worker_pid().unwrap();
+    signal(first, "-KILL");
+    let heard = hear(stream).await;
+    assert!(heard.error.is_none() && !heard.text.is_empty(), "{:?}", heard.error);
+    assert_ne!(model.worker_pid(), Some(first));
+
+    // But only once: it may be what the worker dies of.
+    ask.conversation = "ada".into();
+    ask.messages[0].text = crate::support::lore(4, 900);
+    let stream = model.stream(ask, CancellationToken::new()).await.unwrap();
+    let killed_twice = async {
+        for _ in 0..2 {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let worker = model.worker_pid().unwrap();
+            signal(worker, "-KILL");
+            while model.worker_pid().is_none_or(|pid| pid == worker) || model.state() != ModelState::Ready {
+                if model.worker_pid().is_none() && model.state() == ModelState::Unloaded {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    };
+    let (heard, ()) = tokio::join!(hear(stream), killed_twice);
+    assert_eq!(heard.error.map(|error| error.kind), Some(ErrorKind::Broken));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_was_read_survives_a_worker_that_dies() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = LocalModel::new(LocalConfig { state_dir: Some(dir.path().into()), ..config() });
+    let ask = request("bran", &crate::support::lore(8, 500), "Hail!");
+    let before = say(&model, ask.clone()).await;
+    tokio::time::sleep(Duration::from_millis(700)).await; // nobody asks anything: time to copy
+    signal(model.worker_pid().unwrap(), "-KILL");
+    let after = say(&model, ask).await;
+    assert_eq!(after.text, before.text);
+    assert!(after.usage.cached_tokens > 400, "{:?}", after.usage);
+}
+
+#[cfg(unix)]
+#[tokio::test]
 async fn a_worker_that_hangs_is_found_out_and_replaced() {
     let model = LocalModel::new(LocalConfig { hang_timeout: Duration::from_secs(2), ..config() });
     let mut stream = model.stream(long("bran"), CancellationToken::new()).await.unwrap();

