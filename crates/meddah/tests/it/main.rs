@@ -11,6 +11,7 @@ mod guard;
 mod idempotency;
 mod interrupt;
 mod limits;
+mod memory;
 mod rig;
 mod routes;
 mod shutdown;
