@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -58,8 +59,16 @@ struct Score {
     first_line_ms: Vec<f64>,
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
+    // The sidecar starts this very program for its worker.
+    if std::env::args().nth(1).as_deref() == Some("worker") {
+        return Ok(meddah_llama::worker_main());
+    }
+    tokio::runtime::Runtime::new()?.block_on(evaluate())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn evaluate() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let model = arguments.next().context("usage: eval-actions MODEL.gguf [--split NAME] [--case TEXT]")?;
     let mut only = BTreeMap::new();

@@ -1,6 +1,6 @@
 //! Where Meddah keeps its data: `MEDDAH_DATA`, else the system's folder for a program's local data.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
@@ -21,7 +21,7 @@ impl Paths {
                 .data_local_dir()
                 .to_owned(),
         };
-        std::fs::create_dir_all(&data).with_context(|| {
+        create_private(&data).with_context(|| {
             format!("cannot create the data folder {}; set MEDDAH_DATA to another", data.display())
         })?;
         Ok(Paths { data })
@@ -46,4 +46,14 @@ impl Paths {
     pub fn worlds(&self) -> PathBuf {
         self.data.join("worlds")
     }
+}
+
+/// What players say is nobody else's: on Unix a new folder is open to its user alone, as the system's folder
+/// for such data is on Windows.
+fn create_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
 }

@@ -338,7 +338,7 @@ impl Reply {
     /// The model chose a feeling.
     fn feel(&mut self, turn: &Turn, events: &TurnEvents, before: &Emotion, elapsed: Duration, label: &str) {
         let chosen: EmotionLabel = label.parse().unwrap_or_default();
-        let felt = emotion::step(before, &usual_emotion(turn), chosen, FELT_INTENSITY, elapsed);
+        let felt = emotion::step(before, &usual_emotion(turn), chosen, FELT_INTENSITY, elapsed).rounded();
         events.push(EventKind::Emotion {
             label: felt.label.name().to_owned(),
             intensity: felt.intensity,

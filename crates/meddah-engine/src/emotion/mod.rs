@@ -66,6 +66,14 @@ impl Emotion {
         let intensity = if label == EmotionLabel::Neutral { 0.0 } else { 0.4 };
         Emotion { label, intensity, mood: label.pad(intensity) }
     }
+
+    /// With three digits behind the point, which is more than anybody can feel.
+    pub fn rounded(self) -> Emotion {
+        let round = |number: f32| (number * 1000.0).round() / 1000.0;
+        let Pad { pleasure, arousal, dominance } = self.mood;
+        let mood = Pad { pleasure: round(pleasure), arousal: round(arousal), dominance: round(dominance) };
+        Emotion { label: self.label, intensity: round(self.intensity), mood }
+    }
 }
 
 /// How a character feels after `elapsed`, when it now feels `label` at `intensity` (0 to 1).
