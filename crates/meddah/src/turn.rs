@@ -16,7 +16,7 @@ use meddah_engine::reply::{ReplyEvent, ReplyParser, ReplyRules};
 use meddah_engine::timeline::{
     self, CalledAction, DecisionRecord, Entry, EntryKind, FeltEmotion, SpokenLine, TimelineKey, TurnRecord,
 };
-use meddah_engine::world::{Character, LoreQuery, World};
+use meddah_engine::world::{Character, LoreQuery, World, reminder};
 use meddah_inference::{ChatModel, Chunk, ModelState, StopReason, TokenUsage};
 use meddah_protocol::{ErrorCode, EventKind, Finish, Player, Scene, Timing, Usage, WireError};
 use meddah_store::{EntryFilter, StateOf, StoreErrorKind, TimelineStore};
@@ -291,7 +291,8 @@ async fn remember(turn: &Turn, ports: &Ports, events: &TurnEvents, reply: &Reply
     }
 }
 
-/// Knowledge that the words call up and secrets whose condition holds, unless told a moment ago.
+/// What the character knows of what is said, knowledge that the words call up, and secrets whose condition
+/// holds, unless told a moment ago.
 fn lore(turn: &Turn, past: &Past) -> Vec<String> {
     let conditions_met = &turn.scene.facts;
     let query = LoreQuery {
@@ -303,9 +304,10 @@ fn lore(turn: &Turn, past: &Past) -> Vec<String> {
     };
     let told_lately = |text: &str| past.turns.iter().rev().take(4).any(|turn| turn.told.contains(text));
     let open = turn.character.secrets.iter().filter(|secret| conditions_met.contains(&secret.condition));
-    let found = turn.world.lore_for(&query).into_iter().map(|entry| &entry.text);
-    let found = open.map(|secret| &secret.text).chain(found);
-    found.filter(|text| !told_lately(text)).cloned().collect()
+    let found = turn.world.lore_for(&query).into_iter().map(|entry| entry.text.as_str());
+    let known = reminder(&turn.character, turn.cause.text()).into_iter();
+    let found = known.chain(open.map(|secret| secret.text.as_str())).chain(found);
+    found.filter(|text| !told_lately(text)).map(str::to_owned).collect()
 }
 
 /// Waits for the model, telling the game how far it is.

@@ -86,12 +86,12 @@ fn beginning(text: &str) -> Option<Beginning> {
     tellable.then_some((first, second))
 }
 
-fn words(folded: &str) -> impl Iterator<Item = &str> {
+pub(super) fn words(folded: &str) -> impl Iterator<Item = &str> {
     folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
 /// Small letters; the four Turkish and Latin i are one, as lower-casing alone keeps them apart.
-fn fold(text: &str) -> String {
+pub(super) fn fold(text: &str) -> String {
     if text.is_ascii() { text.to_ascii_lowercase() } else { fold_chars(text).collect() }
 }
 

@@ -13,6 +13,7 @@ mod keys;
 mod limits;
 mod lore;
 mod pack;
+mod reminder;
 mod schema;
 mod syntax;
 mod wording;
@@ -31,6 +32,7 @@ pub use error::{ERRORS_MAX, ERRORS_SHOWN_MAX, Position, WARNINGS_MAX, Warning, W
 pub use keys::LORE_SCAN_BYTES_MAX;
 pub use limits::*;
 pub use lore::{LoreEntry, LoreQuery, matching};
+pub use reminder::reminder;
 pub use schema::schemas;
 
 /// A world and everybody in it. `world.toml` holds the first few fields.
