@@ -10,6 +10,7 @@ mod error;
 mod event;
 mod scene;
 mod talk;
+mod tidy;
 
 pub use action::{ActionDeclaration, ActionResult};
 pub use command::{
@@ -20,6 +21,7 @@ pub use error::{ErrorBody, ErrorCode, WireError};
 pub use event::{Event, EventKind, Finish, LadderState, Timing, Usage};
 pub use scene::Scene;
 pub use talk::{TalkAction, TalkEmotion, TalkLine, TalkReply, TalkRequest};
+pub use tidy::tidy;
 
 /// The version of this contract, as `hello` and `/v1/health` state it.
 pub const PROTOCOL_VERSION: u32 = 1;

@@ -39,6 +39,9 @@ pub struct TalkRequest {
 /// Answer of `POST /v1/talk`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TalkReply {
+    /// The session that is kept for this world and player: for action results and what was heard.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub session: String,
     /// The turn's id.
     pub turn: String,
     /// Who answered.
@@ -132,6 +135,7 @@ impl TalkReply {
             return None;
         };
         Some(TalkReply {
+            session: String::new(),
             turn: last.turn.clone().unwrap_or_default(),
             character: last.character.clone().unwrap_or_default(),
             text,

@@ -171,6 +171,8 @@ fn wrong_type(place: &str, key: &str, expected: &Value, found: &Value) -> Config
 
 /// Variables that are no settings: the data folder, and what scripts use.
 const OTHER_VARIABLES: &[&str] = &["MEDDAH_DATA", "MEDDAH_BIN", "MEDDAH_URL"];
+/// A list of folders, written as the system writes them in PATH; other lists have commas.
+const PATHS_VARIABLE: &str = "MEDDAH_WORLDS";
 /// Variables of tests begin with this.
 const TEST_PREFIX: &str = "MEDDAH_TEST_";
 
@@ -186,9 +188,13 @@ fn apply_variable(table: &mut Table, name: &str, text: &str) -> Result<Option<Co
     };
     let parsed = match slot {
         Value::String(_) => Some(Value::String(text.into())),
-        Value::Array(_) => {
+        Value::Array(_) if name == PATHS_VARIABLE => {
             let items = std::env::split_paths(text).map(|p| Value::String(p.display().to_string()));
             Some(Value::Array(items.collect()))
+        }
+        Value::Array(_) => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            Some(Value::Array(items.map(|item| Value::String(item.into())).collect()))
         }
         Value::Integer(_) => text.parse().ok().map(Value::Integer),
         Value::Float(_) => text.parse().ok().map(Value::Float),
@@ -238,6 +244,8 @@ mod tests {
     fn the_environment_wins_over_the_file() {
         let settings = check("port = 1\n[local]\nthreads = 3", &[("MEDDAH_PORT", "2")]).unwrap();
         assert_eq!((settings.port, settings.local.threads), (2, 3));
+        let origins = check("", &[("MEDDAH_ALLOWED_ORIGINS", "https://a.example, http://b:81")]).unwrap();
+        assert_eq!(origins.allowed_origins, ["https://a.example", "http://b:81"]);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use meddah_inference::{ChatModel, Chunk, ModelState, StopReason, TokenUsage};
 use meddah_protocol::{ErrorCode, EventKind, Finish, Player, Scene, Timing, Usage, WireError};
 use meddah_store::{EntryFilter, StateOf, StoreErrorKind, TimelineStore};
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, trace};
 
 use crate::config::TurnSettings;
 use crate::request::chat_request;
@@ -50,7 +50,12 @@ pub enum Cause {
         text: String,
     },
     /// Something happened, and a remark is wanted.
-    Happened(String),
+    Happened {
+        /// What.
+        text: String,
+        /// Ids of those who saw it.
+        witnesses: Vec<String>,
+    },
 }
 
 /// Everything about a turn that is settled when it is accepted.
@@ -360,7 +365,8 @@ impl Reply {
         let action = match turn.actions.admit(name, arguments.clone()) {
             Ok(action) => action,
             Err(refusal) => {
-                debug!(turn = turn.id, action = name, %refusal, "action not admitted");
+                debug!(turn = turn.id, action = name, "action not admitted");
+                trace!(turn = turn.id, %refusal, "why it was not"); // may quote what the player said
                 return self.decide(prompt::ACTION_DECISION, prompt::NOTHING, None);
             }
         };
@@ -420,6 +426,13 @@ impl Reply {
 
     /// Drops what a cut took back: nobody heard it.
     fn forget(&mut self, retracted: &Retracted) {
+        if retracted.emotion {
+            self.emotion = None;
+            self.decisions.retain(|record| record.decision != prompt::EMOTION_DECISION);
+        }
+        if !retracted.calls.is_empty() {
+            self.decisions.retain(|record| record.decision != prompt::ACTION_DECISION);
+        }
         self.lines.retain(|(number, _)| !retracted.lines.contains(number));
         self.actions.retain(|(call_id, _)| !retracted.calls.contains(call_id));
     }
@@ -434,7 +447,7 @@ impl Turn {
     pub fn partner_name(&self) -> &str {
         match &self.cause {
             Cause::Said { speaker_name, .. } => speaker_name,
-            Cause::Happened(_) => &self.player.name,
+            Cause::Happened { .. } => &self.player.name,
         }
     }
 }
@@ -442,21 +455,21 @@ impl Turn {
 impl Cause {
     fn text(&self) -> &str {
         match self {
-            Cause::Said { text, .. } | Cause::Happened(text) => text,
+            Cause::Said { text, .. } | Cause::Happened { text, .. } => text,
         }
     }
 
     fn speaker(&self) -> &str {
         match self {
             Cause::Said { speaker, .. } => speaker,
-            Cause::Happened(_) => "",
+            Cause::Happened { .. } => "",
         }
     }
 
     fn occasion(&self) -> Occasion<'_> {
         match self {
             Cause::Said { speaker_name, text, .. } => Occasion::Said { speaker: speaker_name, text },
-            Cause::Happened(event) => Occasion::Happened(event),
+            Cause::Happened { text, .. } => Occasion::Happened(text),
         }
     }
 }
@@ -484,7 +497,7 @@ impl TurnEvents {
 fn record(turn: &Turn, reply: &Reply, finish: Finish) -> EntryKind {
     let (speaker, speaker_name, text) = match &turn.cause {
         Cause::Said { speaker, speaker_name, text } => (speaker.clone(), speaker_name.clone(), text.clone()),
-        Cause::Happened(event) => (String::new(), String::new(), event.clone()),
+        Cause::Happened { text, .. } => (String::new(), String::new(), text.clone()),
     };
     let calls = reply.actions.iter().map(|(call_id, action)| CalledAction {
         call_id: format!("{}.{}", turn.record_id, call_id.rsplit('.').next().unwrap_or_default()),
@@ -517,8 +530,11 @@ fn witnesses(turn: &Turn) -> Vec<String> {
     let near = if scene.hearing.is_empty() { &scene.present } else { &scene.hearing };
     let mut all: BTreeSet<String> = near.iter().cloned().collect();
     all.insert(turn.character.id.clone());
-    if let Cause::Said { speaker, .. } = &turn.cause {
-        all.insert(speaker.clone());
+    match &turn.cause {
+        Cause::Said { speaker, .. } => {
+            all.insert(speaker.clone());
+        }
+        Cause::Happened { witnesses, .. } => all.extend(witnesses.iter().cloned()),
     }
     all.into_iter().collect()
 }

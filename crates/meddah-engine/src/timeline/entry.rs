@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The most beings that one entry names as witnesses.
-pub const WITNESSES_MAX: usize = 256;
+pub const WITNESSES_MAX: usize = 1280;
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -496,7 +496,10 @@ mod tests {
         };
         assert!(matches!(refused(|e| e.id.clear()), EntryError::Id(_)));
         assert!(matches!(refused(|e| e.witnesses = vec!["a\n".into()]), EntryError::Id(_)));
-        assert_eq!(refused(|e| e.witnesses = vec!["a".into(); 257]), EntryError::Witnesses(257));
+        assert_eq!(
+            refused(|e| e.witnesses = vec!["a".into(); WITNESSES_MAX + 1]),
+            EntryError::Witnesses(WITNESSES_MAX + 1)
+        );
         let nan = |e: &mut Entry| e.kind = EntryKind::Heard { turn: "t".into(), line: 0, fraction: f32::NAN };
         assert_eq!(refused(nan), EntryError::Number);
     }

@@ -123,7 +123,9 @@ impl From<meddah_protocol::WireError> for Failure {
             Code::NoModel | Code::ModelFailed | Code::Timeout | Code::OutOfMemory | Code::ContextFull => {
                 NO_ANSWER
             }
-            Code::InvalidRequest | Code::UnknownCharacter | Code::UnknownWorld => WRONG_USAGE,
+            Code::InvalidRequest | Code::TooLarge | Code::UnknownCharacter | Code::UnknownWorld => {
+                WRONG_USAGE
+            }
             _ => 1,
         };
         Failure::new(code, format!("{}\n{}", error.message, error.help))

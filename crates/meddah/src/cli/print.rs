@@ -33,7 +33,7 @@ pub fn failure(message: &str) {
 /// Something to know, on standard error.
 pub fn warning(message: &str) {
     let mut out = anstream::stderr().lock();
-    writeln!(out, "{CAUTION}meddah:{CAUTION:#} {message}").ok(); // nobody reads it
+    writeln!(out, "{CAUTION}meddah: warning:{CAUTION:#} {message}").ok(); // nobody reads it
 }
 
 /// An event as one line of JSON.

@@ -67,7 +67,20 @@ impl Setup {
         if self.settings.worlds.is_empty() {
             return Ok(vec![tavern::world()]);
         }
-        self.settings.worlds.iter().map(|folder| load_world(folder)).collect()
+        let mut worlds: Vec<World> = Vec::new();
+        for folder in &self.settings.worlds {
+            let world = load_world(folder)?;
+            if worlds.iter().any(|other| other.id == world.id) {
+                let message = format!(
+                    "two worlds have the id `{}`; the second is {}\nA world's id is the name of its folder: rename one.",
+                    world.id,
+                    folder.display()
+                );
+                return Err(Failure::new(BAD_INPUT, message));
+            }
+            worlds.push(world);
+        }
+        Ok(worlds)
     }
 
     /// Everything for turns, ready to open sessions.
@@ -97,7 +110,10 @@ fn load_world(folder: &Path) -> Result<World, Failure> {
 fn start_logging(level: &str) {
     let filter = tracing_subscriber::EnvFilter::try_new(level)
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init().ok(); // set once
+    let colours =
+        std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    log.with_ansi(colours).try_init().ok(); // set once
 }
 
 /// Runs a command on the async runtime.

@@ -1,6 +1,6 @@
 //! `meddah talk`: a conversation in the terminal, or a scripted one with `--say`.
 
-use std::io::IsTerminal as _;
+use std::io::{BufRead as _, IsTerminal as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,9 +25,9 @@ pub struct TalkArguments {
     /// Print events, one JSON object a line
     #[arg(long)]
     json: bool,
-    /// Your name
-    #[arg(long, default_value = "Traveller")]
-    player: String,
+    /// Your name; characters remember each name's talk apart. Without it you are the traveller
+    #[arg(long, value_name = "NAME")]
+    player: Option<String>,
 }
 
 /// Lines of input that may wait; more than a person types.
@@ -55,7 +55,7 @@ pub async fn run(arguments: TalkArguments) -> Result<u8, Failure> {
     let hello = Hello {
         game: "talk".into(),
         world: world.id.clone(),
-        player: Player { id: "player".into(), name: arguments.player.clone() },
+        player: arguments.player.clone().map_or_else(traveller, |name| Player { id: name.clone(), name }),
         capabilities: Capabilities::default(),
         ..Hello::default()
     };
@@ -67,6 +67,7 @@ pub async fn run(arguments: TalkArguments) -> Result<u8, Failure> {
         json: arguments.json,
         cursor: 0,
         requests: 0,
+        refused: None,
     };
     let code = if arguments.say.is_empty() {
         talk.interactive(&world.name).await
@@ -78,6 +79,11 @@ pub async fn run(arguments: TalkArguments) -> Result<u8, Failure> {
     code
 }
 
+/// Who plays when nobody says so.
+fn traveller() -> Player {
+    Player { id: "player".into(), name: "Traveller".into() }
+}
+
 struct Talk {
     session: Arc<Session>,
     character: String,
@@ -85,6 +91,8 @@ struct Talk {
     json: bool,
     cursor: u64,
     requests: u64,
+    /// Exit code of a text that was refused.
+    refused: Option<u8>,
 }
 
 impl Talk {
@@ -100,7 +108,7 @@ impl Talk {
                 Finish::Failed => worst = NO_ANSWER,
             }
         }
-        Ok(worst)
+        Ok(self.refused.unwrap_or(worst))
     }
 
     async fn interactive(&mut self, world: &str) -> Result<u8, Failure> {
@@ -112,6 +120,7 @@ impl Talk {
             ));
         }
         let mut input = read_lines();
+        let mut worst = DONE;
         loop {
             if terminal && !self.json {
                 print::prompt("> ");
@@ -120,7 +129,8 @@ impl Talk {
                 line = input.recv() => line,
                 _ = tokio::signal::ctrl_c() => return Ok(INTERRUPTED),
             };
-            let Some(line) = line else { return Ok(DONE) };
+            // A person has seen what went wrong; a script asks for the exit code.
+            let Some(line) = line else { return Ok(self.refused.unwrap_or(worst)) };
             match line.trim() {
                 "" => {}
                 "/quit" | "/exit" => return Ok(DONE),
@@ -130,7 +140,9 @@ impl Talk {
                     self.command(Command::Load(load)).await?;
                 }
                 text => {
-                    self.say(text).await?;
+                    if self.say(text).await? == Finish::Failed && !terminal {
+                        worst = NO_ANSWER;
+                    }
                 }
             }
         }
@@ -144,8 +156,15 @@ impl Talk {
             text: text.to_owned(),
             ..Say::default()
         };
-        let accepted = self.session.command(Command::Say(say)).await?;
-        self.follow(accepted.turn.as_deref()).await
+        match self.session.command(Command::Say(say)).await {
+            Ok(accepted) => self.follow(accepted.turn.as_deref()).await,
+            Err(error) => {
+                // One text that is refused does not end the talk.
+                print::failure(&format!("{}\n{}", error.message, error.help));
+                self.refused = Some(Failure::from(error).code);
+                Ok(Finish::Complete)
+            }
+        }
     }
 
     /// Prints events until this turn has ended. Ctrl-C cuts the character short.
@@ -201,8 +220,10 @@ impl Talk {
 fn read_lines() -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel(INPUT_LINES_MAX);
     std::thread::spawn(move || {
-        for line in std::io::stdin().lines() {
+        // Bytes and not text: a pipe may come from a program that writes another character set.
+        for line in std::io::stdin().lock().split(b'\n') {
             let Ok(line) = line else { break };
+            let line = String::from_utf8_lossy(&line).into_owned();
             if sender.blocking_send(line).is_err() {
                 break;
             }

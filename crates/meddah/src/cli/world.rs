@@ -44,7 +44,7 @@ pub fn run(arguments: WorldArguments) -> Result<u8, Failure> {
 /// The built-in tavern is also the start of a new pack: something that works, to change bit by bit.
 pub fn new(folder: &Path) -> Result<u8, Failure> {
     write_out(folder)?;
-    print::line(&format!("Try it: meddah talk --world {}", folder.display()));
+    print::line(&format!("Try it: meddah talk --world \"{}\"", folder.display()));
     Ok(DONE)
 }
 

@@ -28,29 +28,35 @@ impl Session {
     /// Carries out one command. A turn that it begins goes on by itself.
     pub async fn command(self: &Arc<Self>, command: Command) -> Result<Accepted, WireError> {
         let now = Instant::now();
+        let _taking = match &command {
+            Command::Say(_) | Command::Event(_) | Command::Scene(_) | Command::Actions { .. } => {
+                Some(self.taking.lock().await)
+            }
+            _ => None,
+        };
         match command {
             Command::Hello(_) => Err(invalid("`hello` comes once, at the start", "Open another session.")),
-            Command::Say(say) => self.say(say, now, None).await,
+            Command::Say(say) => self.say(say, Vec::new(), now, None).await,
             Command::Listen(_) => Err(WireError::new(ErrorCode::Unsupported, "this build cannot hear yet")
                 .with_help("Send the player's words as text with `say`.")),
             Command::Event(event) => self.world_event(event, now).await,
             Command::Scene(scene) => {
                 let also = if scene.present.is_empty() { self.everybody()? } else { Vec::new() };
-                self.take_scene(scene, &also).await?;
-                Ok(DONE)
+                self.settle(Some(scene), None, &also).await
             }
-            Command::Actions { list } => self.set_actions(list),
+            Command::Actions { list } => self.settle(None, Some(list), &[]).await,
             Command::ActionResult(result) => self.action_result(result).await,
             Command::Heard { turn, line, fraction } => self.heard(&turn, line, fraction).await,
-            Command::Interrupt { turn } => Ok(self.interrupt(turn.as_deref())),
+            Command::Interrupt { turn } => Ok(self.interrupt(given(turn).as_deref())),
             Command::Cancel { req_id } => {
                 self.cut_where(|_, running| running.req_id.as_deref() == Some(req_id.as_str()));
                 Ok(DONE)
             }
-            Command::Save { name } => self.save(name).await,
+            Command::Save { name } => self.save(given(name)).await,
             Command::Load(load) => self.load(load).await,
             Command::Pressure(_) => Ok(DONE), // taken for the governor that is to come
             Command::End { character } => {
+                let character = given(character);
                 self.cut_where(|_, running| character.as_ref().is_none_or(|id| *id == running.character));
                 Ok(DONE)
             }
@@ -61,12 +67,10 @@ impl Session {
         }
     }
 
-    /// The one-shot form: scene, actions and events first, then the words.
+    /// The one-shot form: scene and actions first, then what happened in it, then the words.
     pub async fn talk(self: &Arc<Self>, request: TalkRequest) -> Result<Accepted, WireError> {
         let now = Instant::now();
-        for event in request.events {
-            self.world_event(WorldEvent { react: false, ..event }, now).await?;
-        }
+        let _taking = self.taking.lock().await;
         let say = Say {
             req_id: request.req_id,
             to: request.character,
@@ -76,32 +80,49 @@ impl Session {
             actions: request.actions,
         };
         let timeout_ms = request.timeout_ms.map(|timeout_ms| timeout_ms.min(TIMEOUT_MS_MAX));
-        self.say(say, now, timeout_ms.map(Duration::from_millis)).await
+        self.say(say, request.events, now, timeout_ms.map(Duration::from_millis)).await
     }
 
+    /// Everything is looked at before anything is changed: a request that is refused, or that was made before,
+    /// leaves no trace.
     async fn say(
         self: &Arc<Self>,
         say: Say,
+        events: Vec<WorldEvent>,
         now: Instant,
         timeout: Option<Duration>,
     ) -> Result<Accepted, WireError> {
+        if let Some(accepted) = self.repeated(&say.req_id) {
+            return Ok(accepted);
+        }
         check_text(&say.text)?;
+        events.iter().try_for_each(check_event)?;
         for (field, id) in [("to", &say.to), ("req_id", &say.req_id)] {
             if !id.is_empty() {
                 check_id(field, id)?;
             }
         }
-        if let Some(scene) = say.scene {
-            let addressed = Some(say.to.clone()).filter(|to| !to.is_empty());
-            self.take_scene(scene, addressed.as_slice()).await?;
-        }
-        if let Some(actions) = say.actions {
-            self.set_actions(actions)?;
+        if !say.to.is_empty() {
+            self.check_character(&say.to)?;
         }
         let (speaker, speaker_name) = self.speaker(say.from)?;
-        let character = self.addressed(&say.to, &say.text)?;
+        let also = Some(say.to.clone()).filter(|to| !to.is_empty());
+        self.settle(say.scene, say.actions, also.as_slice()).await?;
+        for event in events {
+            let witnesses = self.witnesses(&event)?;
+            self.append(EntryKind::Event { text: event.text }, None, witnesses).await?;
+        }
+        let character = self.addressed(&say.to, &say.text, &speaker)?;
         let cause = Cause::Said { speaker, speaker_name, text: say.text };
         self.begin_turn(&character, cause, &say.req_id, now, timeout).await
+    }
+
+    /// The answer to a request that was made before.
+    fn repeated(&self, req_id: &str) -> Option<Accepted> {
+        let state = self.state();
+        let turn = state.requests.turn_of(req_id)?;
+        // An event that asks for no remark has no turn.
+        Some(Accepted { turn: Some(turn.to_owned()).filter(|turn| !turn.is_empty()), repeated: true })
     }
 
     /// Id and name of who speaks: the player, a character of the world, or somebody the game names.
@@ -117,40 +138,50 @@ impl Session {
         }
     }
 
-    fn addressed(&self, to: &str, text: &str) -> Result<String, WireError> {
+    /// Who answers what `speaker` said; nobody answers himself.
+    fn addressed(&self, to: &str, text: &str, speaker: &str) -> Result<String, WireError> {
         if !to.is_empty() {
             return Ok(to.to_owned());
         }
         let world = self.world()?;
         let state = self.state();
-        scene::who_answers(&world, &state.scene, text, state.last_spoken_to.as_deref()).ok_or_else(|| {
+        let last = state.last_spoken_to.as_deref();
+        scene::who_answers(&world, &state.scene, text, speaker, last).ok_or_else(|| {
             invalid("nobody is there to answer", "Name a character in `to`, or list `present` in the scene.")
         })
     }
 
     async fn world_event(self: &Arc<Self>, event: WorldEvent, now: Instant) -> Result<Accepted, WireError> {
-        check_text(&event.text)?;
+        if let Some(accepted) = self.repeated(&event.req_id) {
+            return Ok(accepted);
+        }
+        check_event(&event)?;
         let witnesses = self.witnesses(&event)?;
         if event.react {
             let to = event.to.clone().unwrap_or_default();
-            let character = self.addressed(&to, &event.text)?;
-            let cause = Cause::Happened(event.text);
+            let character = self.addressed(&to, &event.text, "")?;
+            let cause = Cause::Happened { text: event.text, witnesses };
             return self.begin_turn(&character, cause, &event.req_id, now, None).await;
         }
         self.append(EntryKind::Event { text: event.text }, None, witnesses).await?;
+        if !event.req_id.is_empty() {
+            self.state().requests.remember(&event.req_id, "");
+        }
         Ok(DONE)
     }
 
     /// Those named, else those who are there, else everybody: the game that sends no scene wants it simple.
     fn witnesses(&self, event: &WorldEvent) -> Result<Vec<String>, WireError> {
         let witnesses = match &event.witnesses {
-            Some(witnesses) => witnesses.clone(),
+            Some(witnesses) => {
+                check_ids("witnesses", witnesses)?;
+                witnesses.clone()
+            }
             None => {
                 let present = self.state().scene.present.clone();
                 if present.is_empty() { self.everybody()? } else { present }
             }
         };
-        check_ids("witnesses", &witnesses)?;
         Ok(witnesses)
     }
 
@@ -158,44 +189,49 @@ impl Session {
         Ok(self.world()?.characters.keys().cloned().collect())
     }
 
-    /// The scene from now on. Whoever is in it notices what changed; `also` are in it without being listed.
-    async fn take_scene(&self, scene: Scene, also: &[String]) -> Result<(), WireError> {
-        check_ids("present", &scene.present)?;
-        check_ids("hearing", &scene.hearing)?;
+    /// Scene and actions from now on, both or none. Whoever is in the scene notices what changed; `also` are in
+    /// it without being listed.
+    async fn settle(
+        &self,
+        scene: Option<Scene>,
+        list: Option<Vec<ActionDeclaration>>,
+        also: &[String],
+    ) -> Result<Accepted, WireError> {
+        let scene = scene.map(checked_scene).transpose()?;
         let world = self.world()?;
-        let before = {
+        let noticed = {
             let mut state = self.state();
-            state.actions =
-                Arc::new(scene::action_set(&world, state.declared.as_deref(), &scene, &self.player.id)?);
-            std::mem::replace(&mut state.scene, scene.clone())
+            let declared = list.or_else(|| state.declared.clone());
+            let new_scene = scene.unwrap_or_else(|| state.scene.clone());
+            let actions = scene::action_set(&world, declared.as_deref(), &new_scene, &self.player.id)?;
+            let noticed = scene::what_is_noticed(&state.scene, &new_scene, also);
+            (state.actions, state.declared, state.scene) = (Arc::new(actions), declared, new_scene);
+            noticed
         };
-        for Noticed { text, witnesses } in scene::what_is_noticed(&before, &scene, also) {
+        for Noticed { text, witnesses } in noticed {
             self.append(EntryKind::Event { text }, None, witnesses).await?;
         }
-        Ok(())
-    }
-
-    fn set_actions(&self, list: Vec<ActionDeclaration>) -> Result<Accepted, WireError> {
-        let world = self.world()?;
-        let mut state = self.state();
-        state.actions = Arc::new(scene::action_set(&world, Some(&list), &state.scene, &self.player.id)?);
-        state.declared = Some(list);
         Ok(DONE)
     }
 
     async fn action_result(&self, result: ActionResult) -> Result<Accepted, WireError> {
-        let call = self.state().calls.iter().find(|(call, _)| *call == result.call_id).cloned();
-        let Some((call_id, character)) = call else {
-            return Err(WireError::new(
-                ErrorCode::UnknownTurn,
-                format!("no action call {:?}", result.call_id),
-            )
-            .with_help("Send the `call_id` of the `action` event, in the same session."));
+        let call_id = result.call_id.clone();
+        let turn = call_id.split('.').next().unwrap_or_default();
+        let report = EntryKind::ActionResult {
+            turn: self.record_id(turn),
+            result: ActionResult { call_id: self.record_id(&call_id), ..result },
         };
-        let turn = self.record_id(call_id.split('.').next().unwrap_or_default());
-        let result = ActionResult { call_id: self.record_id(&call_id), ..result };
-        let kind = EntryKind::ActionResult { turn, result };
-        self.append(kind, Some(&character), vec![character.clone()]).await?;
+        let called =
+            |kind: &EventKind| matches!(kind, EventKind::Action { call_id: id, .. } if *id == call_id);
+        if self.events.any_of_turn(turn, called) && self.keep_report(turn, &report)? {
+            return Ok(DONE);
+        }
+        let call = self.state().calls.iter().find(|(call, _)| *call == call_id).cloned();
+        let Some((_, character)) = call else {
+            return Err(WireError::new(ErrorCode::UnknownTurn, format!("no action call {call_id:?}"))
+                .with_help("Send the `call_id` of the `action` event, in the same session."));
+        };
+        self.append(report, Some(&character), vec![character.clone()]).await?;
         Ok(DONE)
     }
 
@@ -203,8 +239,16 @@ impl Session {
         if !(0.0..=1.0).contains(&fraction) {
             return Err(invalid("`fraction` must be 0 to 1", "1 is a line that was heard to its end."));
         }
-        let kind = EntryKind::Heard { turn: self.record_id(turn), line, fraction };
-        self.append(kind, None, Vec::new()).await?;
+        let report = EntryKind::Heard { turn: self.record_id(turn), line, fraction };
+        if self.keep_report(turn, &report)? {
+            return Ok(DONE);
+        }
+        let number = turn.strip_prefix('t').and_then(|number| number.parse::<u64>().ok());
+        if number.is_none_or(|number| number == 0 || number > self.state().turns_started) {
+            return Err(WireError::new(ErrorCode::UnknownTurn, "there is no such turn in this session")
+                .with_help("Send the `turn` of the `line` event, in the same session."));
+        }
+        self.append(report, None, Vec::new()).await?;
         Ok(DONE)
     }
 
@@ -230,7 +274,7 @@ impl Session {
 
     /// Back to a saved moment. Turns that run belong to the time that is left: they are cut and kept there.
     async fn load(&self, load: Load) -> Result<Accepted, WireError> {
-        let by = match (load.cursor, load.name, load.game_time) {
+        let by = match (given(load.cursor), given(load.name), load.game_time) {
             (Some(cursor), _, _) => LoadBy::Cursor(cursor.parse().map_err(|error| {
                 WireError::new(ErrorCode::UnknownSave, format!("{error}"))
                     .with_help("Send a cursor exactly as a `saved` event gave it.")
@@ -244,6 +288,15 @@ impl Session {
         self.cut_where(|_, _| true);
         self.wait_until_no_turn_runs().await?;
         let loaded = self.ports.store.load(&self.timeline(), by).await?;
+        {
+            // Where everybody is belongs to the time that was left; the game tells it anew.
+            let world = self.world()?;
+            let mut state = self.state();
+            state.scene = Scene::default();
+            let actions =
+                scene::action_set(&world, state.declared.as_deref(), &state.scene, &self.player.id)?;
+            (state.actions, state.last_spoken_to) = (Arc::new(actions), None);
+        }
         self.emit(EventKind::Loaded {
             cursor: loaded.cursor.to_string(),
             branch: loaded.branch.to_string(),
@@ -265,7 +318,7 @@ impl Session {
         Ok(())
     }
 
-    async fn append(
+    pub(super) async fn append(
         &self,
         kind: EntryKind,
         character: Option<&str>,
@@ -296,6 +349,35 @@ fn check_text(text: &str) -> Result<(), WireError> {
         return Err(WireError::new(ErrorCode::TooLarge, message).with_help("Send it in smaller parts."));
     }
     Ok(())
+}
+
+fn check_event(event: &WorldEvent) -> Result<(), WireError> {
+    check_text(&event.text)?;
+    for (field, id) in [("to", event.to.as_deref().unwrap_or_default()), ("req_id", &event.req_id)] {
+        if !id.is_empty() {
+            check_id(field, id)?;
+        }
+    }
+    Ok(())
+}
+
+/// A scene in bounds; an empty place or time is none.
+fn checked_scene(mut scene: Scene) -> Result<Scene, WireError> {
+    check_ids("present", &scene.present)?;
+    check_ids("hearing", &scene.hearing)?;
+    (scene.place, scene.time) = (given(scene.place), given(scene.time));
+    let texts = scene.facts.iter().chain(&scene.place).chain(&scene.time);
+    let bytes = texts.map(String::len).sum::<usize>();
+    if bytes > TEXT_BYTES_MAX {
+        let message = format!("the scene has {bytes} bytes of text, {TEXT_BYTES_MAX} are allowed");
+        return Err(WireError::new(ErrorCode::TooLarge, message).with_help("Tell what matters now."));
+    }
+    Ok(scene)
+}
+
+/// Some games write every field: an empty text stands for one that is left out.
+fn given(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.trim().is_empty())
 }
 
 fn check_ids(field: &str, ids: &[String]) -> Result<(), WireError> {

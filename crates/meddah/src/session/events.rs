@@ -53,6 +53,8 @@ pub struct Retracted {
     pub lines: BTreeSet<u32>,
     /// Call ids of the actions that nobody fetched.
     pub calls: BTreeSet<String>,
+    /// Nobody fetched the feeling either.
+    pub emotion: bool,
 }
 
 impl Default for EventLog {
@@ -110,6 +112,7 @@ impl EventLog {
                 (EventKind::Action { call_id, .. }, false) => {
                     retracted.calls.insert(call_id.clone());
                 }
+                (EventKind::Emotion { .. }, false) => retracted.emotion = true,
                 _ => {}
             }
             stays
@@ -174,6 +177,29 @@ impl EventLog {
             inner.delivered_seq = inner.delivered_seq.max(last.seq);
         }
         events
+    }
+
+    /// Waits up to `wait` until a turn's end is in the log. Nothing counts as fetched by that.
+    pub async fn wait_for_end(&self, turn: &str, wait: Duration) -> bool {
+        let mut newest = self.newest.subscribe();
+        let ended = async {
+            loop {
+                newest.borrow_and_update();
+                if self.any_of_turn(turn, |kind| matches!(kind, EventKind::TurnEnded { .. })) {
+                    return true;
+                }
+                if newest.changed().await.is_err() {
+                    return false;
+                }
+            }
+        };
+        tokio::time::timeout(wait, ended).await.unwrap_or(false)
+    }
+
+    /// Whether an event of this turn that is still kept is such a one. Nothing counts as fetched by that.
+    pub fn any_of_turn(&self, turn: &str, wanted: impl Fn(&EventKind) -> bool) -> bool {
+        let inner = self.lock();
+        inner.events.iter().rev().any(|event| event.turn.as_deref() == Some(turn) && wanted(&event.kind))
     }
 
     /// No event will follow; readers that wait are let go.

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use meddah_engine::action::ActionSet;
-use meddah_engine::timeline::TimelineKey;
+use meddah_engine::timeline::{EntryKind, TimelineKey};
 use meddah_engine::world::World;
 use meddah_protocol::{
     ActionDeclaration, Capabilities, ErrorCode, EventKind, Hello, PROTOCOL_VERSION, Player, Scene, WireError,
@@ -50,6 +50,9 @@ pub struct Session {
     capabilities: Capabilities,
     language: Option<String>,
     state: Mutex<State>,
+    /// Held while a command changes what the next one builds on: a request that is repeated at once must find
+    /// the first one. Cutting in waits for nobody.
+    taking: tokio::sync::Mutex<()>,
     tasks: TaskTracker,
     closing: CancellationToken,
 }
@@ -73,7 +76,13 @@ struct Running {
     character: String,
     req_id: Option<String>,
     cancel: CancellationToken,
+    /// Reports on this turn that came before its end (what was heard, how an action went): they amend the
+    /// turn's entry, so they are written after it.
+    reports: Vec<EntryKind>,
 }
+
+/// Reports on one running turn.
+const REPORTS_MAX: usize = 256;
 
 /// What the caller learns when a request is taken on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +126,7 @@ impl Session {
                 last_spoken_to: None,
                 last_used: Instant::now(),
             }),
+            taking: tokio::sync::Mutex::default(),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
         };
@@ -134,6 +144,19 @@ impl Session {
         self.worlds.find(&self.world_id)
     }
 
+    /// A character of the world as it is now.
+    fn check_character(&self, id: &str) -> Result<meddah_engine::world::Character, WireError> {
+        let world = self.world()?;
+        world.characters.get(id).cloned().ok_or_else(|| {
+            let known: Vec<&str> = world.characters.keys().map(String::as_str).collect();
+            WireError::new(
+                ErrorCode::UnknownCharacter,
+                format!("there is no character {id:?} in world {:?}", world.id),
+            )
+            .with_help(format!("Characters of this world: {}.", known.join(", ")))
+        })
+    }
+
     /// Takes on a turn of `character`. It runs as soon as that character is free.
     async fn begin_turn(
         self: &Arc<Self>,
@@ -144,14 +167,7 @@ impl Session {
         timeout: Option<Duration>,
     ) -> Result<Accepted, WireError> {
         let world = self.world()?;
-        let character = world.characters.get(character_id).cloned().ok_or_else(|| {
-            let known: Vec<&str> = world.characters.keys().map(String::as_str).collect();
-            WireError::new(
-                ErrorCode::UnknownCharacter,
-                format!("there is no character {character_id:?} in world {:?}", world.id),
-            )
-            .with_help(format!("Characters of this world: {}.", known.join(", ")))
-        })?;
+        let character = self.check_character(character_id)?;
         let loads = self.ports.store.open(&self.timeline()).await?.loads;
         let mut state = self.state();
         if let Some(turn) = state.requests.turn_of(req_id) {
@@ -172,8 +188,12 @@ impl Session {
             state.requests.remember(req_id, &turn_id);
         }
         let cancel = self.closing.child_token();
-        let running =
-            Running { character: character_id.to_owned(), req_id: req_id.clone(), cancel: cancel.clone() };
+        let running = Running {
+            character: character_id.to_owned(),
+            req_id: req_id.clone(),
+            cancel: cancel.clone(),
+            reports: Vec::new(),
+        };
         state.running.insert(turn_id.clone(), running);
         state.last_spoken_to = Some(character_id.to_owned());
         let lane = state.lanes.entry(character_id.to_owned()).or_default().clone();
@@ -209,13 +229,16 @@ impl Session {
         };
         let session = self.clone();
         self.tasks.spawn(async move {
-            // A turn that is cut while it waits ends at once; `turn::run` sees the cancelled token.
+            // A turn that is cut or too late while it waits ends at once: `turn::run` sees the cancelled token
+            // and the deadline.
+            let deadline = tokio::time::Instant::from_std(turn.accepted + turn.timeout);
             let _lane = match free {
                 Some(guard) => Some(guard),
                 None => tokio::select! {
                     biased;
                     guard = place => Some(guard),
                     () = cancel.cancelled() => None,
+                    () = tokio::time::sleep_until(deadline) => None,
                 },
             };
             // A fault of ours ends the turn, not the sidecar, and the game still hears that it ended.
@@ -224,20 +247,52 @@ impl Session {
                 events.failed_inside();
                 Vec::new()
             });
-            session.turn_is_over(&turn, calls);
+            session.turn_is_over(&turn, calls).await;
         });
         Ok(Accepted { turn: Some(turn_id), repeated: false })
     }
 
-    fn turn_is_over(&self, turn: &Turn, calls: Vec<String>) {
-        let mut state = self.state();
-        state.running.remove(&turn.id);
-        for call in calls {
-            if state.calls.len() == CALLS_MAX {
-                state.calls.pop_front();
+    async fn turn_is_over(&self, turn: &Turn, calls: Vec<String>) {
+        loop {
+            let reports = {
+                let mut state = self.state();
+                let running =
+                    state.running.get_mut(&turn.id).map(|running| std::mem::take(&mut running.reports));
+                let reports = running.unwrap_or_default();
+                if reports.is_empty() {
+                    state.running.remove(&turn.id);
+                    for call in calls {
+                        if state.calls.len() == CALLS_MAX {
+                            state.calls.pop_front();
+                        }
+                        state.calls.push_back((call, turn.character.id.clone()));
+                    }
+                    return;
+                }
+                reports
+            };
+            for report in reports {
+                let witnesses = report_witnesses(&report, &turn.character.id);
+                if let Err(error) = self.append(report, Some(&turn.character.id), witnesses).await {
+                    self.emit(crate::wire::notice("not_remembered", error));
+                }
             }
-            state.calls.push_back((call, turn.character.id.clone()));
         }
+    }
+
+    /// Keeps a report on a turn that still runs. `Ok(false)`: it does not run.
+    fn keep_report(&self, turn: &str, report: &EntryKind) -> Result<bool, WireError> {
+        let mut state = self.state();
+        let Some(running) = state.running.get_mut(turn) else { return Ok(false) };
+        if running.reports.len() == REPORTS_MAX {
+            return Err(WireError::new(
+                ErrorCode::Busy,
+                format!("{REPORTS_MAX} reports wait for this turn's end"),
+            )
+            .with_help("Report a line once, when its playback ends."));
+        }
+        running.reports.push(report.clone());
+        Ok(true)
     }
 
     /// Cuts one turn: no line, sound or action of it is emitted from now on.
@@ -257,18 +312,13 @@ impl Session {
         turns.into_iter().map(|(id, _)| id.clone()).collect()
     }
 
-    /// Waits until a turn has ended. The caller sets the deadline.
+    /// Waits until a turn has ended. The caller sets the deadline; one who leaves has fetched nothing.
     pub async fn ended(&self, turn: &str) -> Result<Vec<meddah_protocol::Event>, WireError> {
-        let mut cursor = self.events.cursor();
+        const LOOK_AGAIN: Duration = Duration::from_secs(1);
         loop {
             self.check_kept(turn)?;
-            let events = self.events.of_turn(turn);
-            if events.iter().any(|event| matches!(event.kind, EventKind::TurnEnded { .. })) {
-                return Ok(events);
-            }
-            const LOOK_AGAIN: Duration = Duration::from_secs(1);
-            if let Some(last) = self.events.wait_after(cursor, LOOK_AGAIN).await?.last() {
-                cursor = last.seq;
+            if self.events.wait_for_end(turn, LOOK_AGAIN).await {
+                return Ok(self.events.of_turn(turn));
             }
         }
     }
@@ -277,8 +327,8 @@ impl Session {
     pub fn check_kept(&self, turn: &str) -> Result<(), WireError> {
         // Looked at first: a turn leaves the list of running ones after its end is in the log.
         let runs = self.state().running.contains_key(turn);
-        let is_end = |event: &meddah_protocol::Event| matches!(event.kind, EventKind::TurnEnded { .. });
-        if runs || self.events.of_turn(turn).iter().any(is_end) {
+        let is_end = |kind: &EventKind| matches!(kind, EventKind::TurnEnded { .. });
+        if runs || self.events.any_of_turn(turn, is_end) {
             return Ok(());
         }
         Err(WireError::new(ErrorCode::UnknownTurn, format!("turn {turn:?} is not kept any more"))
@@ -304,7 +354,8 @@ impl Session {
 
     /// Whether nothing runs and nobody used it for `idle`.
     pub fn is_idle(&self, idle: Duration) -> bool {
-        let state = self.state();
+        // Looking is no use of it.
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.running.is_empty() && state.last_used.elapsed() >= idle
     }
 
@@ -316,5 +367,13 @@ impl Session {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.last_used = Instant::now();
         state
+    }
+}
+
+/// What was heard, everybody heard who was there; how an action went is for whoever did it.
+fn report_witnesses(report: &EntryKind, character: &str) -> Vec<String> {
+    match report {
+        EntryKind::ActionResult { .. } => vec![character.to_owned()],
+        _ => Vec::new(),
     }
 }

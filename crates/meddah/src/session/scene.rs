@@ -33,22 +33,31 @@ pub fn action_set(
 }
 
 /// Who answers when the game leaves it open: the one whose name is said, else the one spoken to last, else
-/// the first who is present and can hear.
-pub fn who_answers(world: &World, scene: &Scene, text: &str, last: Option<&str>) -> Option<String> {
-    let near: Vec<&String> =
-        scene.present.iter().filter(|id| world.characters.contains_key(id.as_str())).collect();
+/// the first who is there. Only who can hear it answers, and nobody answers himself. A game that lists nobody
+/// leaves it to the names and to who was spoken to last.
+pub fn who_answers(
+    world: &World,
+    scene: &Scene,
+    text: &str,
+    speaker: &str,
+    last: Option<&str>,
+) -> Option<String> {
+    let hears = |id: &&String| scene.hearing.is_empty() || scene.hearing.contains(*id);
+    let answers = |id: &&String| **id != speaker && world.characters.contains_key(id.as_str());
+    let open = scene.present.is_empty();
+    let near: Vec<&String> = match open {
+        true => world.characters.keys().filter(answers).collect(),
+        false => scene.present.iter().filter(answers).filter(hears).collect(),
+    };
     let words: Vec<String> =
         text.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase).filter(|w| !w.is_empty()).collect();
     let named = near.iter().find(|id| {
         let name = world.characters[id.as_str()].name.to_lowercase();
         name.split_whitespace().any(|part| words.iter().any(|word| word == part))
     });
-    let last = last.filter(|last| near.is_empty() || near.iter().any(|id| id == last));
-    let only = || match world.characters.len() {
-        1 => world.characters.keys().next(),
-        _ => None,
-    };
-    named.copied().cloned().or(last.map(str::to_owned)).or(near.first().copied().cloned()).or(only().cloned())
+    let last = near.iter().find(|id| last == Some(id.as_str()));
+    let first = near.first().filter(|_| !open || near.len() == 1);
+    named.or(last).or(first).map(|id| (*id).clone())
 }
 
 /// What is noticed when the scene changes: a text, and who notices it.

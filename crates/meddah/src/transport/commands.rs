@@ -54,6 +54,27 @@ pub(super) async fn run(
     Ok(answers)
 }
 
+/// Whether a message has a command that silences turns.
+pub(super) fn cuts(message: &Value) -> bool {
+    let is_cut = |command: &Value| {
+        matches!(command.get("type").and_then(Value::as_str), Some("interrupt" | "cancel" | "end"))
+    };
+    message.as_array().map_or_else(|| is_cut(message), |commands| commands.iter().any(is_cut))
+}
+
+/// Tells a reader who gets no answer but events that a request was made before.
+pub(super) fn log_repeated(session: &Session, answered: &Answered) {
+    let Some(turn) = answered.turn.clone().filter(|_| answered.repeated) else { return };
+    let kind = EventKind::Notice {
+        code: "repeated".into(),
+        message: format!("this request was made before, {turn} answers it"),
+        help: "To read that turn again, open the connection with an earlier `cursor`.".into(),
+        percent: None,
+    };
+    let origin = EventOrigin { turn: Some(turn), req_id: answered.req_id.clone(), ..EventOrigin::default() };
+    session.events.push(&origin, kind);
+}
+
 async fn run_one(app: &App, session: &Arc<Session>, command: Value) -> Answered {
     let text_of = |key: &str| command.get(key).and_then(Value::as_str).unwrap_or_default();
     let kind: String = text_of("type").chars().take(KIND_CHARS_SHOWN_MAX).collect();

@@ -36,7 +36,8 @@ const ACCEPT_REST: Duration = Duration::from_millis(50);
 /// Opens the port on 127.0.0.1, and on ::1 where there is one.
 pub(super) async fn bind(port: u16) -> anyhow::Result<(Vec<TcpListener>, u16)> {
     for _ in 0..FREE_PORTS_TRIED_MAX {
-        let v4 = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.with_context(|| explain(port))?;
+        let v4 =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| explain(port, &error))?;
         let taken = v4.local_addr().context("the system does not say which port it gave")?.port();
         match TcpListener::bind((Ipv6Addr::LOCALHOST, taken)).await {
             Ok(v6) => return Ok((vec![v4, v6], taken)),
@@ -54,11 +55,12 @@ pub(super) async fn bind(port: u16) -> anyhow::Result<(Vec<TcpListener>, u16)> {
     anyhow::bail!("no port is free for both 127.0.0.1 and ::1")
 }
 
-fn explain(port: u16) -> String {
-    format!(
-        "cannot listen on port {port}: is Meddah running already? End the program that uses the port, or take \
-         a free one with `--port 0`"
-    )
+fn explain(port: u16, error: &io::Error) -> anyhow::Error {
+    let why = match error.kind() {
+        io::ErrorKind::PermissionDenied => "this port is reserved for the system. Choose one above 1023",
+        _ => "is Meddah running already? End the program that uses the port",
+    };
+    anyhow::anyhow!("cannot listen on port {port} ({error}): {why}, or take a free one with `--port 0`")
 }
 
 /// Takes connections until the app stops, then ends turns, streams and connections in this order.

@@ -1,5 +1,6 @@
 //! How a game finds a running sidecar: one line on standard output, and a file with the token in it.
 
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,8 @@ use super::Ready;
 pub(super) struct RuntimeFile {
     file: PathBuf,
     token: String,
+    /// Held as long as we run, so that a second sidecar leaves the file alone.
+    _lock: Option<File>,
 }
 
 #[derive(Serialize)]
@@ -21,16 +24,26 @@ struct Content<'c> {
 }
 
 impl RuntimeFile {
-    /// Puts the file in place as a whole, readable by the user alone from its first byte on.
+    /// Puts the file in place as a whole, readable by the user alone from its first byte on. If a sidecar that
+    /// runs holds the place, ours is beside it with the process id in its name.
     pub fn write(file: PathBuf, ready: &Ready, token: &str) -> io::Result<RuntimeFile> {
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let lock = File::create(file.with_extension("lock")).ok().filter(|lock| lock.try_lock().is_ok());
+        let file = match &lock {
+            Some(_) => file.clone(),
+            None => {
+                let own = file.with_file_name(format!("runtime-{}.json", ready.pid));
+                tracing::warn!(file = %own.display(), "another sidecar has this data folder, port and token are in");
+                own
+            }
+        };
         // Temporary files are the user's own: mode 0600 on Unix, the profile's rights on Windows.
         let mut draft = tempfile::NamedTempFile::new_in(folder)?;
         serde_json::to_writer(&mut draft, &Content { ready, token })?;
         draft.write_all(b"\n")?;
         draft.flush()?;
         draft.persist(&file).map_err(|error| error.error)?;
-        Ok(RuntimeFile { file, token: token.to_owned() })
+        Ok(RuntimeFile { file, token: token.to_owned(), _lock: lock })
     }
 
     /// Removes the file, unless a sidecar that started later has replaced it.
@@ -76,9 +89,13 @@ mod tests {
             assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         }
         let later = RuntimeFile::write(file.clone(), &ready(8), "other").unwrap();
-        written.remove();
-        assert!(file.exists(), "it belongs to the later one");
+        let beside = folder.path().join("runtime-1.json");
+        assert!(beside.exists());
         later.remove();
+        assert!(file.exists() && !beside.exists(), "the first one still runs");
+        written.remove();
         assert!(!file.exists());
+        RuntimeFile::write(file, &ready(9), "third").unwrap().remove();
+        assert!(!beside.exists());
     }
 }

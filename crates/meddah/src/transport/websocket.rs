@@ -154,7 +154,9 @@ async fn read_frame(app: &App, session: &Arc<Session>, frame: &[u8]) -> Result<(
         return Err(WireError::new(ErrorCode::TooLarge, message).with_help("Send it in smaller parts."));
     }
     let message: Value = parse_json(frame)?;
-    commands::run(app, session, message).await.map(|_| ()) // each failure is in the log already
+    let answers = commands::run(app, session, message).await?; // each failure is in the log already
+    answers.iter().for_each(|answered| commands::log_repeated(session, answered));
+    Ok(())
 }
 
 /// Sends what the log holds after `cursor`, until the session ends or the game stops taking it.

@@ -126,3 +126,102 @@ async fn a_secret_is_told_to_the_model_only_while_its_condition_holds() {
     drop(client);
     rig.stop().await;
 }
+
+#[tokio::test]
+async fn reports_that_come_while_the_turn_runs_count() {
+    let mut playing = script(20, 4);
+    playing.reply[0].decide.insert(meddah_engine::prompt::ACTION_DECISION.into(), "open_door".into());
+    let rig = Rig::start(playing).await;
+    let mut client = Client::open(&rig, Kind::Ndjson).await;
+    client
+        .send(json!({"type": "say", "to": "mira", "text": "Open it!", "actions": crate::rig::door()}))
+        .await;
+    let call = client.until(|event| event["type"] == "action").await["call_id"].clone();
+    let result = json!({"type": "action_result", "call_id": call, "ok": false, "text": "The door is stuck."});
+    let answer = client.send(result).await.unwrap();
+    assert_eq!(answer["accepted"], json!([{"type": "action_result"}]));
+    client.until(|event| event["type"] == "line" && event["line"] == 1).await;
+    client
+        .send(json!([{"type": "heard", "turn": "t1", "line": 1, "fraction": 0.5}, {"type": "interrupt"}]))
+        .await;
+    client.until_turn_ended().await;
+    let next = told(&mut client, &rig, say("mira", "And now?")).await;
+    assert!(next.contains("Welcome to the Lantern. Sit down—"), "{next}");
+    assert!(next.contains("The door is stuck."), "{next}");
+    client.send(json!({"type": "heard", "turn": "t99", "line": 0, "fraction": 1})).await;
+    let error = client.until(|event| event["type"] == "error").await;
+    assert_eq!(error["code"], "unknown_turn");
+    drop(client);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_repeated_or_refused_leaves_no_trace() {
+    let rig = Rig::start(script(0, 0)).await;
+    let mut talk = json!({"character": "mira", "player": "Ayla", "text": "Hello!", "req_id": "r1",
+        "scene": {"place": "the cellar", "present": ["mira"]}, "events": [{"text": "A bell rings."}]});
+    for _ in 0..3 {
+        assert_eq!(rig.post("/v1/talk", &talk).await.1["turn"], "t1");
+    }
+    (talk["req_id"], talk["character"], talk["events"]) =
+        ("r2".into(), "nobody".into(), json!([{"text": "A cat."}]));
+    assert_eq!(rig.post("/v1/talk", &talk).await.0, 404);
+    (talk["req_id"], talk["character"], talk["actions"]) =
+        ("r3".into(), "mira".into(), json!([{"name": ""}]));
+    assert_eq!(rig.post("/v1/talk", &talk).await.0, 400);
+    let last =
+        json!({"character": "mira", "player": "Ayla", "text": "Well?", "req_id": null, "timeout_ms": 9000.0});
+    assert_eq!(rig.post("/v1/talk", &last).await.0, 200);
+    let seen = rig.model.seen();
+    let shown: String = seen[seen.len() - 1].messages.iter().map(|message| message.text.as_str()).collect();
+    assert_eq!((shown.matches("A bell rings.").count(), shown.contains("A cat.")), (1, false), "{shown}");
+    assert_eq!(shown.matches("The place: the cellar.").count(), 1, "{shown}");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn what_nobody_fetched_is_not_remembered() {
+    let rig = Rig::start(script(30, 6)).await;
+    let said = json!({"character": "mira", "player": "Ayla", "text": "Good evening!"});
+    let leaving =
+        rig.http.post(rig.url("/v1/talk")).json(&said).timeout(std::time::Duration::from_millis(250));
+    assert!(leaving.send().await.unwrap_err().is_timeout());
+    assert_eq!(rig.post("/v1/talk", &said).await.0, 200);
+    let seen = rig.model.seen();
+    let shown: String = seen[1].messages.iter().map(|message| message.text.as_str()).collect();
+    assert!(!shown.contains("Welcome to the Lantern"), "{shown}");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn after_a_load_the_scene_is_told_anew() {
+    let rig = Rig::start(script(0, 0)).await;
+    let mut client = Client::open(&rig, Kind::Ndjson).await;
+    client.send(json!({"type": "save", "name": "a"})).await;
+    let harbour = json!({"type": "scene", "place": "the harbour", "present": ["mira"]});
+    client.send(harbour.clone()).await;
+    client.send(json!({"type": "load", "name": "a"})).await;
+    client.until(|event| event["type"] == "loaded").await;
+    client.send(harbour).await;
+    let shown = told(&mut client, &rig, say("mira", "Where are we?")).await;
+    assert!(shown.contains("The place: the harbour."), "{shown}");
+    drop(client);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_turn_that_waits_for_another_ends_at_its_own_deadline() {
+    let rig = Rig::start(script(200, 4)).await;
+    let said = |timeout_ms: u64| json!({"character": "mira", "player": "Ayla", "text": "Hm?", "timeout_ms": timeout_ms});
+    let long = said(20_000);
+    let waiting = async {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        let begun = std::time::Instant::now();
+        let (status, reply) = rig.post("/v1/talk", &said(200)).await;
+        assert_eq!((status, &reply["error"]["code"]), (504, &json!("timeout")), "{reply}");
+        assert!(begun.elapsed().as_millis() < 1500, "{:?}", begun.elapsed());
+    };
+    let (first, ()) = tokio::join!(rig.post("/v1/talk", &long), waiting);
+    assert_eq!(first.0, 200);
+    rig.stop().await;
+}

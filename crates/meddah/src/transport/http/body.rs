@@ -9,7 +9,7 @@ use axum::body::{Body, BodyDataStream};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use futures::StreamExt as _;
-use meddah_protocol::{ErrorCode, WireError};
+use meddah_protocol::{ErrorCode, WireError, tidy};
 use serde::de::DeserializeOwned;
 
 use super::answer::Failed;
@@ -77,7 +77,7 @@ pub(in crate::transport) fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Res
             return invalid(message, "Send all text as UTF-8.");
         }
     };
-    match serde_json::from_str(text) {
+    match serde_json::from_str(text).and_then(|value| serde_json::from_value(tidy(value))) {
         Ok(value) => Ok(value),
         Err(error) if error.is_data() => invalid(error.to_string(), "Correct this field and send it again."),
         Err(error) => invalid(
@@ -111,7 +111,9 @@ pub(super) struct FromQuery(HashMap<String, String>);
 impl FromQuery {
     /// A value, read as what it has to be.
     pub fn get<T: std::str::FromStr>(&self, name: &str, meant: &str) -> Result<Option<T>, WireError> {
-        let Some(text) = self.0.get(name) else { return Ok(None) };
+        let Some(text) = self.0.get(name).filter(|text| !text.is_empty()) else { return Ok(None) };
+        // Some scripts know no whole numbers: 17 comes as 17.0.
+        let text = text.strip_suffix(".0").unwrap_or(text);
         text.parse().map(Some).map_err(|_| {
             let shown: String = text.chars().take(40).collect();
             WireError::new(ErrorCode::InvalidRequest, format!("`{name}` is {shown:?}, not {meant}"))

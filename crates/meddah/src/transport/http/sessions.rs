@@ -41,8 +41,8 @@ pub(super) async fn close(
 #[derive(Serialize)]
 pub(super) struct Accepted {
     accepted: Vec<Answered>,
-    /// The newest event when all commands were carried out: what a command began comes after it or is
-    /// the newest itself.
+    /// Where to read on to see all that these commands lead to. After a command that cuts, the newest event
+    /// when it was carried out: nothing that was cut comes after it.
     cursor: u64,
 }
 
@@ -52,8 +52,10 @@ pub(super) async fn commands(
     JsonBody(message): JsonBody<Value>,
 ) -> Result<Json<Accepted>, Failed> {
     let session = app.sidecar.session(&session)?;
+    let (before, cuts) = (session.events.cursor(), commands::cuts(&message));
     let accepted = commands::run(&app, &session, message).await?;
-    Ok(Json(Accepted { accepted, cursor: session.events.cursor() }))
+    let cursor = if cuts { session.events.cursor() } else { before };
+    Ok(Json(Accepted { accepted, cursor }))
 }
 
 #[derive(Serialize)]

@@ -41,6 +41,7 @@ pub(super) async fn talk(
     })??;
     withdraw.disarm();
     let reply = TalkReply::from_events(events).ok_or_else(|| answer::internal("the turn has no end"))?;
+    let reply = TalkReply { session: session.id.clone(), ..reply };
     Ok((status(&reply), Json(reply)).into_response())
 }
 
