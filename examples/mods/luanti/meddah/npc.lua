@@ -10,6 +10,8 @@ local HOP_SPEED = 3.3
 local FOLLOW_NEAR = 2.5         -- nodes
 local FOLLOW_FAR = 40           -- a player further away than this is not followed any more
 local GRAVITY = -9.81
+local STUCK_DISTANCE = 0.1      -- nodes between two looks; whoever walks freely makes eight times as much
+local AROUND_RAD = 0.8
 
 local storage = minetest.get_mod_storage()
 local npcs = { loaded = {} }
@@ -247,7 +249,7 @@ function Npc:on_step(dtime)
 	local leader_pos = leader and leader:get_pos()
 	local distance = leader_pos and vector.distance(pos, leader_pos)
 	if not distance or distance > FOLLOW_FAR then
-		self.following = nil
+		self.following, self.walked_from = nil, nil
 		local nearest = minetest.get_player_by_name(npcs.listeners(self)[1] or "")
 		if nearest then
 			self:look_at(nearest:get_pos())
@@ -256,7 +258,19 @@ function Npc:on_step(dtime)
 		return
 	end
 	self:look_at(leader_pos)
-	self:walk(distance > FOLLOW_NEAR and WALK_SPEED or 0)
+	local walks = distance > FOLLOW_NEAR
+	if walks and self.walked_from and vector.distance(pos, self.walked_from) < STUCK_DISTANCE then
+		self:get_round()
+	end
+	self.walked_from = walks and pos or nil
+	self:walk(walks and WALK_SPEED or 0)
+end
+
+-- Something is in the way: a hop, and a step to one side, then to the other.
+function Npc:get_round()
+	self.turns_left = not self.turns_left
+	self.object:set_yaw(self.object:get_yaw() + (self.turns_left and AROUND_RAD or -AROUND_RAD))
+	self:hop()
 end
 
 function Npc:on_punch(puncher)
