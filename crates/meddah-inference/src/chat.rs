@@ -20,6 +20,8 @@ pub enum Role {
     User,
     /// What the character answered.
     Assistant,
+    /// What came of a tool that it called; only in requests of mods that write their own prompts.
+    Tool,
 }
 
 /// One message of the prompt.
@@ -29,12 +31,29 @@ pub struct Message {
     pub role: Role,
     /// Its text.
     pub text: String,
+    /// Tools that the assistant called with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<ToolCall>,
+    /// Of [`Role::Tool`]: which call it answers.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub call_id: String,
+}
+
+/// A tool call of an earlier reply.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// Joins it with its result.
+    pub id: String,
+    /// The tool.
+    pub name: String,
+    /// Its arguments, a JSON object.
+    pub arguments: Value,
 }
 
 impl Message {
-    /// A message.
+    /// A message of words alone.
     pub fn new(role: Role, text: impl Into<String>) -> Self {
-        Message { role, text: text.into() }
+        Message { role, text: text.into(), calls: Vec::new(), call_id: String::new() }
     }
 }
 
@@ -129,6 +148,8 @@ pub enum Chunk {
     Text(String),
     /// What it cost so far, for a caller that ends it early.
     Usage(TokenUsage),
+    /// Something that the player should know; the reply goes on.
+    Notice(Notice),
     /// The end; nothing follows.
     Done {
         /// Why it ended.
@@ -136,6 +157,17 @@ pub enum Chunk {
         /// What it cost.
         usage: TokenUsage,
     },
+}
+
+/// A remark on how the reply is made: a step down the ladder, a budget near its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// A stable word.
+    pub code: String,
+    /// What happened.
+    pub message: String,
+    /// What a player can do about it.
+    pub help: String,
 }
 
 /// Why a reply ended.
@@ -157,8 +189,14 @@ pub struct TokenUsage {
     pub prompt_tokens: u32,
     /// Tokens of the prompt that were not read again.
     pub cached_tokens: u32,
-    /// Tokens of the reply, decisions among them.
+    /// Tokens of the reply, decisions and reasoning among them.
     pub completion_tokens: u32,
+    /// Tokens of the prompt that were written to a cache that costs extra.
+    #[serde(default)]
+    pub cache_write_tokens: u32,
+    /// What the provider itself says that it charged, in millionths of its currency (US dollars).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charged_micro: Option<u64>,
 }
 
 /// Where a model is in its life.

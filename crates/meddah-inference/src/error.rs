@@ -5,18 +5,32 @@ use std::time::Duration;
 /// What the caller branches on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// Too much is waiting; later may work.
+    /// Too much is waiting on the other side; later may work.
     Overloaded,
+    /// This key or address asked too often; later works.
+    RateLimited,
+    /// The account has no money or no allowance left; only its owner can change that.
+    Quota,
+    /// The player's own ceiling is reached: nothing was sent.
+    OverBudget,
     /// No token within the deadline.
     Timeout,
-    /// The model declines, or the request is not allowed.
+    /// The other side cannot be reached: no network, no such host, TLS, or a connection that broke.
+    Network,
+    /// The model declines, or a filter stopped the request or the reply.
     Refused,
     /// The prompt does not fit.
     ContextFull,
-    /// The key is missing or wrong.
+    /// The other side does not take the request as it is.
+    BadRequest,
+    /// The key is missing or wrong, or may not do this.
     Unauthorized,
-    /// There is no such model, file or server.
+    /// There is no such file, or nothing is set up.
     NotFound,
+    /// The provider knows no such model, character or route.
+    UnknownModel,
+    /// What came back makes no sense.
+    Protocol,
     /// The file is not a model, or not one that this build can run.
     BadModel,
     /// Not enough memory.
@@ -25,6 +39,31 @@ pub enum ErrorKind {
     Broken,
     /// The caller cancelled.
     Cancelled,
+}
+
+impl ErrorKind {
+    /// A stable word, for logs, notices and the ledger.
+    pub fn name(self) -> &'static str {
+        match self {
+            ErrorKind::Overloaded => "overloaded",
+            ErrorKind::RateLimited => "rate_limited",
+            ErrorKind::Quota => "quota",
+            ErrorKind::OverBudget => "over_budget",
+            ErrorKind::Timeout => "timeout",
+            ErrorKind::Network => "network",
+            ErrorKind::Refused => "moderation",
+            ErrorKind::ContextFull => "context_full",
+            ErrorKind::BadRequest => "bad_request",
+            ErrorKind::Unauthorized => "auth",
+            ErrorKind::NotFound => "no_model",
+            ErrorKind::UnknownModel => "not_found",
+            ErrorKind::Protocol => "protocol",
+            ErrorKind::BadModel => "bad_model",
+            ErrorKind::OutOfMemory => "out_of_memory",
+            ErrorKind::Broken => "broken",
+            ErrorKind::Cancelled => "cancelled",
+        }
+    }
 }
 
 /// A failed call to a model.

@@ -8,10 +8,14 @@
 
 mod chat;
 mod error;
+mod key;
 pub mod scripted;
+pub mod service;
 
 pub use chat::{
-    ChatModel, ChatRequest, ChatStream, Choice, Chunk, Decision, Message, ModelInfo, ModelState, Role,
-    Sampling, StopReason, TokenUsage,
+    ChatModel, ChatRequest, ChatStream, Choice, Chunk, Decision, Message, ModelInfo, ModelState, Notice,
+    Role, Sampling, StopReason, TokenUsage, ToolCall,
 };
 pub use error::{ErrorKind, ModelError};
+pub use key::Key;
+pub use service::{CharacterService, ServiceRequest};

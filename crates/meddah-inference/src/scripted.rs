@@ -109,7 +109,8 @@ fn chunks_of(request: &ChatRequest, reply: &ScriptedReply, chunk_chars: usize) -
     let size = if chunk_chars == 0 { characters.len().max(1) } else { chunk_chars };
     chunks.extend(characters.chunks(size).map(|piece| Chunk::Text(piece.iter().collect())));
     let prompt_tokens = request.messages.iter().map(|m| words(&m.text)).sum();
-    let usage = TokenUsage { prompt_tokens, cached_tokens: 0, completion_tokens: words(&reply.text) };
+    let completion_tokens = words(&reply.text);
+    let usage = TokenUsage { prompt_tokens, completion_tokens, ..TokenUsage::default() };
     chunks.push(Chunk::Done { stop: StopReason::End, usage });
     chunks
 }

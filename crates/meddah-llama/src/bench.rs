@@ -184,7 +184,7 @@ async fn timed(model: &LocalModel, request: ChatRequest) -> Result<Timed, ModelE
                 first.get_or_insert_with(|| begun.elapsed());
                 text += &words;
             }
-            Chunk::Decided { .. } | Chunk::Usage(_) => {}
+            Chunk::Decided { .. } | Chunk::Usage(_) | Chunk::Notice(_) => {}
             Chunk::Done { usage, .. } => {
                 (tokens, prompt_tokens) = (usage.completion_tokens, usage.prompt_tokens);
             }

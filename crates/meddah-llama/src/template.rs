@@ -141,7 +141,8 @@ impl Template {
 fn role_name(role: Role) -> &'static str {
     match role {
         Role::System => "system",
-        Role::User => "user",
+        // Small models' templates rarely know tools: a result is something that they are told.
+        Role::User | Role::Tool => "user",
         Role::Assistant => "assistant",
     }
 }

@@ -36,6 +36,24 @@ pub enum ErrorCode {
     NoModel,
     /// The model's process died or its output made no sense.
     ModelFailed,
+    /// A provider does not take the key.
+    Auth,
+    /// The account with a provider has nothing left.
+    Quota,
+    /// A provider was asked too often.
+    RateLimited,
+    /// The player's own ceiling is reached; nothing was sent.
+    OverBudget,
+    /// A provider cannot be reached.
+    Network,
+    /// A provider does not take the request as it is.
+    BadRequest,
+    /// A provider knows no such model or character.
+    UnknownModel,
+    /// A provider's filter stopped the request or the reply.
+    Moderation,
+    /// A provider's answer makes no sense.
+    Protocol,
     /// No answer within the deadline.
     Timeout,
     /// Not enough memory for the model.
@@ -73,7 +91,13 @@ impl WireError {
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         let retryable = matches!(
             code,
-            ErrorCode::Busy | ErrorCode::Timeout | ErrorCode::ModelFailed | ErrorCode::ShuttingDown
+            ErrorCode::Busy
+                | ErrorCode::RateLimited
+                | ErrorCode::Timeout
+                | ErrorCode::Network
+                | ErrorCode::Protocol
+                | ErrorCode::ModelFailed
+                | ErrorCode::ShuttingDown
         );
         WireError { code, message: message.into(), retryable, retry_after_ms: None, help: String::new() }
     }
@@ -87,21 +111,27 @@ impl WireError {
     /// The HTTP status that carries it.
     pub fn http_status(&self) -> u16 {
         match self.code {
-            ErrorCode::InvalidRequest | ErrorCode::UnknownCommand | ErrorCode::ContextFull => 400,
-            ErrorCode::Unauthorized => 401,
+            ErrorCode::InvalidRequest
+            | ErrorCode::UnknownCommand
+            | ErrorCode::ContextFull
+            | ErrorCode::BadRequest
+            | ErrorCode::Moderation => 400,
+            ErrorCode::Unauthorized | ErrorCode::Auth => 401,
+            ErrorCode::Quota | ErrorCode::OverBudget => 402,
             ErrorCode::Forbidden => 403,
             ErrorCode::NotFound
             | ErrorCode::UnknownWorld
             | ErrorCode::UnknownCharacter
             | ErrorCode::UnknownSession
             | ErrorCode::UnknownTurn
+            | ErrorCode::UnknownModel
             | ErrorCode::UnknownSave => 404,
             ErrorCode::CursorExpired => 410,
             ErrorCode::TooLarge => 413,
-            ErrorCode::Busy => 429,
+            ErrorCode::Busy | ErrorCode::RateLimited => 429,
             ErrorCode::Internal => 500,
             ErrorCode::Unsupported => 501,
-            ErrorCode::ModelFailed => 502,
+            ErrorCode::ModelFailed | ErrorCode::Network | ErrorCode::Protocol => 502,
             ErrorCode::NoModel | ErrorCode::OutOfMemory | ErrorCode::ShuttingDown => 503,
             ErrorCode::Timeout => 504,
         }

@@ -17,7 +17,7 @@ use meddah_engine::timeline::{
     self, CalledAction, DecisionRecord, Entry, EntryKind, FeltEmotion, SpokenLine, TimelineKey, TurnRecord,
 };
 use meddah_engine::world::{Character, LoreQuery, World, reminder};
-use meddah_inference::{ChatModel, Chunk, ModelState, StopReason, TokenUsage};
+use meddah_inference::{ChatModel, Chunk, ModelState, Notice, StopReason, TokenUsage};
 use meddah_protocol::{ErrorCode, EventKind, Finish, Player, Scene, Timing, Usage, WireError};
 use meddah_store::{EntryFilter, StateOf, StoreErrorKind, TimelineStore};
 use tokio_util::sync::CancellationToken;
@@ -216,6 +216,9 @@ async fn answer(
                 }
             }
             Chunk::Usage(usage) => reply.usage = usage,
+            Chunk::Notice(Notice { code, message, help }) => {
+                events.push(EventKind::Notice { code, message, help, percent: None });
+            }
             Chunk::Done { usage, stop } => {
                 reply.usage = usage;
                 cut_off = stop == StopReason::Length;

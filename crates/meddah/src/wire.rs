@@ -10,11 +10,20 @@ use meddah_protocol::{ErrorCode, EventKind, WireError};
 pub fn model_error(error: ModelError) -> WireError {
     let code = match error.kind {
         ErrorKind::Overloaded => ErrorCode::Busy,
+        ErrorKind::RateLimited => ErrorCode::RateLimited,
+        ErrorKind::Quota => ErrorCode::Quota,
+        ErrorKind::OverBudget => ErrorCode::OverBudget,
+        ErrorKind::Network => ErrorCode::Network,
+        ErrorKind::BadRequest => ErrorCode::BadRequest,
+        ErrorKind::Unauthorized => ErrorCode::Auth,
+        ErrorKind::UnknownModel => ErrorCode::UnknownModel,
+        ErrorKind::Protocol => ErrorCode::Protocol,
+        ErrorKind::Refused => ErrorCode::Moderation,
         ErrorKind::Timeout => ErrorCode::Timeout,
         ErrorKind::ContextFull => ErrorCode::ContextFull,
-        ErrorKind::NotFound | ErrorKind::BadModel | ErrorKind::Unauthorized => ErrorCode::NoModel,
+        ErrorKind::NotFound | ErrorKind::BadModel => ErrorCode::NoModel,
         ErrorKind::OutOfMemory => ErrorCode::OutOfMemory,
-        ErrorKind::Refused | ErrorKind::Broken | ErrorKind::Cancelled => ErrorCode::ModelFailed,
+        ErrorKind::Broken | ErrorKind::Cancelled => ErrorCode::ModelFailed,
     };
     let fallback = match code {
         ErrorCode::NoModel => "Run `meddah doctor` to see what is missing.",
@@ -22,6 +31,14 @@ pub fn model_error(error: ModelError) -> WireError {
             "Choose a smaller model with `meddah models list`, or close other programs."
         }
         ErrorCode::ContextFull => "Say it in fewer words.",
+        ErrorCode::Auth => "Set the right key with `meddah key set NAME`.",
+        ErrorCode::Quota => "Look at your account with the provider: its credit or allowance is used up.",
+        ErrorCode::OverBudget => "Raise the ceiling in the `[budget]` settings, or choose a local model.",
+        ErrorCode::Network => "Check the internet connection and the address of the provider.",
+        ErrorCode::BadRequest => "Check the model's name and its settings.",
+        ErrorCode::UnknownModel => "Check the model's name and address in the settings.",
+        ErrorCode::Moderation => "The provider's filter stopped it: say it in other words.",
+        ErrorCode::RateLimited => "Wait a moment, then say it again.",
         _ => "Say it again; the model is being restarted if it had crashed.",
     };
     let help = if error.help.is_empty() { fallback.to_owned() } else { error.help };

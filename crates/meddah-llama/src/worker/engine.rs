@@ -454,6 +454,7 @@ impl Engine {
             prompt_tokens: running.prompt_tokens as u32,
             cached_tokens: running.cached_tokens as u32,
             completion_tokens: total.saturating_sub(running.prompt_tokens) as u32,
+            ..TokenUsage::default()
         };
         for event in events {
             self.outbox.send(&match event {

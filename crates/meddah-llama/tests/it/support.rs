@@ -79,6 +79,7 @@ pub async fn hear(mut stream: ChatStream) -> Heard {
                 heard.decided.push((decision, choice, arguments));
             }
             Ok(Chunk::Usage(usage)) => heard.usage = usage,
+            Ok(Chunk::Notice(_)) => {}
             Ok(Chunk::Done { stop, usage }) => (heard.stop, heard.usage) = (Some(stop), usage),
             Err(error) => heard.error = Some(error),
         }

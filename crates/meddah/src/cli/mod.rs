@@ -120,9 +120,20 @@ impl From<meddah_protocol::WireError> for Failure {
     fn from(error: meddah_protocol::WireError) -> Self {
         use meddah_protocol::ErrorCode as Code;
         let code = match error.code {
-            Code::NoModel | Code::ModelFailed | Code::Timeout | Code::OutOfMemory | Code::ContextFull => {
-                NO_ANSWER
-            }
+            Code::NoModel
+            | Code::ModelFailed
+            | Code::Timeout
+            | Code::OutOfMemory
+            | Code::ContextFull
+            | Code::Auth
+            | Code::Quota
+            | Code::RateLimited
+            | Code::OverBudget
+            | Code::Network
+            | Code::BadRequest
+            | Code::UnknownModel
+            | Code::Moderation
+            | Code::Protocol => NO_ANSWER,
             Code::InvalidRequest | Code::TooLarge | Code::UnknownCharacter | Code::UnknownWorld => {
                 WRONG_USAGE
             }
