@@ -28,6 +28,7 @@ pub struct Settings {
     pub require_token: bool,
     pub allowed_origins: Vec<String>,
     pub worlds: Vec<PathBuf>,
+    pub faces: Vec<String>,
     pub model: String,
     pub log: String,
     pub turn: TurnSettings,

@@ -6,6 +6,7 @@
 
 pub mod bench;
 pub mod cli;
+pub mod compat;
 pub mod config;
 pub mod doctor;
 pub mod models;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use meddah_inference::ModelState;
+use meddah_inference::{ChatModel, ModelState};
 use meddah_protocol::{ErrorCode, Event, Hello, LadderState, Load, TalkRequest, WireError};
 
 use crate::config::Settings;
@@ -116,6 +116,11 @@ impl Sidecar {
     /// The events of a turn once it has ended.
     pub async fn finished_turn(&self, session: &Session, turn: &str) -> Result<Vec<Event>, WireError> {
         session.ended(turn).await
+    }
+
+    /// What answers requests of mods that write their own prompts.
+    pub fn model(&self) -> Arc<dyn ChatModel> {
+        self.ports.model.clone()
     }
 
     /// The rungs of the ladder. One, for now.

@@ -15,6 +15,10 @@ pub struct ServeArguments {
     /// Where to listen; 0 takes a free port
     #[arg(long)]
     port: Option<u16>,
+    /// Speak another protocol too, for mods that exist: openai, player2, ollama, koboldcpp, bannerlord-relay,
+    /// skyrim-relay, baldursgate-relay; several may be given, each with a port of its own
+    #[arg(long, value_name = "NAME[:PORT]")]
+    face: Vec<String>,
     /// Write port, process id and token here too
     #[arg(long, value_name = "FILE", hide = true)]
     runtime_file: Option<PathBuf>,
@@ -24,6 +28,9 @@ pub async fn run(arguments: ServeArguments) -> Result<u8, Failure> {
     let mut setup = Setup::open(&arguments.common)?;
     if let Some(port) = arguments.port {
         setup.settings.port = port;
+    }
+    if !arguments.face.is_empty() {
+        setup.settings.faces = arguments.face;
     }
     let (sidecar, thinking) = setup.sidecar()?;
     let stop = CancellationToken::new();

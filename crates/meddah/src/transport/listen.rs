@@ -34,7 +34,7 @@ const FREE_PORTS_TRIED_MAX: usize = 8;
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
 /// Opens the port on 127.0.0.1, and on ::1 where there is one.
-pub(super) async fn bind(port: u16) -> anyhow::Result<(Vec<TcpListener>, u16)> {
+pub(crate) async fn bind(port: u16) -> anyhow::Result<(Vec<TcpListener>, u16)> {
     for _ in 0..FREE_PORTS_TRIED_MAX {
         let v4 =
             TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| explain(port, &error))?;
@@ -63,12 +63,22 @@ fn explain(port: u16, error: &io::Error) -> anyhow::Error {
     anyhow::anyhow!("cannot listen on port {port} ({error}): {why}, or take a free one with `--port 0`")
 }
 
+/// An open port, and what is spoken on it.
+pub(super) struct Port {
+    pub listeners: Vec<TcpListener>,
+    pub router: Router,
+}
+
 /// Takes connections until the app stops, then ends turns, streams and connections in this order.
-pub(super) async fn run(listeners: Vec<TcpListener>, app: Arc<App>, router: Router) {
+pub(super) async fn run(ports: Vec<Port>, app: Arc<App>) {
     let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let server = Connections { app: app.clone(), router, tasks: connections.clone(), places };
-    futures::future::join_all(listeners.into_iter().map(|listener| server.accept(listener))).await;
+    let server = Connections { app: app.clone(), tasks: connections.clone(), places };
+    let accepting = ports.into_iter().flat_map(|port| {
+        let (server, router) = (&server, port.router);
+        port.listeners.into_iter().map(move |listener| server.accept(listener, router.clone()))
+    });
+    futures::future::join_all(accepting).await;
 
     app.sidecar.shutdown().await;
     connections.close();
@@ -86,13 +96,12 @@ pub(super) async fn run(listeners: Vec<TcpListener>, app: Arc<App>, router: Rout
 
 struct Connections {
     app: Arc<App>,
-    router: Router,
     tasks: TaskTracker,
     places: Arc<Semaphore>,
 }
 
 impl Connections {
-    async fn accept(&self, listener: TcpListener) {
+    async fn accept(&self, listener: TcpListener, router: Router) {
         loop {
             let next = async {
                 let place = self.places.clone().acquire_owned().await;
@@ -104,7 +113,7 @@ impl Connections {
                 next = next => next,
             };
             match (place, accepted) {
-                (Ok(place), Ok((stream, peer))) => self.take(stream, peer, place),
+                (Ok(place), Ok((stream, peer))) => self.take(stream, peer, place, router.clone()),
                 (Err(_), _) => return, // the semaphore is never closed
                 (_, Err(error)) => {
                     debug!(%error, "no connection could be taken");
@@ -114,9 +123,9 @@ impl Connections {
         }
     }
 
-    fn take(&self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
+    fn take(&self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit, router: Router) {
         stream.set_nodelay(true).ok(); // events are small and wanted at once
-        let service = TowerToHyperService::new(self.router.clone());
+        let service = TowerToHyperService::new(router);
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_WAIT)

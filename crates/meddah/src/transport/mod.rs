@@ -21,12 +21,16 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::compat::{self, FaceState, OpenFace};
 use crate::sidecar::{Sidecar, unguessable};
 use guard::Guard;
+use listen::Port;
 use runtime_file::RuntimeFile;
 
 pub use commands::COMMANDS_MAX;
 pub use http::BODY_BYTES_MAX;
+pub(crate) use http::guarded;
+pub(crate) use listen::bind;
 pub use listen::{CONNECTIONS_MAX, HEADER_WAIT};
 pub use websocket::FRAME_BYTES_MAX;
 
@@ -51,6 +55,7 @@ pub struct Server {
     guard: Guard,
     listeners: Vec<TcpListener>,
     port: u16,
+    faces: Vec<OpenFace>,
 }
 
 /// The line that tells a game where the sidecar is.
@@ -61,27 +66,33 @@ pub struct Ready {
     pid: u32,
     version: &'static str,
     protocol: u32,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    faces: Vec<FaceState>,
 }
 
 /// What every request sees.
-struct App {
-    sidecar: Arc<Sidecar>,
+pub(crate) struct App {
+    pub(crate) sidecar: Arc<Sidecar>,
     guard: Guard,
     /// Ends what waits; nothing new is begun.
-    stop: CancellationToken,
+    pub(crate) stop: CancellationToken,
     /// WebSockets, which outlive the request that opened them.
-    sockets: TaskTracker,
+    pub(crate) sockets: TaskTracker,
     /// Closes connections that do not end by themselves.
-    abandon: CancellationToken,
+    pub(crate) abandon: CancellationToken,
+    /// Other protocols that are spoken, and on which ports.
+    faces: Vec<FaceState>,
 }
 
 impl Server {
-    /// Opens the port that the settings name; 0 takes a free one.
+    /// Opens the port that the settings name, 0 takes a free one, and those of the faces. A face whose port
+    /// somebody else holds stays closed and says so; the game goes on without it.
     pub async fn bind(sidecar: Arc<Sidecar>) -> anyhow::Result<Server> {
         let (listeners, port) = listen::bind(sidecar.settings.port).await?;
         let settings = &sidecar.settings;
         let guard = Guard::new(unguessable()?, settings.require_token, settings.allowed_origins.clone());
-        Ok(Server { sidecar, guard, listeners, port })
+        let faces = compat::open(&sidecar.settings.faces).await?;
+        Ok(Server { sidecar, guard, listeners, port, faces })
     }
 
     /// The port, on every loopback address that there is.
@@ -102,6 +113,7 @@ impl Server {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION"),
             protocol: PROTOCOL_VERSION,
+            faces: self.faces.iter().map(|face| face.state.clone()).collect(),
         }
     }
 
@@ -113,14 +125,19 @@ impl Server {
             stop: shutdown,
             sockets: TaskTracker::new(),
             abandon: CancellationToken::new(),
+            faces: self.faces.iter().map(|face| face.state.clone()).collect(),
         });
-        listen::run(self.listeners, app.clone(), http::router(app)).await;
+        let mut ports = vec![Port { listeners: self.listeners, router: http::router(app.clone()) }];
+        for face in self.faces {
+            ports.push(Port { router: compat::router(face.kind, app.clone()), listeners: face.listeners });
+        }
+        listen::run(ports, app).await;
     }
 }
 
 impl App {
     /// Refuses what would begin something while everything ends.
-    fn check_running(&self) -> Result<(), WireError> {
+    pub(crate) fn check_running(&self) -> Result<(), WireError> {
         if self.stop.is_cancelled() {
             return Err(WireError::new(ErrorCode::ShuttingDown, "the sidecar is shutting down")
                 .with_help("Start it again, then send the request again."));

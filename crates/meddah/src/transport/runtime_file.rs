@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     fn ready(port: u16) -> Ready {
-        Ready { ready: true, port, pid: 1, version: "0", protocol: 1 }
+        Ready { ready: true, port, pid: 1, version: "0", protocol: 1, faces: Vec::new() }
     }
 
     #[test]

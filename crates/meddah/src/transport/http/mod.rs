@@ -19,6 +19,7 @@ use meddah_protocol::{ErrorCode, LadderState, PROTOCOL_VERSION, WireError};
 use serde::Serialize;
 
 use super::{App, guard, websocket};
+use crate::compat::FaceState;
 
 pub(super) use answer::Failed;
 pub use body::BODY_BYTES_MAX;
@@ -48,7 +49,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
 }
 
 /// The guard comes before everything else, so that a refused request learns nothing.
-async fn guarded(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(crate) async fn guarded(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let origin = app.guard.origin(&parts.headers);
     let mut response = match app.guard.check(&parts) {
@@ -73,6 +74,8 @@ struct Health {
     protocol: u32,
     ready: bool,
     ladder: Vec<LadderState>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    faces: Vec<FaceState>,
 }
 
 async fn health(State(app): State<Arc<App>>) -> Json<Health> {
@@ -82,6 +85,7 @@ async fn health(State(app): State<Arc<App>>) -> Json<Health> {
         protocol: PROTOCOL_VERSION,
         ready: !app.stop.is_cancelled(),
         ladder: app.sidecar.ladder(),
+        faces: app.faces.clone(),
     })
 }
 
