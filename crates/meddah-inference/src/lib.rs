@@ -9,6 +9,7 @@
 mod chat;
 mod error;
 mod key;
+pub mod ladder;
 pub mod scripted;
 pub mod service;
 
