@@ -13,11 +13,12 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use meddah::config::Settings;
+use meddah::ladders::Ladders;
 use meddah::paths::Paths;
 use meddah::sidecar::Sidecar;
+use meddah::tavern;
 use meddah::turn::Ports;
 use meddah::worlds::Worlds;
-use meddah::{tavern, thinking};
 use meddah_engine::world::Character;
 use meddah_protocol::{ActionDeclaration, EventKind, Hello, Player, Scene, TalkRequest};
 use meddah_store::SqliteStore;
@@ -96,7 +97,7 @@ async fn evaluate() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn sidecar(model: &str) -> anyhow::Result<(Arc<Sidecar>, thinking::Thinking)> {
+fn sidecar(model: &str) -> anyhow::Result<(Arc<Sidecar>, Ladders)> {
     let data: PathBuf = std::env::temp_dir().join(format!("meddah-eval-{}", std::process::id()));
     std::fs::create_dir_all(&data)?;
     let paths = Paths { data };
@@ -106,15 +107,15 @@ fn sidecar(model: &str) -> anyhow::Result<(Arc<Sidecar>, thinking::Thinking)> {
     settings.turn.seed = 1;
     settings.turn.reply_tokens_max = 24;
     settings.local.background = false;
-    let thinking = thinking::Thinking::open(&settings, &paths)?;
+    let ladders = Ladders::open(&settings, &paths)?;
     let store = SqliteStore::in_memory()?;
-    let ports = Ports { model: thinking.model.clone(), store: Arc::new(store) };
+    let ports = Ports { ladders: ladders.clone(), store: Arc::new(store) };
     let worlds = Arc::new(Worlds::new(vec![tavern::world()]));
-    Ok((Sidecar::new(worlds, ports, settings), thinking))
+    Ok((Sidecar::new(worlds, ports, settings), ladders))
 }
 
 async fn run_case(
-    (sidecar, _): &(Arc<Sidecar>, thinking::Thinking),
+    (sidecar, _): &(Arc<Sidecar>, Ladders),
     number: usize,
     case: &Case,
     actions: &[ActionDeclaration],

@@ -14,6 +14,7 @@ use meddah_store::SqliteStore;
 use serde::Serialize;
 
 use crate::config::Settings;
+use crate::ladders::Ladders;
 use crate::sidecar::Sidecar;
 use crate::tavern;
 use crate::turn::Ports;
@@ -84,7 +85,7 @@ async fn measure(settings: &Settings, turns: usize, folder: &std::path::Path) ->
     let world = tavern::world();
     let character = tavern::first_character(&world).context("the built-in world is empty")?.id.clone();
     let worlds = Arc::new(Worlds::new(vec![world]));
-    let ports = Ports { model: Arc::new(model), store: Arc::new(store) };
+    let ports = Ports { ladders: Ladders::single(Arc::new(model)), store: Arc::new(store) };
     let sidecar = Sidecar::new(worlds, ports, settings.clone());
     let session = sidecar.open_session(Hello::default()).await?;
     let (mut first_line, mut total) = (Vec::new(), Vec::new());

@@ -3,10 +3,13 @@
 //! The defaults file is the reference: a key that is not in it does not exist, so a misspelt one in the file
 //! is an error with a suggestion. In the environment it is a warning: other programs set variables, too.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::{Table, Value};
+
+use crate::ladders::RungSettings;
 
 /// The reference, also shown by `meddah doctor --settings`.
 pub const DEFAULTS: &str = include_str!("default.toml");
@@ -30,9 +33,24 @@ pub struct Settings {
     pub worlds: Vec<PathBuf>,
     pub faces: Vec<String>,
     pub model: String,
+    pub ladder: Vec<String>,
+    pub background_ladder: Vec<String>,
+    pub pack_ladders: bool,
     pub log: String,
     pub turn: TurnSettings,
     pub local: LocalSettings,
+    pub online: OnlineSettings,
+    pub ladders: BTreeMap<String, Vec<String>>,
+    pub rungs: BTreeMap<String, RungSettings>,
+}
+
+/// Patience with models elsewhere.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OnlineSettings {
+    pub first_token_ms: u64,
+    pub stall_ms: u64,
+    pub retries: u32,
 }
 
 /// How turns are run.
@@ -126,8 +144,15 @@ fn read_file(file: &Path) -> Result<Option<String>, ConfigError> {
     std::fs::read_to_string(file).map(Some).map_err(|error| fail(error.to_string()))
 }
 
+/// Tables whose keys the player chooses.
+const FREE_TABLES: &[&str] = &["ladders", "rungs"];
+
 fn merge(base: &mut Table, layer: Table, path: &str, place: &str) -> Result<(), ConfigError> {
     for (key, value) in layer {
+        if path.is_empty() && FREE_TABLES.contains(&key.as_str()) {
+            base.insert(key, value);
+            continue;
+        }
         let Some(slot) = base.get_mut(&key) else {
             return Err(unknown_key(
                 place,

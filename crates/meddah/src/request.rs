@@ -8,14 +8,19 @@ use meddah_inference::{ChatRequest, Choice, Decision, Message, Role, Sampling};
 use crate::turn::Turn;
 
 /// The request of one turn.
-pub fn chat_request(turn: &Turn, messages: Vec<PromptMessage>, offer: &Offer) -> ChatRequest {
+pub fn chat_request(
+    turn: &Turn,
+    conversation: String,
+    messages: Vec<PromptMessage>,
+    offer: &Offer,
+) -> ChatRequest {
     let settings = &turn.settings;
     let mut decisions = vec![emotion_decision(turn)];
     if !turn.actions.is_empty() {
         decisions.push(action_decision(turn, offer));
     }
     ChatRequest {
-        conversation: format!("{}/{}/{}", turn.key.world, turn.key.player, turn.character.id),
+        conversation,
         messages: messages.into_iter().map(message).collect(),
         decisions,
         neutral_text: prompt::neutral_text(turn.partner_name()),

@@ -1,15 +1,16 @@
-//! The program beside the game: worlds, one model, one store, and the sessions that share them.
+//! The program beside the game: worlds, models, one store, and the sessions that share them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use meddah_inference::{ChatModel, ModelState};
+use meddah_inference::ChatModel;
 use meddah_protocol::{ErrorCode, Event, Hello, LadderState, Load, TalkRequest, WireError};
 
 use crate::config::Settings;
 use crate::session::{Accepted, Session};
 use crate::turn::Ports;
+use crate::wire::model_error;
 use crate::worlds::Worlds;
 
 /// Sessions open at once; the longest unused idle one makes room.
@@ -23,7 +24,7 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 pub struct Sidecar {
     /// The worlds, changeable while games run.
     pub worlds: Arc<Worlds>,
-    /// Model and store.
+    /// Models and store.
     pub ports: Ports,
     /// The settings.
     pub settings: Settings,
@@ -119,20 +120,13 @@ impl Sidecar {
     }
 
     /// What answers requests of mods that write their own prompts.
-    pub fn model(&self) -> Arc<dyn ChatModel> {
-        self.ports.model.clone()
+    pub fn model(&self) -> Result<Arc<dyn ChatModel>, WireError> {
+        self.ports.ladders.as_model().map_err(model_error)
     }
 
-    /// The rungs of the ladder. One, for now.
+    /// The rungs of the usual ladder.
     pub fn ladder(&self) -> Vec<LadderState> {
-        let (name, kind) = self.ports.model.label();
-        let state = match self.ports.model.state() {
-            ModelState::Unloaded => "unloaded",
-            ModelState::Loading(_) => "loading",
-            ModelState::Ready => "ready",
-            ModelState::Failed => "failed",
-        };
-        vec![LadderState { name, kind, state: state.to_owned() }]
+        self.ports.ladders.states()
     }
 
     /// Lets running turns finish for [`SHUTDOWN_GRACE`], then cuts them.

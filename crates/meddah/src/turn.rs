@@ -4,35 +4,39 @@
 //! decided by pure functions of `meddah-engine`; everything it waits for is behind a port (a model, a
 //! store), so that a test can play both. A turn that is cut or fails keeps what was said until then.
 
-use std::collections::BTreeSet;
+mod question;
+mod record;
+mod reply;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
-use meddah_engine::action::{ActionSet, AdmittedAction, Offer};
-use meddah_engine::emotion::{self, Emotion, EmotionLabel, Pad};
+use meddah_engine::action::{ActionSet, Offer};
+use meddah_engine::emotion::{Emotion, Pad};
 use meddah_engine::prompt::{self, Draft, Occasion, Past, PromptInput};
-use meddah_engine::reply::{ReplyEvent, ReplyParser, ReplyRules};
-use meddah_engine::timeline::{
-    self, CalledAction, DecisionRecord, Entry, EntryKind, FeltEmotion, SpokenLine, TimelineKey, TurnRecord,
-};
+use meddah_engine::reply::{ReplyParser, ReplyRules};
+use meddah_engine::timeline::{self, Entry, EntryKind, TimelineKey};
 use meddah_engine::world::{Character, LoreQuery, World, reminder};
-use meddah_inference::{ChatModel, Chunk, ModelState, Notice, StopReason, TokenUsage};
+use meddah_inference::{ChatStream, Chunk, ModelError, Notice, StopReason};
 use meddah_protocol::{ErrorCode, EventKind, Finish, Player, Scene, Timing, Usage, WireError};
 use meddah_store::{EntryFilter, StateOf, StoreErrorKind, TimelineStore};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, trace};
+use tracing::debug;
 
 use crate::config::TurnSettings;
-use crate::request::chat_request;
-use crate::session::events::{EventLog, EventOrigin, Retracted};
-use crate::wire::{model_error, notice, prompt_too_long, timed_out};
+use crate::ladders::Ladders;
+use crate::session::events::{EventLog, EventOrigin};
+use crate::wire::{model_error, notice, timed_out};
+use question::TurnQuestion;
+use record::{record, witnesses};
+use reply::Reply;
 
 /// What a turn needs from outside.
 #[derive(Clone)]
 pub struct Ports {
-    /// Thinks.
-    pub model: Arc<dyn ChatModel>,
+    /// Think: models and services, in the order of each character.
+    pub ladders: Ladders,
     /// Remembers.
     pub store: Arc<dyn TimelineStore>,
 }
@@ -102,27 +106,14 @@ pub struct TurnEvents {
     pub origin: EventOrigin,
 }
 
-/// What has been said so far.
-#[derive(Default)]
-struct Reply {
-    told: String,
-    emotion: Option<Emotion>,
-    decisions: Vec<DecisionRecord>,
-    lines: Vec<(u32, SpokenLine)>,
-    actions: Vec<(String, AdmittedAction)>,
-    usage: TokenUsage,
-    timing: Timing,
-}
-
 /// Runs one turn and returns the ids of its action calls. Exactly one `turn_ended` is emitted, after the
 /// turn is safely in the store.
 pub async fn run(turn: &Turn, ports: &Ports, events: &TurnEvents, cancel: &CancellationToken) -> Vec<String> {
     events.push(EventKind::TurnStarted);
     let mut reply = Reply::default();
-    reply.timing.model = ports.model.label().0;
 
     let deadline = tokio::time::Instant::from_std(turn.accepted + turn.timeout);
-    let (mut finish, error) = tokio::select! {
+    let (mut finish, mut error) = tokio::select! {
         biased;
         () = cancel.cancelled() => (Finish::Interrupted, None),
         answered = tokio::time::timeout_at(deadline, answer(turn, ports, events, cancel, &mut reply)) => {
@@ -134,6 +125,9 @@ pub async fn run(turn: &Turn, ports: &Ports, events: &TurnEvents, cancel: &Cance
             }
         }
     };
+    if let (Finish::Failed, Some(why)) = (finish, &mut error) {
+        finish = carry_on(turn, events, why, &mut reply);
+    }
     if let Some(retracted) = events.log.seal(&turn.id) {
         reply.forget(&retracted);
         if finish == Finish::Complete {
@@ -159,6 +153,25 @@ pub async fn run(turn: &Turn, ports: &Ports, events: &TurnEvents, cancel: &Cance
     reply.actions.into_iter().map(|(call_id, _)| call_id).collect()
 }
 
+/// What `timing.model` says when the character's own file answered.
+const CANNED: &str = "canned";
+
+/// No model brought the turn to its end. What was heard stands; a turn in which nothing was said ends with a
+/// line from the character's own file, the last rung of every ladder. Either way the game goes on, and the
+/// error stays with the turn for whoever wants to know why.
+fn carry_on(turn: &Turn, events: &TurnEvents, why: &WireError, reply: &mut Reply) -> Finish {
+    if !reply.lines.is_empty() {
+        events.push(notice("cut_short", why.clone()));
+        return Finish::Complete;
+    }
+    if !reply.fall_back(turn, events) {
+        return Finish::Failed;
+    }
+    reply.timing.model = CANNED.to_owned();
+    events.push(notice(CANNED, why.clone()));
+    Finish::Complete
+}
+
 /// Thinks the answer up and emits it as it comes.
 async fn answer(
     turn: &Turn,
@@ -168,7 +181,7 @@ async fn answer(
     reply: &mut Reply,
 ) -> Result<(), WireError> {
     let past = recall(turn, ports).await?;
-    let (before, elapsed) = felt_before(turn, ports).await?;
+    let before = felt_before(turn, ports).await?;
     reply.timing.recall_ms = ms_since(turn.accepted);
 
     let offer = Offer::rank_between(
@@ -191,21 +204,53 @@ async fn answer(
     });
     reply.told = draft.now().to_owned();
 
-    let info = load(ports, events).await?;
-    let counts = ports.model.count_tokens(&draft.texts()).await.map_err(model_error)?;
-    let room = info.context_tokens.saturating_sub(turn.settings.reply_tokens_max + HEAD_TOKENS_MAX);
-    let messages = draft.fit(&counts, info.message_overhead_tokens, room).map_err(prompt_too_long)?;
+    let conversation = format!("{}/{}/{}", turn.key.world, turn.key.player, turn.character.id);
+    let question =
+        TurnQuestion { turn, events, draft: &draft, offer: &offer, past: &past, lore: &lore, conversation };
+    let ladder = ports.ladders.of(turn).map_err(model_error)?;
+    let deadline = tokio::time::Instant::from_std(turn.accepted + turn.timeout.saturating_sub(CANNED_MARGIN));
+    let mut from = 0;
+    loop {
+        let answer = ladder.ask(&question, from, deadline, cancel).await.map_err(model_error)?;
+        from = answer.rung + 1;
+        reply.timing.model = answer.label.0;
+        match speak(turn, events, &before, answer.stream, reply).await {
+            Ok(()) => break,
+            // What was heard stands; the game is told that it is not all.
+            Err(error) if reply.was_heard() || cancel.is_cancelled() => return Err(model_error(error)),
+            Err(error) if from >= ladder.rungs().len() => return Err(model_error(error)),
+            Err(error) => {
+                debug!(
+                    turn = turn.id,
+                    kind = error.kind.name(),
+                    "a reply broke off unheard, the next rung answers"
+                );
+                reply.begin_again();
+            }
+        }
+    }
+    if !reply.was_heard() {
+        reply.fall_back(turn, events); // the model had nothing to say
+    }
+    Ok(())
+}
 
-    let request = chat_request(turn, messages, &offer);
-    let mut stream = ports.model.stream(request, cancel.clone()).await.map_err(model_error)?;
+/// Emits a reply as it comes.
+async fn speak(
+    turn: &Turn,
+    events: &TurnEvents,
+    before: &(Emotion, Duration),
+    mut stream: ChatStream,
+    reply: &mut Reply,
+) -> Result<(), ModelError> {
     let mut parser = ReplyParser::new(reply_rules(turn));
     let mut cut_off = false;
     while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(model_error)?;
+        let chunk = chunk?;
         reply.timing.first_token_ms.get_or_insert_with(|| ms_since(turn.accepted));
         match chunk {
             Chunk::Decided { decision, choice, .. } if decision == prompt::EMOTION_DECISION => {
-                reply.feel(turn, events, &before, elapsed, &choice);
+                reply.feel(turn, events, before, &choice);
             }
             Chunk::Decided { choice, arguments, .. } => reply.act(turn, events, &choice, arguments),
             Chunk::Text(text) => {
@@ -227,14 +272,11 @@ async fn answer(
     }
     let rest = if cut_off { parser.finish_cut() } else { parser.finish() };
     reply.say(turn, events, rest);
-    reply.fall_back_if_silent(turn, events);
     Ok(())
 }
 
-/// How strongly a chosen feeling is felt; the label says what, code says how much.
-const FELT_INTENSITY: f32 = 0.6;
-/// Tokens kept free for mood, action and arguments.
-const HEAD_TOKENS_MAX: u32 = 96;
+/// Kept free before the deadline, for a line from the character's file.
+const CANNED_MARGIN: Duration = Duration::from_millis(200);
 /// Pieces of knowledge that one turn calls up, and their characters in sum: a small model gets lost in more.
 const LORE_ENTRIES_MAX: usize = 2;
 const LORE_CHARS_MAX: usize = 500;
@@ -318,133 +360,6 @@ fn lore(turn: &Turn, past: &Past) -> Vec<String> {
     found.filter(|text| !told_lately(text)).map(str::to_owned).collect()
 }
 
-/// Waits for the model, telling the game how far it is.
-async fn load(ports: &Ports, events: &TurnEvents) -> Result<meddah_inference::ModelInfo, WireError> {
-    const NOTICE_EVERY: Duration = Duration::from_millis(500);
-    let info = ports.model.info();
-    tokio::pin!(info);
-    let mut told = None;
-    loop {
-        tokio::select! {
-            biased;
-            info = &mut info => return info.map_err(model_error),
-            () = tokio::time::sleep(NOTICE_EVERY) => {}
-        }
-        if let ModelState::Loading(percent) = ports.model.state()
-            && told != Some(percent)
-        {
-            told = Some(percent);
-            events.push(EventKind::Notice {
-                code: "model_loading".into(),
-                message: format!("the model is loading ({percent} %)"),
-                help: "The first answer takes a little longer.".into(),
-                percent: Some(percent),
-            });
-        }
-    }
-}
-
-impl Reply {
-    /// The model chose a feeling.
-    fn feel(&mut self, turn: &Turn, events: &TurnEvents, before: &Emotion, elapsed: Duration, label: &str) {
-        let chosen: EmotionLabel = label.parse().unwrap_or_default();
-        let felt = emotion::step(before, &usual_emotion(turn), chosen, FELT_INTENSITY, elapsed).rounded();
-        events.push(EventKind::Emotion {
-            label: felt.label.name().to_owned(),
-            intensity: felt.intensity,
-            pleasure: felt.mood.pleasure,
-            arousal: felt.mood.arousal,
-            dominance: felt.mood.dominance,
-        });
-        self.emotion = Some(felt);
-        self.decide(prompt::EMOTION_DECISION, label, None);
-    }
-
-    /// The model chose an action; it reaches the game only if the gate admits it.
-    fn act(&mut self, turn: &Turn, events: &TurnEvents, name: &str, arguments: Option<serde_json::Value>) {
-        if name == prompt::NOTHING {
-            return self.decide(prompt::ACTION_DECISION, prompt::NOTHING, None);
-        }
-        let action = match turn.actions.admit(name, arguments.clone()) {
-            Ok(action) => action,
-            Err(refusal) => {
-                debug!(turn = turn.id, action = name, "action not admitted");
-                trace!(turn = turn.id, %refusal, "why it was not"); // may quote what the player said
-                return self.decide(prompt::ACTION_DECISION, prompt::NOTHING, None);
-            }
-        };
-        self.decide(prompt::ACTION_DECISION, name, arguments);
-        let call_id = format!("{}.c{}", turn.id, self.actions.len() + 1);
-        events.push(EventKind::Action {
-            call_id: call_id.clone(),
-            name: action.name.clone(),
-            arguments: action.arguments.clone(),
-            target: action.target.clone(),
-            needs_result: action.needs_result,
-        });
-        self.actions.push((call_id, action));
-    }
-
-    fn decide(&mut self, decision: &str, choice: &str, arguments: Option<serde_json::Value>) {
-        let (decision, choice) = (decision.to_owned(), choice.to_owned());
-        self.decisions.push(DecisionRecord { decision, choice, arguments });
-    }
-
-    /// Emits what the parser made of the model's text.
-    fn say(&mut self, turn: &Turn, events: &TurnEvents, said: Vec<ReplyEvent>) {
-        for event in said {
-            match event {
-                ReplyEvent::Line { text } => self.line(turn, events, text, false),
-                ReplyEvent::Narration { text } => self.line(turn, events, text, true),
-                ReplyEvent::Delta { text } if turn.deltas => {
-                    events.push(EventKind::Delta { text });
-                }
-                ReplyEvent::Delta { .. } | ReplyEvent::Over => {}
-            }
-        }
-    }
-
-    fn line(&mut self, turn: &Turn, events: &TurnEvents, text: String, narration: bool) {
-        let number = self.lines.len() as u32;
-        let emotion = self.emotion.map(|felt| felt.label.name().to_owned());
-        let event = EventKind::Line { line: number, text: text.clone(), emotion, narration };
-        if events.push(event).is_some() {
-            self.timing.first_line_ms.get_or_insert_with(|| ms_since(turn.accepted));
-            self.lines.push((number, SpokenLine { narration, ..SpokenLine::spoken(text) }));
-        }
-    }
-
-    /// A model that had nothing to say: the character file has a line for that.
-    fn fall_back_if_silent(&mut self, turn: &Turn, events: &TurnEvents) {
-        if !self.lines.is_empty() || !self.actions.is_empty() {
-            return;
-        }
-        let lines = &turn.character.fallback_lines;
-        let place = turn.id.bytes().map(usize::from).sum::<usize>() % lines.len().max(1);
-        if let Some(text) = lines.get(place) {
-            debug!(turn = turn.id, "the model said nothing, a fallback line is used");
-            self.line(turn, events, text.clone(), false);
-        }
-    }
-
-    /// Drops what a cut took back: nobody heard it.
-    fn forget(&mut self, retracted: &Retracted) {
-        if retracted.emotion {
-            self.emotion = None;
-            self.decisions.retain(|record| record.decision != prompt::EMOTION_DECISION);
-        }
-        if !retracted.calls.is_empty() {
-            self.decisions.retain(|record| record.decision != prompt::ACTION_DECISION);
-        }
-        self.lines.retain(|(number, _)| !retracted.lines.contains(number));
-        self.actions.retain(|(call_id, _)| !retracted.calls.contains(call_id));
-    }
-
-    fn text(&self) -> String {
-        self.lines.iter().map(|(_, line)| line.text.as_str()).collect::<Vec<_>>().join(" ")
-    }
-}
-
 impl Turn {
     /// What the character calls whom it talks with.
     pub fn partner_name(&self) -> &str {
@@ -494,52 +409,6 @@ impl TurnEvents {
     fn push(&self, kind: EventKind) -> Option<u64> {
         self.log.push(&self.origin, kind)
     }
-}
-
-/// The turn as the timeline keeps it.
-fn record(turn: &Turn, reply: &Reply, finish: Finish) -> EntryKind {
-    let (speaker, speaker_name, text) = match &turn.cause {
-        Cause::Said { speaker, speaker_name, text } => (speaker.clone(), speaker_name.clone(), text.clone()),
-        Cause::Happened { text, .. } => (String::new(), String::new(), text.clone()),
-    };
-    let calls = reply.actions.iter().map(|(call_id, action)| CalledAction {
-        call_id: format!("{}.{}", turn.record_id, call_id.rsplit('.').next().unwrap_or_default()),
-        name: action.name.clone(),
-        arguments: action.arguments.clone(),
-        target: action.target.clone(),
-    });
-    EntryKind::Turn(TurnRecord {
-        turn: turn.record_id.clone(),
-        req_id: turn.req_id.clone().unwrap_or_default(),
-        speaker,
-        speaker_name,
-        text,
-        told: reply.told.clone(),
-        lines: reply.lines.iter().map(|(_, line)| line.clone()).collect(),
-        emotion: reply.emotion.map(felt_emotion),
-        decisions: reply.decisions.clone(),
-        actions: calls.collect(),
-        finish,
-    })
-}
-
-fn felt_emotion(felt: Emotion) -> FeltEmotion {
-    FeltEmotion { label: felt.label.name().to_owned(), intensity: felt.intensity }
-}
-
-/// Who perceived the turn: the two who talk, and whoever the game said can hear.
-fn witnesses(turn: &Turn) -> Vec<String> {
-    let scene = &turn.scene;
-    let near = if scene.hearing.is_empty() { &scene.present } else { &scene.hearing };
-    let mut all: BTreeSet<String> = near.iter().cloned().collect();
-    all.insert(turn.character.id.clone());
-    match &turn.cause {
-        Cause::Said { speaker, .. } => {
-            all.insert(speaker.clone());
-        }
-        Cause::Happened { witnesses, .. } => all.extend(witnesses.iter().cloned()),
-    }
-    all.into_iter().collect()
 }
 
 fn reply_rules(turn: &Turn) -> ReplyRules {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use meddah_engine::prompt::PromptTooLong;
 use meddah_inference::{ErrorKind, ModelError};
 use meddah_protocol::{ErrorCode, EventKind, WireError};
 
@@ -45,13 +44,6 @@ pub fn model_error(error: ModelError) -> WireError {
     let mut wire = WireError::new(code, error.message).with_help(help);
     wire.retry_after_ms = error.retry_after.map(|wait| wait.as_millis() as u64);
     wire
-}
-
-/// What must be in the prompt does not fit the model.
-pub fn prompt_too_long(error: PromptTooLong) -> WireError {
-    WireError::new(ErrorCode::ContextFull, error.to_string()).with_help(
-        "Say it in fewer words, shorten the character file, or choose a model with a larger context.",
-    )
 }
 
 /// The turn took too long.

@@ -65,6 +65,11 @@ pub struct Character {
     #[schemars(length(max = LIST_MAX), inner(length(min = 1, max = SENTENCE_CHARS_MAX)))]
     #[schemars(extend("examples" = [["Give me a moment, will you?"]]))]
     pub fallback_lines: Vec<String>,
+    /// Models and services that suit this character, if not those of the world.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = LADDER_MAX), inner(length(min = 1, max = NAME_CHARS_MAX)))]
+    #[schemars(extend("examples" = [["convai", "local"]]))]
+    pub ladder: Vec<String>,
     /// How the character talks.
     #[serde(default, skip_serializing_if = "Speech::is_empty")]
     pub speech: Speech,

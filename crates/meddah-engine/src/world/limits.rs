@@ -25,3 +25,5 @@ pub const SAMPLES_MAX: usize = 16;
 pub const DESCRIPTION_WORDS_ADVISED: usize = 120;
 /// Letters of a lore key below which it turns up by accident all the time (a warning).
 pub const KEY_LETTERS_ADVISED: usize = 3;
+/// Rungs of a ladder.
+pub const LADDER_MAX: usize = 8;

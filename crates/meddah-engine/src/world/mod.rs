@@ -66,6 +66,17 @@ pub struct World {
     #[schemars(length(max = LIST_MAX), inner(length(min = 1, max = SENTENCE_CHARS_MAX)))]
     #[schemars(extend("examples" = [["The village lies by a great forest."]]))]
     pub everybody_knows: Vec<String>,
+    /// Models and services that suit this world, in the order in which they are asked; the player's own come
+    /// after them. Names of `[rungs.NAME]`, or "provider:model".
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = LADDER_MAX), inner(length(min = 1, max = NAME_CHARS_MAX)))]
+    #[schemars(extend("examples" = [["host", "local"]]))]
+    pub ladder: Vec<String>,
+    /// The settings of these models and services, as in Meddah's own settings. A key is never among them, and
+    /// an address that is not the provider's own needs the player's yes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = LADDER_MAX))]
+    pub rungs: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
     /// By id.
     #[serde(skip)]
     #[schemars(skip)]

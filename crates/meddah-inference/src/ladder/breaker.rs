@@ -70,10 +70,12 @@ impl Breaker {
         Pass::Probe
     }
 
-    /// What [`pass`](Self::pass) would say, without taking the place of the probe.
+    /// Whether [`pass`](Self::pass) would say no, without taking the place of the probe.
     pub fn rests(&self, now: Instant) -> bool {
         let state = self.state();
-        [state.told_until, state.resting_until].into_iter().flatten().any(|until| until > now)
+        let probed_until = state.probe_since.map(|since| since + PROBE_MAX);
+        let closed_until = [state.told_until, state.resting_until, probed_until];
+        closed_until.into_iter().flatten().any(|until| until > now)
     }
 
     /// It answered.

@@ -8,6 +8,7 @@
 mod breaker;
 mod model;
 mod retry;
+mod rung;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -22,15 +23,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::{
-    CharacterService, ChatModel, ChatRequest, ChatStream, Chunk, ErrorKind, ModelError, ModelState, Notice,
-    ServiceRequest,
-};
+use crate::{ChatModel, ChatRequest, ChatStream, Chunk, ErrorKind, ModelError, Notice, ServiceRequest};
 use breaker::{Breaker, Pass};
 use retry::RetryBudget;
 use watch::Watched;
 
 pub use model::LadderModel;
+pub use rung::{Rung, RungLimits, Thinker};
 
 /// Conversations whose last rung is remembered, to tell a step up from no step.
 const CONVERSATIONS_MAX: u64 = 10_000;
@@ -38,73 +37,6 @@ const CONVERSATIONS_MAX: u64 = 10_000;
 const PROBE_WAIT_MAX: Duration = Duration::from_secs(4);
 /// Of the time that is left, a rung with others below it may take so much (in percent).
 const SHARE_OF_TIME: u32 = 60;
-
-/// Anything that answers.
-#[derive(Clone)]
-pub enum Thinker {
-    /// A model, for which the caller composes a prompt.
-    Model(Arc<dyn ChatModel>),
-    /// A service with a character of its own.
-    Service(Arc<dyn CharacterService>),
-}
-
-impl Thinker {
-    /// Name and kind.
-    pub fn label(&self) -> (String, String) {
-        match self {
-            Thinker::Model(model) => model.label(),
-            Thinker::Service(service) => service.label(),
-        }
-    }
-
-    /// Where it is in its life, without waiting.
-    pub fn state(&self) -> ModelState {
-        match self {
-            Thinker::Model(model) => model.state(),
-            Thinker::Service(service) => service.state(),
-        }
-    }
-}
-
-/// How patient a turn is with a rung.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RungLimits {
-    /// The first piece of a reply must be there after so long.
-    pub first_token: Duration,
-    /// Within a reply, the next piece must be there after so long.
-    pub stall: Duration,
-    /// How often it is asked again when it fails before the first piece.
-    pub retries: u32,
-}
-
-impl RungLimits {
-    /// For a model on this PC: it may have to be loaded first, and its own supervisor watches it.
-    pub const LOCAL: RungLimits =
-        RungLimits { first_token: Duration::from_secs(600), stall: Duration::from_secs(60), retries: 0 };
-}
-
-/// One step of a ladder. The same rung may be part of many ladders; its health is known to all.
-pub struct Rung {
-    /// Its name in the settings.
-    pub name: String,
-    /// What answers.
-    pub thinker: Thinker,
-    /// How long to wait for it.
-    pub limits: RungLimits,
-    breaker: Breaker,
-}
-
-impl Rung {
-    /// A rung in good health.
-    pub fn new(name: impl Into<String>, thinker: Thinker, limits: RungLimits) -> Arc<Rung> {
-        Arc::new(Rung { name: name.into(), thinker, limits, breaker: Breaker::default() })
-    }
-
-    /// It is passed by at the moment.
-    pub fn rests(&self) -> bool {
-        self.breaker.rests(Instant::now())
-    }
-}
 
 /// What is asked, composed anew for each rung: a small local model reads another prompt than a large one.
 #[async_trait]
@@ -175,8 +107,7 @@ impl Ladder {
             match self.try_rung(place, desperate, can_step_down, question, deadline, cancel).await {
                 Ok(stream) => {
                     self.tell_step(question, place, &left);
-                    let label = self.rungs[place].thinker.label();
-                    return Ok(Answer { rung: place, label, stream });
+                    return Ok(Answer { rung: place, label: self.rungs[place].label(), stream });
                 }
                 Err(error) if error.kind == ErrorKind::Cancelled => return Err(error),
                 Err(error) => {
@@ -198,6 +129,8 @@ impl Ladder {
         cancel: &CancellationToken,
     ) -> Result<ChatStream, ModelError> {
         let rung = &self.rungs[place];
+        // What cannot be opened was not asked: it is no failure of the other side, and may be mended any time.
+        rung.thinker()?;
         let now = Instant::now();
         let pass = rung.breaker.pass(now);
         let mut patience = rung.limits.first_token;
@@ -221,7 +154,7 @@ impl Ladder {
             Ok(Err(error)) => error,
             Err(_) => no_token(patience),
         };
-        rung.breaker.failed(&error, Instant::now());
+        rung.failed(&error);
         Err(error)
     }
 
@@ -303,7 +236,7 @@ async fn first_piece(
     question: &dyn Question,
     cancel: &CancellationToken,
 ) -> Result<ChatStream, ModelError> {
-    let mut stream = match &rung.thinker {
+    let mut stream = match rung.thinker()? {
         Thinker::Model(model) => {
             let request = question.for_model(model.as_ref()).await?;
             model.stream(request, cancel.clone()).await?

@@ -28,15 +28,18 @@ impl LadderModel {
     /// The first rung that is a model and does not rest; else the first model.
     fn model(&self) -> Result<Arc<dyn ChatModel>, ModelError> {
         let models = || {
-            self.ladder.rungs().iter().filter_map(|rung| match &rung.thinker {
-                Thinker::Model(model) => Some((rung.rests(), model.clone())),
-                Thinker::Service(_) => None,
+            self.ladder.rungs().iter().filter_map(|rung| match rung.thinker() {
+                Ok(Thinker::Model(model)) => Some((rung.rests(), model)),
+                Ok(Thinker::Service(_)) | Err(_) => None,
             })
         };
         let awake = models().find(|(rests, _)| !rests).or_else(|| models().next());
         awake.map(|(_, model)| model).ok_or_else(|| {
-            ModelError::new(ErrorKind::NotFound, "the ladder has no model, only services")
-                .with_help("Add a model to the `ladder` setting: services take no prompts.")
+            ModelError::new(ErrorKind::NotFound, "no model is set up for requests with prompts of their own")
+                .with_help(
+                    "Add a model to the `ladder` setting, or install one with `meddah models pull`; services \
+                     take no prompts.",
+                )
         })
     }
 }

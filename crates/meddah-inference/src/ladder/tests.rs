@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::{Message, ModelInfo, Role, StopReason, TokenUsage};
+use crate::{Message, ModelInfo, ModelState, Role, StopReason, TokenUsage};
 
 /// What a test double does when it is asked.
 #[derive(Clone, Debug)]
@@ -106,8 +106,12 @@ impl Question for Asked {
     }
 }
 
-const LIMITS: RungLimits =
-    RungLimits { first_token: Duration::from_secs(8), stall: Duration::from_secs(10), retries: 1 };
+const LIMITS: RungLimits = RungLimits {
+    first_token: Duration::from_secs(8),
+    stall: Duration::from_secs(10),
+    retries: 1,
+    rests: true,
+};
 
 fn ladder(doubles: &[&Arc<Double>]) -> Ladder {
     let rung = |(place, double): (usize, &&Arc<Double>)| {

@@ -39,7 +39,7 @@ impl Watched {
 
     fn end(&mut self, error: &ModelError) {
         self.over = true;
-        self.rung.breaker.failed(error, Instant::now());
+        self.rung.failed(error);
     }
 }
 

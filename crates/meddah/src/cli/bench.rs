@@ -3,7 +3,7 @@
 use super::setup::{Common, Setup};
 use super::{BAD_INPUT, DONE, Failure, NO_ANSWER, print};
 use crate::bench::{self, Report};
-use crate::thinking;
+use crate::ladders;
 
 #[derive(clap::Args)]
 pub struct BenchArguments {
@@ -29,7 +29,7 @@ pub async fn run(arguments: BenchArguments) -> Result<u8, Failure> {
     let model = if arguments.own {
         None
     } else {
-        let file = thinking::find_model(&setup.settings.model, &setup.paths)
+        let file = ladders::find_model(&setup.settings.model, &setup.paths)
             .map_err(|error| Failure::new(BAD_INPUT, format!("{}\n{}", error.message, error.help)))?;
         let file = file.ok_or_else(|| {
             Failure::new(
@@ -37,7 +37,7 @@ pub async fn run(arguments: BenchArguments) -> Result<u8, Failure> {
                 "no model is installed\nGive one with `--model FILE.gguf`, or use `--own`.",
             )
         })?;
-        let config = thinking::local_config(file, &setup.settings, &setup.paths)
+        let config = ladders::local_config(file, &setup.settings, &setup.paths)
             .map_err(|error| Failure::new(BAD_INPUT, error.message))?;
         let report = bench::model(config, arguments.quick).await;
         Some(report.map_err(|error| Failure::new(NO_ANSWER, format!("{}\n{}", error.message, error.help)))?)

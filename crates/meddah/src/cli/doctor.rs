@@ -6,8 +6,8 @@ use super::setup::{Common, Setup};
 use super::{BAD_INPUT, DONE, Failure, print};
 use crate::config::DEFAULTS;
 use crate::doctor::{self, Inputs, Machine, Model, Status};
+use crate::ladders;
 use crate::models::Inspected;
-use crate::thinking;
 
 #[derive(clap::Args)]
 pub struct DoctorArguments {
@@ -52,10 +52,10 @@ pub async fn run(arguments: DoctorArguments) -> Result<u8, Failure> {
 
 fn model(setup: &Setup) -> Model {
     let name = &setup.settings.model;
-    if thinking::is_scripted(name) {
+    if ladders::is_scripted(name) {
         return Model::Elsewhere(name.clone());
     }
-    match thinking::find_model(name, &setup.paths) {
+    match ladders::find_model(name, &setup.paths) {
         Ok(Some(file)) => Model::File(file),
         Ok(None) => Model::Missing,
         Err(error) => Model::Unusable { message: error.message, help: error.help },

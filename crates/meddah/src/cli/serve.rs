@@ -32,7 +32,8 @@ pub async fn run(arguments: ServeArguments) -> Result<u8, Failure> {
     if !arguments.face.is_empty() {
         setup.settings.faces = arguments.face;
     }
-    let (sidecar, thinking) = setup.sidecar()?;
+    let sidecar = setup.sidecar()?;
+    let ladders = sidecar.ports.ladders.clone();
     let stop = CancellationToken::new();
     let runtime_file = arguments.runtime_file.unwrap_or_else(|| setup.paths.runtime());
     let serving = async {
@@ -49,13 +50,13 @@ pub async fn run(arguments: ServeArguments) -> Result<u8, Failure> {
     let warming = async {
         if setup.settings.local.preload {
             tokio::select! {
-                _ = thinking.model.info() => {}
+                () = ladders.preload() => {}
                 () = stop.cancelled() => {}
             }
         }
     };
     let (result, (), ()) = tokio::join!(serving, stopping, warming);
-    thinking.shutdown().await;
+    ladders.shutdown().await;
     result.map(|()| DONE).map_err(|error| Failure::new(BAD_INPUT, format!("{error:#}")))
 }
 

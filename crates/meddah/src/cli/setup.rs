@@ -8,10 +8,10 @@ use meddah_store::SqliteStore;
 
 use super::{BAD_INPUT, Failure, print};
 use crate::config::Settings;
+use crate::ladders::Ladders;
 use crate::paths::Paths;
 use crate::sidecar::Sidecar;
 use crate::tavern;
-use crate::thinking;
 use crate::turn::Ports;
 use crate::world_files;
 use crate::worlds::Worlds;
@@ -22,7 +22,8 @@ pub struct Common {
     /// A world pack's folder; several may be given. Without one: the built-in tavern
     #[arg(long, value_name = "DIR")]
     pub world: Vec<PathBuf>,
-    /// A .gguf file, an installed model's name, or scripted:FILE for tests
+    /// Use this model and no ladder: an installed name, a .gguf file, provider:model for an online one, a name of
+    /// [rungs.NAME], or scripted:FILE for tests
     #[arg(long)]
     pub model: Option<String>,
     /// The same seed gives the same words
@@ -53,7 +54,12 @@ impl Setup {
             settings.worlds = common.world.clone();
         }
         if let Some(model) = &common.model {
+            // What is asked for here and now is meant to be used, without anything else.
             settings.model = model.clone();
+            settings.ladder.clear();
+            settings.background_ladder.clear();
+            settings.ladders.clear();
+            settings.pack_ladders = false;
         }
         if let Some(seed) = common.seed {
             settings.turn.seed = seed;
@@ -84,16 +90,16 @@ impl Setup {
     }
 
     /// Everything for turns, ready to open sessions.
-    pub fn sidecar(&self) -> Result<(Arc<Sidecar>, thinking::Thinking), Failure> {
+    pub fn sidecar(&self) -> Result<Arc<Sidecar>, Failure> {
         let worlds = Worlds::new(self.worlds()?)
             .with_overlay(self.paths.worlds())
             .map_err(|error| Failure::new(BAD_INPUT, error.to_string()))?;
         let store = SqliteStore::open(&self.paths.timeline())
             .map_err(|error| Failure::new(BAD_INPUT, format!("{}\n{}", error.message, error.help)))?;
-        let thinking = thinking::Thinking::open(&self.settings, &self.paths)
+        let ladders = Ladders::open(&self.settings, &self.paths)
             .map_err(|error| Failure::new(BAD_INPUT, format!("{}\n{}", error.message, error.help)))?;
-        let ports = Ports { model: thinking.model.clone(), store: Arc::new(store) };
-        Ok((Sidecar::new(Arc::new(worlds), ports, self.settings.clone()), thinking))
+        let ports = Ports { ladders, store: Arc::new(store) };
+        Ok(Sidecar::new(Arc::new(worlds), ports, self.settings.clone()))
     }
 }
 

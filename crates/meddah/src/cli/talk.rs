@@ -37,7 +37,8 @@ pub async fn run(arguments: TalkArguments) -> Result<u8, Failure> {
     let mut setup = Setup::open(&arguments.common)?;
     // There is no game here that has to go first.
     setup.settings.local.background = false;
-    let (sidecar, thinking) = setup.sidecar()?;
+    let sidecar = setup.sidecar()?;
+    let ladders = sidecar.ports.ladders.clone();
     let world = sidecar.worlds.list().into_iter().next().ok_or_else(|| {
         Failure::new(WRONG_USAGE, "there is no world\nName a world pack with `--world DIR`.")
     })?;
@@ -75,7 +76,7 @@ pub async fn run(arguments: TalkArguments) -> Result<u8, Failure> {
         talk.scripted(&arguments.say).await
     };
     sidecar.shutdown().await;
-    thinking.shutdown().await;
+    ladders.shutdown().await;
     code
 }
 
@@ -184,10 +185,12 @@ impl Talk {
                 } else {
                     print::event(&event, &self.name)
                 }
-                if let EventKind::TurnEnded { finish, .. } = event.kind
+                if let EventKind::TurnEnded { finish, error, .. } = event.kind
                     && event.turn.as_deref() == turn
                 {
-                    return Ok(finish);
+                    // A line from the character's file keeps a game going; here it is asked what the model says.
+                    let unanswered = finish == Finish::Complete && error.is_some();
+                    return Ok(if unanswered { Finish::Failed } else { finish });
                 }
             }
         }

@@ -98,11 +98,29 @@ async fn a_failed_turn_is_an_error_with_the_same_body() {
     failing.reply[0].text = String::new();
     failing.reply[0].fail = "the model broke".into();
     let rig = Rig::start(failing).await;
-    let (status, body) = answer(rig.http.post(rig.url("/v1/talk")).json(&talk("r1"))).await;
+    let (status, _) = rig.put("/v1/worlds/tavern/characters/anna", &json!({"name": "Anna"})).await;
+    assert_eq!(status, 200);
+    let request = json!({"character": "anna", "text": "Good evening!", "req_id": "r1"});
+    let (status, body) = rig.post("/v1/talk", &request).await;
     assert_eq!(
         (status, &body["finish"], &body["error"]["code"]),
         (502, &json!("failed"), &json!("model_failed"))
     );
     assert!(!body["error"]["help"].as_str().unwrap().is_empty());
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn when_no_model_answers_the_character_has_lines_of_its_own_and_the_reason_is_told() {
+    let mut failing = script(0, 0);
+    failing.reply[0].text = String::new();
+    failing.reply[0].fail = "the model broke".into();
+    let rig = Rig::start(failing).await;
+    let (status, body) = answer(rig.http.post(rig.url("/v1/talk")).json(&talk("r1"))).await;
+    let said = (status, &body["finish"], &body["text"], &body["timing"]["model"]);
+    assert_eq!(said, (200, &json!("complete"), &json!("Hm."), &json!("canned")));
+    assert_eq!(body["error"]["code"], "model_failed", "{body}");
+    let events = body["events"].as_array().unwrap();
+    assert!(events.iter().any(|event| event["type"] == "notice" && event["code"] == "canned"), "{body}");
     rig.stop().await;
 }

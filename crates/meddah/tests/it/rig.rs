@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meddah::config::Settings;
+use meddah::ladders::Ladders;
 use meddah::sidecar::Sidecar;
 use meddah::transport::Server;
 use meddah::turn::Ports;
@@ -42,7 +43,8 @@ impl Rig {
         settings.port = 0;
         change(&mut settings);
         let worlds = Arc::new(Worlds::new(vec![tavern()]));
-        let sidecar = Sidecar::new(worlds, Ports { model: model.clone(), store }, settings);
+        let sidecar =
+            Sidecar::new(worlds, Ports { ladders: Ladders::single(model.clone()), store }, settings);
         let server = Server::bind(sidecar.clone()).await.unwrap();
         let (port, token, stop) = (server.port(), server.token().to_owned(), CancellationToken::new());
         let running = TaskTracker::new();

@@ -66,13 +66,16 @@ async fn real_model_fifty_kills_of_the_worker_cost_fifty_turns_at_most() {
     let (folder, world) = home();
     let data = folder.path().join("data");
     std::fs::create_dir_all(&data).unwrap();
-    // Short turns: it is the kills that are tested.
-    std::fs::write(data.join("meddah.toml"), "[turn]\nrecent_turns_max = 1\nreply_tokens_max = 48\n")
-        .unwrap();
+    // Short turns, and words that do not change: it is the kills that are tested.
+    std::fs::write(
+        data.join("meddah.toml"),
+        "[turn]\nrecent_turns_max = 1\nreply_tokens_max = 48\nseed = 9\n",
+    )
+    .unwrap();
     let serving = Serving::start(&data, &world, model_path().to_str().unwrap());
     let (_, opened) = serving.post("/v1/sessions", &json!({"player": "Ayla"})).await.unwrap();
     let session = opened["session"].as_str().unwrap().to_owned();
-    let (mut cursor, mut chance, mut failed) = (0, Chance(9), 0);
+    let (mut cursor, mut chance, mut failed, mut silent) = (0, Chance(9), 0, 0);
     begin(&serving, &session, "first", &mut cursor).await;
     assert_eq!(end_of(&serving, &session, "first", &mut cursor).await["finish"], "complete");
     for number in 0..KILLS {
@@ -82,19 +85,21 @@ async fn real_model_fifty_kills_of_the_worker_cost_fifty_turns_at_most() {
         let worker = worker_of(serving.pid);
         worker.into_iter().for_each(kill);
         let end = end_of(&serving, &session, &cut, &mut cursor).await;
-        if end["finish"] == "failed" {
+        // A turn of which a line was heard ends with what was said, and with the reason.
+        assert!(end["finish"] == "complete" || end["text"] == "", "{end}");
+        if !end["error"].is_null() {
             failed += 1;
             assert_eq!(end["error"]["code"], "model_failed", "{end}");
             assert!(!end["error"]["help"].as_str().unwrap().is_empty(), "{end}");
-        } else {
-            assert_eq!(end["finish"], "complete", "{end}");
         }
         begin(&serving, &session, &next, &mut cursor).await;
         let end = end_of(&serving, &session, &next, &mut cursor).await;
         assert_eq!(end["finish"], "complete", "after kill {number}: {end}");
-        assert!(!end["text"].as_str().unwrap().is_empty(), "{end}");
+        silent += usize::from(end["text"] == "");
         assert!(worker.is_none_or(|worker| !is_alive(worker)), "the killed worker is gone");
     }
+    // The smallest model now and then says only what is not for ears.
+    assert!(silent <= KILLS / 10, "{silent} of {KILLS} answers were silent");
     assert!(failed >= KILLS / 5, "only {failed} of {KILLS} kills met a running turn");
 
     // And the other way round: no worker outlives its sidecar.

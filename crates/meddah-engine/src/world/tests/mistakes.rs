@@ -41,9 +41,9 @@ fn a_key_that_nothing_resembles() {
         r#"name = "Mira"
 hitpoints = 12"#,
         expect![[r#"
-    characters/mira.toml, line 2, column 1: unknown key `hitpoints`
-      help: known here: `name`, `pronouns`, `role`, `description`, `personality`, `knows`, `does_not_know`, `goals`, `mood`, `fallback_lines`, `speech`, `relationships`, `voice`, `secrets`
-"#]],
+            characters/mira.toml, line 2, column 1: unknown key `hitpoints`
+              help: known here: `name`, `pronouns`, `role`, `description`, `personality`, `knows`, `does_not_know`, `goals`, `mood`, `fallback_lines`, `ladder`, `speech`, `relationships`, `voice`, `secrets`
+        "#]],
     );
 }
 

@@ -1,0 +1,164 @@
+//! In which order a turn asks: the player's word first, then the pack's suggestion, then the usual order.
+
+use std::collections::BTreeMap;
+
+use meddah_engine::world::{Character, World};
+
+use super::settings::{LOCAL, RungSettings};
+use crate::config::Settings;
+use crate::turn::{Cause, Turn};
+
+/// A rung by name, and who says what it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum RungName {
+    /// In the player's settings, or in the short form.
+    Player(String),
+    /// In the world pack of this id, which may have come from the internet.
+    Pack { world: String, name: String },
+}
+
+/// The orders of the settings.
+#[derive(Clone, Debug)]
+pub(super) struct Order {
+    usual: Vec<String>,
+    background: Vec<String>,
+    /// By `world` and `world/character`.
+    own: BTreeMap<String, Vec<String>>,
+    rungs: BTreeMap<String, RungSettings>,
+    follow_packs: bool,
+}
+
+impl Order {
+    pub fn new(settings: &Settings) -> Order {
+        let usual = match (settings.ladder.is_empty(), settings.model.is_empty()) {
+            (false, _) => settings.ladder.clone(),
+            (true, false) => vec![settings.model.clone()],
+            (true, true) => vec![LOCAL.to_owned()],
+        };
+        Order {
+            usual,
+            background: settings.background_ladder.clone(),
+            own: settings.ladders.clone(),
+            rungs: settings.rungs.clone(),
+            follow_packs: settings.pack_ladders,
+        }
+    }
+
+    /// Every rung that the settings name in some order.
+    pub fn all(&self) -> Vec<RungName> {
+        let own = self.own.values().flatten();
+        let mut all = player(self.usual.iter().chain(&self.background).chain(own));
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    /// Without a world.
+    pub fn usual(&self) -> Vec<RungName> {
+        player(&self.usual)
+    }
+
+    /// Of a turn.
+    pub fn of(&self, turn: &Turn) -> Vec<RungName> {
+        if is_background(&turn.cause, &turn.player.id) && !self.background.is_empty() {
+            return player(&self.background);
+        }
+        self.of_character(&turn.world, &turn.character)
+    }
+
+    fn of_character(&self, world: &World, character: &Character) -> Vec<RungName> {
+        let own = self.own.get(&format!("{}/{}", world.id, character.id)).or_else(|| self.own.get(&world.id));
+        if let Some(own) = own.filter(|own| !own.is_empty()) {
+            return player(own);
+        }
+        let suggested = if character.ladder.is_empty() { &world.ladder } else { &character.ladder };
+        if !self.follow_packs || suggested.is_empty() {
+            return self.usual();
+        }
+        // What the player calls so is the player's, whatever the pack means by it.
+        let name = |name: &String| match world.rungs.contains_key(name) && !self.rungs.contains_key(name) {
+            true => RungName::Pack { world: world.id.clone(), name: name.clone() },
+            false => RungName::Player(name.clone()),
+        };
+        let mut names: Vec<RungName> = suggested.iter().map(name).collect();
+        // A pack's models may be out of reach; the player's own are there for that.
+        names.extend(self.usual().into_iter().filter(|usual| !suggested.iter().any(|name| usual.is(name))));
+        names
+    }
+}
+
+impl RungName {
+    fn is(&self, other: &str) -> bool {
+        matches!(self, RungName::Player(name) if name == other)
+    }
+}
+
+fn player<'n>(names: impl IntoIterator<Item = &'n String>) -> Vec<RungName> {
+    names.into_iter().map(|name| RungName::Player(name.clone())).collect()
+}
+
+/// Talk that the player has not begun: remarks, and characters among themselves.
+pub(crate) fn is_background(cause: &Cause, player: &str) -> bool {
+    match cause {
+        Cause::Said { speaker, .. } => speaker != player,
+        Cause::Happened { .. } => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(toml: &str) -> Order {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("meddah.toml"), toml).unwrap();
+        Order::new(&Settings::load(folder.path(), []).unwrap())
+    }
+
+    fn names(names: &[RungName]) -> Vec<String> {
+        let text = |name: &RungName| match name {
+            RungName::Player(name) => name.clone(),
+            RungName::Pack { world, name } => format!("{world}:{name}"),
+        };
+        names.iter().map(text).collect()
+    }
+
+    fn world() -> World {
+        let mut world = World { id: "tavern".into(), ladder: vec!["cloud".into()], ..World::default() };
+        world.rungs.insert("cloud".into(), serde_json::Map::new());
+        for id in ["mira", "osk"] {
+            world.characters.insert(id.into(), Character { id: id.into(), ..Character::default() });
+        }
+        world
+    }
+
+    fn of(order: &Order, character: &str) -> Vec<String> {
+        let world = world();
+        names(&order.of_character(&world, &world.characters[character]))
+    }
+
+    #[test]
+    fn the_ladder_wins_over_the_model_and_without_both_it_is_the_local_one() {
+        assert_eq!(names(&order("").usual()), ["local"]);
+        assert_eq!(names(&order("model = \"tiny\"").usual()), ["tiny"]);
+        assert_eq!(
+            names(&order("model = \"tiny\"\nladder = [\"a:b\", \"local\"]").usual()),
+            ["a:b", "local"]
+        );
+    }
+
+    #[test]
+    fn the_player_decides_before_the_pack_and_the_usual_rungs_come_below_the_packs() {
+        let order = order("ladder = [\"local\"]\n[ladders]\n\"tavern/osk\" = [\"openai:x\"]");
+        assert_eq!(of(&order, "mira"), ["tavern:cloud", "local"]);
+        assert_eq!(of(&order, "osk"), ["openai:x"]);
+    }
+
+    #[test]
+    fn a_name_that_the_player_knows_is_the_players() {
+        let own = order("[rungs.cloud]\nprovider = \"ollama\"\nmodel = \"m\"");
+        assert_eq!(of(&own, "mira"), ["cloud", "local"]);
+        let alone = order("pack_ladders = false");
+        assert_eq!(of(&alone, "mira"), ["local"]);
+    }
+}

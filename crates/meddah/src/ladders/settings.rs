@@ -1,0 +1,121 @@
+//! Rungs as the player writes them: `[rungs.NAME]` tables, and the short form `provider:model`.
+
+use std::collections::BTreeMap;
+
+use meddah_inference::{ErrorKind, ModelError};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// A model or service of the ladder.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RungSettings {
+    /// `local`, or a provider of online models: `openai`, `anthropic`, `ollama` and so on.
+    pub provider: String,
+    /// Instead of a provider: a character service.
+    pub service: String,
+    /// The model, in the provider's words; for `local` an installed name or a file.
+    pub model: String,
+    /// Where it is, if not at the provider's usual address.
+    pub base_url: String,
+    /// The name of its key, if not the provider's.
+    pub key: String,
+    /// Tokens of prompt and reply together; 0: what is known of the model.
+    pub context_tokens: u32,
+    /// How actions are asked for: `auto`, `tools`, `schema` or `lines`.
+    pub actions: String,
+    /// Patience in milliseconds; 0: as in `[online]`.
+    pub first_token_ms: u64,
+    pub stall_ms: u64,
+    /// Further headers of requests. Not for keys.
+    pub headers: BTreeMap<String, String>,
+    /// Further fields of the request's body.
+    pub extra: Map<String, Value>,
+    /// For services: our character to theirs; `*` is everybody.
+    pub characters: BTreeMap<String, String>,
+    /// For services: further settings.
+    pub options: Map<String, Value>,
+    /// What it costs, if the table of models does not know it or is wrong.
+    pub price: Option<PriceSettings>,
+}
+
+/// Prices as decimal numbers, in the currency of the budget.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PriceSettings {
+    /// Per million tokens.
+    pub input: String,
+    /// Per million tokens that the provider had in its cache.
+    pub cached_input: String,
+    /// Per million tokens.
+    pub output: String,
+    /// Per exchange with a character service.
+    pub exchange: String,
+}
+
+/// The provider that is this PC.
+pub const LOCAL: &str = "local";
+/// The double for tests.
+pub const SCRIPTED: &str = "scripted";
+
+/// A rung by its name: one of the settings, `provider:model`, or a local model's name or file.
+pub fn resolve(
+    name: &str,
+    rungs: &BTreeMap<String, RungSettings>,
+    providers: &[&str],
+) -> Result<RungSettings, ModelError> {
+    if let Some(settings) = rungs.get(name) {
+        return checked(name, settings.clone());
+    }
+    if name == LOCAL {
+        return Ok(RungSettings { provider: LOCAL.into(), ..RungSettings::default() });
+    }
+    // A file on drive C is no model of a provider C.
+    let short = name
+        .split_once(':')
+        .filter(|(provider, _)| *provider == SCRIPTED || *provider == LOCAL || providers.contains(provider));
+    let (provider, model) = short.unwrap_or((LOCAL, name));
+    Ok(RungSettings { provider: provider.into(), model: model.into(), ..RungSettings::default() })
+}
+
+fn checked(name: &str, settings: RungSettings) -> Result<RungSettings, ModelError> {
+    let bad =
+        |message: String, help: &str| Err(ModelError::new(ErrorKind::BadRequest, message).with_help(help));
+    match (settings.provider.is_empty(), settings.service.is_empty()) {
+        (true, true) => bad(
+            format!("[rungs.{name}] names neither a provider nor a service"),
+            "Write for example `provider = \"openai\"` or `provider = \"local\"`.",
+        ),
+        (false, false) => bad(
+            format!("[rungs.{name}] names a provider and a service"),
+            "Keep one of them; the other can be a rung of its own.",
+        ),
+        _ => Ok(settings),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rung_is_a_table_a_provider_with_a_model_or_a_local_model() {
+        let cloud = RungSettings { provider: "groq".into(), model: "m".into(), ..RungSettings::default() };
+        let rungs = BTreeMap::from([
+            ("cloud".to_owned(), cloud.clone()),
+            ("bad".to_owned(), RungSettings::default()),
+        ]);
+        let resolved = |name: &str| {
+            let rung = resolve(name, &rungs, &["openai", "ollama"]);
+            rung.map(|rung| (rung.provider, rung.model)).map_err(|error| error.message)
+        };
+        let is = |provider: &str, model: &str| Ok((provider.to_owned(), model.to_owned()));
+        assert_eq!(resolved("cloud"), is("groq", "m"));
+        assert_eq!(resolved("local"), is("local", ""));
+        assert_eq!(resolved("local:tiny"), is("local", "tiny"));
+        assert_eq!(resolved("ollama:qwen3:4b"), is("ollama", "qwen3:4b"));
+        assert_eq!(resolved("C:\\models\\a.gguf"), is("local", "C:\\models\\a.gguf"));
+        assert_eq!(resolved("smollm2"), is("local", "smollm2"));
+        assert_eq!(resolved("bad").unwrap_err(), "[rungs.bad] names neither a provider nor a service");
+    }
+}

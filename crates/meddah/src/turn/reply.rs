@@ -1,0 +1,151 @@
+//! What has been said so far in a turn, and how each piece reaches the game.
+
+use std::time::Duration;
+
+use meddah_engine::action::AdmittedAction;
+use meddah_engine::emotion::{self, Emotion, EmotionLabel};
+use meddah_engine::prompt;
+use meddah_engine::reply::ReplyEvent;
+use meddah_engine::timeline::{DecisionRecord, SpokenLine};
+use meddah_inference::TokenUsage;
+use meddah_protocol::{EventKind, Timing};
+use tracing::{debug, trace};
+
+use super::{Turn, TurnEvents, ms_since, usual_emotion};
+use crate::session::events::Retracted;
+
+/// How strongly a chosen feeling is felt; the label says what, code says how much.
+const FELT_INTENSITY: f32 = 0.6;
+
+/// What has been said so far.
+#[derive(Default)]
+pub(super) struct Reply {
+    pub told: String,
+    pub emotion: Option<Emotion>,
+    pub decisions: Vec<DecisionRecord>,
+    pub lines: Vec<(u32, SpokenLine)>,
+    pub actions: Vec<(String, AdmittedAction)>,
+    pub shown_deltas: bool,
+    pub usage: TokenUsage,
+    pub timing: Timing,
+}
+
+impl Reply {
+    /// The model chose a feeling.
+    pub fn feel(&mut self, turn: &Turn, events: &TurnEvents, before: &(Emotion, Duration), label: &str) {
+        let (before, elapsed) = before;
+        let chosen: EmotionLabel = label.parse().unwrap_or_default();
+        let felt = emotion::step(before, &usual_emotion(turn), chosen, FELT_INTENSITY, *elapsed).rounded();
+        events.push(EventKind::Emotion {
+            label: felt.label.name().to_owned(),
+            intensity: felt.intensity,
+            pleasure: felt.mood.pleasure,
+            arousal: felt.mood.arousal,
+            dominance: felt.mood.dominance,
+        });
+        self.emotion = Some(felt);
+        self.decide(prompt::EMOTION_DECISION, label, None);
+    }
+
+    /// The model chose an action; it reaches the game only if the gate admits it.
+    pub fn act(
+        &mut self,
+        turn: &Turn,
+        events: &TurnEvents,
+        name: &str,
+        arguments: Option<serde_json::Value>,
+    ) {
+        if name == prompt::NOTHING {
+            return self.decide(prompt::ACTION_DECISION, prompt::NOTHING, None);
+        }
+        let action = match turn.actions.admit(name, arguments.clone()) {
+            Ok(action) => action,
+            Err(refusal) => {
+                debug!(turn = turn.id, action = name, "action not admitted");
+                trace!(turn = turn.id, %refusal, "why it was not"); // may quote what the player said
+                return self.decide(prompt::ACTION_DECISION, prompt::NOTHING, None);
+            }
+        };
+        self.decide(prompt::ACTION_DECISION, name, arguments);
+        let call_id = format!("{}.c{}", turn.id, self.actions.len() + 1);
+        events.push(EventKind::Action {
+            call_id: call_id.clone(),
+            name: action.name.clone(),
+            arguments: action.arguments.clone(),
+            target: action.target.clone(),
+            needs_result: action.needs_result,
+        });
+        self.actions.push((call_id, action));
+    }
+
+    fn decide(&mut self, decision: &str, choice: &str, arguments: Option<serde_json::Value>) {
+        let (decision, choice) = (decision.to_owned(), choice.to_owned());
+        self.decisions.push(DecisionRecord { decision, choice, arguments });
+    }
+
+    /// Emits what the parser made of the model's text.
+    pub fn say(&mut self, turn: &Turn, events: &TurnEvents, said: Vec<ReplyEvent>) {
+        for event in said {
+            match event {
+                ReplyEvent::Line { text } => self.line(turn, events, text, false),
+                ReplyEvent::Narration { text } => self.line(turn, events, text, true),
+                ReplyEvent::Delta { text } if turn.deltas => {
+                    self.shown_deltas = true;
+                    events.push(EventKind::Delta { text });
+                }
+                ReplyEvent::Delta { .. } | ReplyEvent::Over => {}
+            }
+        }
+    }
+
+    fn line(&mut self, turn: &Turn, events: &TurnEvents, text: String, narration: bool) {
+        let number = self.lines.len() as u32;
+        let emotion = self.emotion.map(|felt| felt.label.name().to_owned());
+        let event = EventKind::Line { line: number, text: text.clone(), emotion, narration };
+        if events.push(event).is_some() {
+            self.timing.first_line_ms.get_or_insert_with(|| ms_since(turn.accepted));
+            self.lines.push((number, SpokenLine { narration, ..SpokenLine::spoken(text) }));
+        }
+    }
+
+    /// The last rung: a line of the character's file, for when no model answered or the one that did had
+    /// nothing to say. `false` if the file has none, or something was heard already.
+    pub fn fall_back(&mut self, turn: &Turn, events: &TurnEvents) -> bool {
+        let lines = &turn.character.fallback_lines;
+        if lines.is_empty() {
+            return false;
+        }
+        let place = turn.record_id.bytes().map(usize::from).sum::<usize>() % lines.len();
+        debug!(turn = turn.id, "a line of the character's file is spoken");
+        self.line(turn, events, lines[place].clone(), false);
+        true
+    }
+
+    /// Somebody may have heard or seen something of it.
+    pub fn was_heard(&self) -> bool {
+        !self.lines.is_empty() || !self.actions.is_empty() || self.shown_deltas
+    }
+
+    /// What a rung began stands for nothing: another one answers.
+    pub fn begin_again(&mut self) {
+        self.decisions.clear();
+        self.emotion = None;
+    }
+
+    /// Drops what a cut took back: nobody heard it.
+    pub fn forget(&mut self, retracted: &Retracted) {
+        if retracted.emotion {
+            self.emotion = None;
+            self.decisions.retain(|record| record.decision != prompt::EMOTION_DECISION);
+        }
+        if !retracted.calls.is_empty() {
+            self.decisions.retain(|record| record.decision != prompt::ACTION_DECISION);
+        }
+        self.lines.retain(|(number, _)| !retracted.lines.contains(number));
+        self.actions.retain(|(call_id, _)| !retracted.calls.contains(call_id));
+    }
+
+    pub fn text(&self) -> String {
+        self.lines.iter().map(|(_, line)| line.text.as_str()).collect::<Vec<_>>().join(" ")
+    }
+}
