@@ -5,7 +5,10 @@
 //! (which it can) instead of to write a tool call (which it cannot), and no second prompt is read.
 //! How a model takes them is its adapter's business: a local one scores the choices on the logits, an
 //! online one may use tool calls. This crate knows neither characters nor games.
+//!
+//! [`budget`] keeps what is paid for under the player's ceilings.
 
+pub mod budget;
 mod chat;
 mod error;
 mod key;
