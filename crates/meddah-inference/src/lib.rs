@@ -7,7 +7,9 @@
 //! online one may use tool calls. This crate knows neither characters nor games.
 //!
 //! [`providers`] are the online ones, over [`http`]; [`model_table`] knows what their models can do and cost.
+//! [`budget`] keeps what is paid for under the player's ceilings.
 
+pub mod budget;
 mod chat;
 mod error;
 pub mod http;

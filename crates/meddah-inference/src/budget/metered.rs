@@ -1,0 +1,155 @@
+//! Models and services that ask the ledger before they send anything.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use super::meter::{Meter, MeteredStream, Tariff};
+use super::{Ask, Estimate, Ledger, Part, Price};
+use crate::{
+    CharacterService, ChatModel, ChatRequest, ChatStream, ModelError, ModelInfo, ModelState, ServiceRequest,
+};
+
+/// For what and by which prices a model is paid.
+#[derive(Clone, Debug)]
+pub struct Rates {
+    /// For what.
+    pub part: Part,
+    /// The rung of the ladder, for the ledger.
+    pub source: String,
+    /// The price.
+    pub price: Price,
+    /// The price is a guess: what the provider says that it charged counts instead, if it says so.
+    pub guessed: bool,
+    /// Tokens that the adapter allows beyond a request's `max_tokens`, for reasoning and tool calls.
+    pub output_tokens_extra: u32,
+}
+
+/// A model that is paid by tokens. It belongs directly around the provider, inside of retries: each attempt
+/// is reserved and charged by itself. One for each [`Part`] may share the provider and the ledger.
+///
+/// The reservation is the most that the request can cost: one token for each byte of the prompt, at the
+/// dearest of the prompt's prices, and `max_tokens` of reply. An honest provider cannot charge more; what a
+/// dishonest one does charge is written down in full.
+pub struct Metered {
+    inner: Arc<dyn ChatModel>,
+    ledger: Arc<dyn Ledger>,
+    rates: Rates,
+}
+
+impl Metered {
+    /// Around a model.
+    pub fn new(inner: Arc<dyn ChatModel>, ledger: Arc<dyn Ledger>, rates: Rates) -> Metered {
+        Metered { inner, ledger, rates }
+    }
+}
+
+#[async_trait]
+impl ChatModel for Metered {
+    async fn info(&self) -> Result<ModelInfo, ModelError> {
+        self.inner.info().await
+    }
+
+    fn label(&self) -> (String, String) {
+        self.inner.label()
+    }
+
+    fn state(&self) -> ModelState {
+        self.inner.state()
+    }
+
+    async fn count_tokens(&self, texts: &[String]) -> Result<Vec<u32>, ModelError> {
+        self.inner.count_tokens(texts).await
+    }
+
+    async fn stream(
+        &self,
+        request: ChatRequest,
+        cancel: CancellationToken,
+    ) -> Result<ChatStream, ModelError> {
+        let Rates { part, source, price, guessed, output_tokens_extra } = &self.rates;
+        let estimate = Estimate::of(&request, *output_tokens_extra);
+        let ask = Ask {
+            part: *part,
+            source: source.clone(),
+            model: self.inner.label().0,
+            micro: price.most(estimate.prompt_most, estimate.output_most),
+        };
+        let tariff =
+            Tariff::Tokens { price: *price, guessed: *guessed, prompt_likely: estimate.prompt_likely };
+        let meter = Meter::new(self.ledger.clone(), self.ledger.reserve(&ask)?, tariff);
+        run(meter, self.inner.stream(request, cancel)).await
+    }
+}
+
+/// For what and how a service is paid.
+#[derive(Clone, Debug)]
+pub struct ServiceRates {
+    /// For what.
+    pub part: Part,
+    /// The rung of the ladder, for the ledger.
+    pub source: String,
+    /// What one reply costs, in micro-units.
+    pub per_interaction: u64,
+}
+
+/// A service that is paid by the reply. A reply that was cut is paid in full.
+pub struct MeteredService {
+    inner: Arc<dyn CharacterService>,
+    ledger: Arc<dyn Ledger>,
+    rates: ServiceRates,
+}
+
+impl MeteredService {
+    /// Around a service.
+    pub fn new(
+        inner: Arc<dyn CharacterService>,
+        ledger: Arc<dyn Ledger>,
+        rates: ServiceRates,
+    ) -> MeteredService {
+        MeteredService { inner, ledger, rates }
+    }
+}
+
+#[async_trait]
+impl CharacterService for MeteredService {
+    fn label(&self) -> (String, String) {
+        self.inner.label()
+    }
+
+    fn state(&self) -> ModelState {
+        self.inner.state()
+    }
+
+    async fn stream(
+        &self,
+        request: ServiceRequest,
+        cancel: CancellationToken,
+    ) -> Result<ChatStream, ModelError> {
+        let ServiceRates { part, source, per_interaction } = &self.rates;
+        let ask =
+            Ask { part: *part, source: source.clone(), model: self.inner.label().0, micro: *per_interaction };
+        let tariff = Tariff::Interaction(*per_interaction);
+        let meter = Meter::new(self.ledger.clone(), self.ledger.reserve(&ask)?, tariff);
+        run(meter, self.inner.stream(request, cancel)).await
+    }
+
+    async fn forget(&self, conversation: &str) {
+        self.inner.forget(conversation).await;
+    }
+}
+
+/// Sends the request under the meter, which is settled if the caller does not wait for the answer.
+async fn run(
+    mut meter: Meter,
+    sending: impl Future<Output = Result<ChatStream, ModelError>>,
+) -> Result<ChatStream, ModelError> {
+    match sending.await {
+        Ok(stream) => Ok(Box::pin(MeteredStream::new(stream, meter))),
+        Err(error) => {
+            meter.failed(&error);
+            Err(error)
+        }
+    }
+}
