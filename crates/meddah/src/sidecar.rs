@@ -10,7 +10,6 @@ use meddah_protocol::{ErrorCode, Event, Hello, LadderState, Load, TalkRequest, W
 use crate::config::Settings;
 use crate::session::{Accepted, Session};
 use crate::turn::Ports;
-use crate::wire::model_error;
 use crate::worlds::Worlds;
 
 /// Sessions open at once; the longest unused idle one makes room.
@@ -120,8 +119,8 @@ impl Sidecar {
     }
 
     /// What answers requests of mods that write their own prompts.
-    pub fn model(&self) -> Result<Arc<dyn ChatModel>, WireError> {
-        self.ports.ladders.as_model().map_err(model_error)
+    pub fn model(&self) -> Arc<dyn ChatModel> {
+        self.ports.ladders.as_model()
     }
 
     /// The rungs of the usual ladder.

@@ -207,7 +207,7 @@ async fn answer(
     let conversation = format!("{}/{}/{}", turn.key.world, turn.key.player, turn.character.id);
     let question =
         TurnQuestion { turn, events, draft: &draft, offer: &offer, past: &past, lore: &lore, conversation };
-    let ladder = ports.ladders.of(turn).map_err(model_error)?;
+    let ladder = ports.ladders.of(turn);
     let deadline = tokio::time::Instant::from_std(turn.accepted + turn.timeout.saturating_sub(CANNED_MARGIN));
     let mut from = 0;
     loop {

@@ -7,6 +7,8 @@
 
 use serde::Deserialize;
 
+use crate::budget::Price;
+
 /// The table that comes with the program.
 const EMBEDDED: &str = include_str!("models.toml");
 /// Files beyond this are not read, in bytes.
@@ -16,20 +18,6 @@ const ROWS_MAX: usize = 4096;
 /// What is assumed where not even a provider is known: millionths of a dollar per million tokens.
 const UNKNOWN_PRICE: Price =
     Price { input: 15_000_000, cached_input: 15_000_000, cache_write: 18_750_000, output: 75_000_000 };
-
-/// Micro-units of USD per million tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Price {
-    /// Tokens of the prompt that are read anew.
-    pub input: u64,
-    /// Tokens of the prompt that come from a cache.
-    pub cached_input: u64,
-    /// Tokens of the prompt that are written to a cache.
-    pub cache_write: u64,
-    /// Tokens of the reply, reasoning among them.
-    pub output: u64,
-}
 
 /// What is known of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]

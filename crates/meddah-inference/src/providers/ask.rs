@@ -17,6 +17,8 @@ const HEAD_TOKENS: u32 = 24;
 const ACTION_TOKENS: u32 = 96;
 /// Tokens added for models that reason although they were asked not to.
 const REASONING_TOKENS: u32 = 1024;
+/// The most that an adapter adds to a request's `max_tokens`.
+pub const OUTPUT_TOKENS_EXTRA_MAX: u32 = HEAD_TOKENS + ACTION_TOKENS + REASONING_TOKENS;
 /// Where the caller has no limit.
 const REPLY_TOKENS_DEFAULT: u32 = 512;
 /// Providers take four.

@@ -30,7 +30,7 @@ use crate::http::Http;
 use crate::model_table::ModelTable;
 use crate::{ChatModel, Key, ModelError};
 
-pub use ask::NOTHING;
+pub use ask::{NOTHING, OUTPUT_TOKENS_EXTRA_MAX};
 pub use catalogue::{Protocol, ProviderInfo, known, provider};
 
 /// How actions are asked for.

@@ -5,14 +5,17 @@
 //! suggests.
 
 mod local;
+mod online;
 mod open;
 mod order;
+mod pack;
 mod settings;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use meddah_inference::budget::Part;
 use meddah_inference::ladder::{Ladder, LadderModel, Rung, RungLimits, Thinker};
 use meddah_inference::{ChatModel, ModelError};
 use meddah_protocol::LadderState;
@@ -25,6 +28,10 @@ use order::{Order, RungName};
 
 pub use local::{find_model, is_scripted, local_config};
 pub use settings::{PriceSettings, RungSettings};
+
+/// Ladders and rungs that are kept; more only come from world packs that change while the program runs.
+const LADDERS_MAX: usize = 1024;
+const RUNGS_MAX: usize = 1024;
 
 /// Everything that thinks; cheap to clone.
 #[derive(Clone)]
@@ -40,8 +47,9 @@ enum Source {
 struct Registry {
     order: Order,
     opener: Arc<Opener>,
-    rungs: Mutex<HashMap<RungName, Arc<Rung>>>,
-    ladders: Mutex<HashMap<Vec<RungName>, Arc<Ladder>>>,
+    /// By name and by what it is paid for.
+    rungs: Mutex<HashMap<(String, Part), Arc<Rung>>>,
+    ladders: Mutex<HashMap<(Vec<String>, Part), Arc<Ladder>>>,
     /// How long a request with a prompt of its own may wait.
     timeout: Duration,
 }
@@ -72,33 +80,36 @@ impl Ladders {
     }
 
     /// The ladder of a turn.
-    pub fn of(&self, turn: &Turn) -> Result<Arc<Ladder>, ModelError> {
+    pub fn of(&self, turn: &Turn) -> Arc<Ladder> {
         match &*self.0 {
-            Source::Fixed(ladder) => Ok(ladder.clone()),
-            Source::Settings(registry) => registry.ladder(registry.order.of(turn)),
+            Source::Fixed(ladder) => ladder.clone(),
+            Source::Settings(registry) => {
+                let (names, part) = registry.order.of(turn);
+                registry.ladder(&names, part)
+            }
         }
     }
 
     /// The ladder of whoever has none of their own.
-    pub fn usual(&self) -> Result<Arc<Ladder>, ModelError> {
+    pub fn usual(&self) -> Arc<Ladder> {
         match &*self.0 {
-            Source::Fixed(ladder) => Ok(ladder.clone()),
-            Source::Settings(registry) => registry.ladder(registry.order.usual()),
+            Source::Fixed(ladder) => ladder.clone(),
+            Source::Settings(registry) => registry.ladder(&registry.order.usual(), Part::Talk),
         }
     }
 
     /// The usual ladder as one model, for requests with prompts of their own.
-    pub fn as_model(&self) -> Result<Arc<dyn ChatModel>, ModelError> {
+    pub fn as_model(&self) -> Arc<dyn ChatModel> {
         let timeout = match &*self.0 {
             Source::Fixed(_) => Duration::from_secs(120),
             Source::Settings(registry) => registry.timeout,
         };
-        Ok(Arc::new(LadderModel::new(self.usual()?, timeout)))
+        Arc::new(LadderModel::new(self.usual(), timeout))
     }
 
     /// How the rungs of the usual ladder are.
     pub fn states(&self) -> Vec<LadderState> {
-        let Ok(ladder) = self.usual() else { return Vec::new() };
+        let ladder = self.usual();
         let state = |rung: &Arc<Rung>| {
             let state = rung.state().to_owned();
             let (name, kind) = rung.label();
@@ -109,7 +120,7 @@ impl Ladders {
 
     /// Loads the first rung if it is a model, so that the first talk need not wait.
     pub async fn preload(&self) {
-        let first = self.usual().ok().and_then(|ladder| ladder.rungs().first().cloned());
+        let first = self.usual().rungs().first().cloned();
         if let Some(Ok(Thinker::Model(model))) = first.map(|rung| rung.thinker()) {
             model.info().await.ok(); // a turn says what is wrong
         }
@@ -124,24 +135,27 @@ impl Ladders {
 }
 
 impl Registry {
-    fn ladder(&self, names: Vec<RungName>) -> Result<Arc<Ladder>, ModelError> {
+    fn ladder(&self, names: &[RungName], part: Part) -> Arc<Ladder> {
+        let key = (names.iter().map(RungName::key).collect(), part);
         let mut ladders = self.ladders.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(ladder) = ladders.get(&names) {
-            return Ok(ladder.clone());
+        if ladders.len() >= LADDERS_MAX {
+            ladders.clear(); // worlds that change for ever; what is in use lives on
         }
-        let rungs = names.iter().map(|name| self.rung(name)).collect::<Result<_, _>>()?;
-        let ladder = Arc::new(Ladder::new(rungs));
-        ladders.insert(names, ladder.clone());
-        Ok(ladder)
+        let build = || Arc::new(Ladder::new(names.iter().map(|name| self.rung(name, part)).collect()));
+        ladders.entry(key).or_insert_with(build).clone()
     }
 
-    fn rung(&self, name: &RungName) -> Result<Arc<Rung>, ModelError> {
+    fn rung(&self, name: &RungName, part: Part) -> Arc<Rung> {
         let mut rungs = self.rungs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(rung) = rungs.get(name) {
-            return Ok(rung.clone());
+        if rungs.len() >= RUNGS_MAX {
+            rungs.clear();
         }
-        let rung = self.opener.clone().rung(name)?;
-        rungs.insert(name.clone(), rung.clone());
-        Ok(rung)
+        let build = || {
+            self.opener.clone().rung(name, part).unwrap_or_else(|error| {
+                // The settings were checked; what is wrong in a pack is no reason to fall silent.
+                Rung::late(name.shown(), "unusable", RungLimits::LOCAL, move || Err(error.clone()))
+            })
+        };
+        rungs.entry((name.key(), part)).or_insert_with(build).clone()
     }
 }

@@ -5,27 +5,42 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use meddah_inference::budget::{Ledger, Part};
+use meddah_inference::http::Http;
 use meddah_inference::ladder::{Rung, RungLimits, Thinker};
-use meddah_inference::{ErrorKind, ModelError};
+use meddah_inference::model_table::ModelTable;
+use meddah_inference::{Key, ModelError, providers};
 use meddah_llama::LocalModel;
 
 use super::local::{find_model, local_config, no_model, scripted};
+use super::online;
 use super::order::RungName;
+use super::pack;
 use super::settings::{LOCAL, RungSettings, SCRIPTED, resolve};
 use crate::config::Settings;
 use crate::paths::Paths;
 
 /// What is needed to open rungs.
 pub(super) struct Opener {
+    pub(super) table: ModelTable,
     settings: Settings,
     paths: Paths,
+    http: Http,
+    ledger: Arc<dyn Ledger>,
     /// By file: two names of one model share its process.
     locals: Mutex<HashMap<PathBuf, Arc<LocalModel>>>,
 }
 
 impl Opener {
     pub fn new(settings: &Settings, paths: &Paths) -> Result<Opener, ModelError> {
-        Ok(Opener { settings: settings.clone(), paths: paths.clone(), locals: Mutex::default() })
+        Ok(Opener {
+            table: ModelTable::embedded(),
+            settings: settings.clone(),
+            paths: paths.clone(),
+            http: Http::new()?,
+            ledger: Arc::new(meddah_inference::budget::MemoryLedger::new(Default::default())),
+            locals: Mutex::default(),
+        })
     }
 
     /// Whether there can be such a rung. Nothing is opened.
@@ -34,12 +49,12 @@ impl Opener {
         match settings.provider.as_str() {
             LOCAL => find_model(&settings.model, &self.paths).map(drop),
             SCRIPTED => scripted(Path::new(&settings.model)).map(drop),
-            other => Err(unknown_provider(other)),
+            _ => online::check(name.shown(), &settings),
         }
     }
 
     /// A rung that opens when it is first asked.
-    pub fn rung(self: Arc<Opener>, name: &RungName) -> Result<Arc<Rung>, ModelError> {
+    pub fn rung(self: Arc<Opener>, name: &RungName, part: Part) -> Result<Arc<Rung>, ModelError> {
         let settings = self.resolve(name)?;
         let limits = self.limits(&settings);
         let kind = match settings.provider.as_str() {
@@ -48,11 +63,8 @@ impl Opener {
             "" => "service",
             _ => "online",
         };
-        let shown = match name {
-            RungName::Player(name) | RungName::Pack { name, .. } => name.clone(),
-        };
         let name = name.clone();
-        Ok(Rung::late(shown, kind, limits, move || self.open(&name, &settings)))
+        Ok(Rung::late(name.shown().to_owned(), kind, limits, move || self.open(&name, &settings, part)))
     }
 
     /// Ends the processes of local models in order.
@@ -62,17 +74,18 @@ impl Opener {
     }
 
     fn resolve(&self, name: &RungName) -> Result<RungSettings, ModelError> {
+        let providers: Vec<&str> = providers::known().iter().map(|info| info.name).collect();
         match name {
-            RungName::Player(name) => resolve(name, &self.settings.rungs, &[]),
-            RungName::Pack { name, .. } => resolve(name, &self.settings.rungs, &[]),
+            RungName::Player(name) => resolve(name, &self.settings.rungs, &providers),
+            RungName::Pack { world, name, settings } => pack::read(world, name, settings),
         }
     }
 
-    fn open(&self, _name: &RungName, settings: &RungSettings) -> Result<Thinker, ModelError> {
+    fn open(&self, name: &RungName, settings: &RungSettings, part: Part) -> Result<Thinker, ModelError> {
         match settings.provider.as_str() {
             LOCAL => Ok(Thinker::Model(self.local(&settings.model)?)),
             SCRIPTED => Ok(Thinker::Model(Arc::new(scripted(Path::new(&settings.model))?))),
-            other => Err(unknown_provider(other)),
+            _ => Ok(Thinker::Model(self.online(name, settings, part)?)),
         }
     }
 
@@ -85,6 +98,27 @@ impl Opener {
         let local = LocalModel::new(local_config(file.clone(), &self.settings, &self.paths)?);
         locals.insert(file, local.clone());
         Ok(local)
+    }
+
+    /// The key that the rung names, if it may go where the rung is.
+    pub(super) fn key(
+        &self,
+        _name: &RungName,
+        settings: &RungSettings,
+        usual: &str,
+        _usual_url: &str,
+    ) -> Result<Option<Key>, ModelError> {
+        let name = if settings.key.is_empty() { usual } else { &settings.key };
+        let variable = format!("MEDDAH_KEY_{}", name.to_uppercase().replace('-', "_"));
+        Ok(std::env::var(variable).ok().map(|key| Key::new(&key)))
+    }
+
+    pub(super) fn ledger(&self) -> Result<Arc<dyn Ledger>, ModelError> {
+        Ok(self.ledger.clone())
+    }
+
+    pub(super) fn http(&self) -> Result<Http, ModelError> {
+        Ok(self.http.clone())
     }
 
     fn limits(&self, rung: &RungSettings) -> RungLimits {
@@ -104,9 +138,4 @@ impl Opener {
     fn locals(&self) -> MutexGuard<'_, HashMap<PathBuf, Arc<LocalModel>>> {
         self.locals.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn unknown_provider(name: &str) -> ModelError {
-    ModelError::new(ErrorKind::BadRequest, format!("there is no provider {name:?}"))
-        .with_help("Providers are listed in the guide on online models.")
 }

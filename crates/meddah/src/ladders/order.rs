@@ -3,18 +3,50 @@
 use std::collections::BTreeMap;
 
 use meddah_engine::world::{Character, World};
+use meddah_inference::budget::Part;
+use serde_json::{Map, Value};
 
 use super::settings::{LOCAL, RungSettings};
 use crate::config::Settings;
 use crate::turn::{Cause, Turn};
 
 /// A rung by name, and who says what it is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum RungName {
     /// In the player's settings, or in the short form.
     Player(String),
-    /// In the world pack of this id, which may have come from the internet.
-    Pack { world: String, name: String },
+    /// In a world pack, which may have come from the internet.
+    Pack {
+        /// The world's id.
+        world: String,
+        /// As the pack calls it.
+        name: String,
+        /// What the pack says of it, not read yet.
+        settings: Map<String, Value>,
+    },
+}
+
+impl RungName {
+    /// What it is called in notices.
+    pub fn shown(&self) -> &str {
+        match self {
+            RungName::Player(name) | RungName::Pack { name, .. } => name,
+        }
+    }
+
+    /// Tells it from all others; a pack that changes its settings means another rung.
+    pub fn key(&self) -> String {
+        match self {
+            RungName::Player(name) => format!("player {name}"),
+            RungName::Pack { world, name, settings } => {
+                format!("pack {world} {name} {}", Value::Object(settings.clone()))
+            }
+        }
+    }
+
+    fn is(&self, other: &str) -> bool {
+        matches!(self, RungName::Player(name) if name == other)
+    }
 }
 
 /// The orders of the settings.
@@ -48,7 +80,7 @@ impl Order {
     pub fn all(&self) -> Vec<RungName> {
         let own = self.own.values().flatten();
         let mut all = player(self.usual.iter().chain(&self.background).chain(own));
-        all.sort();
+        all.sort_by_key(RungName::key);
         all.dedup();
         all
     }
@@ -58,12 +90,12 @@ impl Order {
         player(&self.usual)
     }
 
-    /// Of a turn.
-    pub fn of(&self, turn: &Turn) -> Vec<RungName> {
-        if is_background(&turn.cause, &turn.player.id) && !self.background.is_empty() {
-            return player(&self.background);
+    /// Of a turn, and what it is paid for.
+    pub fn of(&self, turn: &Turn) -> (Vec<RungName>, Part) {
+        match part(&turn.cause, &turn.player.id) {
+            Part::Background if !self.background.is_empty() => (player(&self.background), Part::Background),
+            part => (self.of_character(&turn.world, &turn.character), part),
         }
-        self.of_character(&turn.world, &turn.character)
     }
 
     fn of_character(&self, world: &World, character: &Character) -> Vec<RungName> {
@@ -76,9 +108,11 @@ impl Order {
             return self.usual();
         }
         // What the player calls so is the player's, whatever the pack means by it.
-        let name = |name: &String| match world.rungs.contains_key(name) && !self.rungs.contains_key(name) {
-            true => RungName::Pack { world: world.id.clone(), name: name.clone() },
-            false => RungName::Player(name.clone()),
+        let name = |name: &String| match world.rungs.get(name).filter(|_| !self.rungs.contains_key(name)) {
+            Some(settings) => {
+                RungName::Pack { world: world.id.clone(), name: name.clone(), settings: settings.clone() }
+            }
+            None => RungName::Player(name.clone()),
         };
         let mut names: Vec<RungName> = suggested.iter().map(name).collect();
         // A pack's models may be out of reach; the player's own are there for that.
@@ -87,21 +121,15 @@ impl Order {
     }
 }
 
-impl RungName {
-    fn is(&self, other: &str) -> bool {
-        matches!(self, RungName::Player(name) if name == other)
-    }
-}
-
 fn player<'n>(names: impl IntoIterator<Item = &'n String>) -> Vec<RungName> {
     names.into_iter().map(|name| RungName::Player(name.clone())).collect()
 }
 
-/// Talk that the player has not begun: remarks, and characters among themselves.
-pub(crate) fn is_background(cause: &Cause, player: &str) -> bool {
+/// What a turn is paid for: nobody waits for remarks, and for what characters say among themselves.
+fn part(cause: &Cause, player: &str) -> Part {
     match cause {
-        Cause::Said { speaker, .. } => speaker != player,
-        Cause::Happened { .. } => true,
+        Cause::Said { speaker, .. } if speaker == player => Part::Talk,
+        Cause::Said { .. } | Cause::Happened { .. } => Part::Background,
     }
 }
 
@@ -118,7 +146,7 @@ mod tests {
     fn names(names: &[RungName]) -> Vec<String> {
         let text = |name: &RungName| match name {
             RungName::Player(name) => name.clone(),
-            RungName::Pack { world, name } => format!("{world}:{name}"),
+            RungName::Pack { world, name, .. } => format!("{world}:{name}"),
         };
         names.iter().map(text).collect()
     }

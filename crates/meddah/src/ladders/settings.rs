@@ -65,7 +65,7 @@ pub fn resolve(
     providers: &[&str],
 ) -> Result<RungSettings, ModelError> {
     if let Some(settings) = rungs.get(name) {
-        return checked(name, settings.clone());
+        return checked(&format!("[rungs.{name}]"), settings.clone());
     }
     if name == LOCAL {
         return Ok(RungSettings { provider: LOCAL.into(), ..RungSettings::default() });
@@ -78,16 +78,17 @@ pub fn resolve(
     Ok(RungSettings { provider: provider.into(), model: model.into(), ..RungSettings::default() })
 }
 
-fn checked(name: &str, settings: RungSettings) -> Result<RungSettings, ModelError> {
+/// Settings of a rung that says what it is.
+pub(super) fn checked(place: &str, settings: RungSettings) -> Result<RungSettings, ModelError> {
     let bad =
         |message: String, help: &str| Err(ModelError::new(ErrorKind::BadRequest, message).with_help(help));
     match (settings.provider.is_empty(), settings.service.is_empty()) {
         (true, true) => bad(
-            format!("[rungs.{name}] names neither a provider nor a service"),
+            format!("{place} names neither a provider nor a service"),
             "Write for example `provider = \"openai\"` or `provider = \"local\"`.",
         ),
         (false, false) => bad(
-            format!("[rungs.{name}] names a provider and a service"),
+            format!("{place} names a provider and a service"),
             "Keep one of them; the other can be a rung of its own.",
         ),
         _ => Ok(settings),
