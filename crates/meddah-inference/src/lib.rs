@@ -11,6 +11,7 @@ mod error;
 mod key;
 pub mod scripted;
 pub mod service;
+pub mod services;
 
 pub use chat::{
     ChatModel, ChatRequest, ChatStream, Choice, Chunk, Decision, Message, ModelInfo, ModelState, Notice,
