@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::http::mask;
 use crate::{ErrorKind, Key, ModelError};
 
 /// As much of a service's own words is passed on, characters.
 const MESSAGE_CHARS_MAX: usize = 300;
 /// Waits that a service may ask for, seconds.
 const RETRY_AFTER_SECONDS_MAX: f64 = 3600.0;
-/// A key shorter than this is not looked for in texts, bytes: it would stand everywhere.
-const KEY_BYTES_MIN: usize = 6;
 
 /// Words of a refusal and what they mean, in the order in which they are looked for.
 const WORDS: [(ErrorKind, &[&str]); 7] = [
@@ -75,7 +74,7 @@ pub(super) struct Refusal<'text> {
 impl Refusal<'_> {
     /// The refusal as an error; `key` is taken out of the service's words.
     pub(super) fn error(&self, key: Option<&Key>) -> ModelError {
-        let said = without_key(&message(self.body), key);
+        let said = mask(&message(self.body), key.map_or(&[], std::slice::from_ref));
         let kind = kind(self.status, &said.to_lowercase());
         let service = self.service;
         let status = if self.status == 0 { String::new() } else { format!(" ({})", self.status) };
@@ -155,14 +154,6 @@ fn said_in(json: &Value) -> Option<String> {
     }
 }
 
-/// The text with the key struck out, should the service have repeated it.
-fn without_key(text: &str, key: Option<&Key>) -> String {
-    match key.map(Key::expose).filter(|key| key.len() >= KEY_BYTES_MIN) {
-        Some(key) => text.replace(key, "(key)"),
-        None => text.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,7 +193,7 @@ mod tests {
         let told = error(422, r#"{"detail":[{"msg":"field required"},{"msg":"too long"}]}"#);
         assert_eq!(told.message, "Convai refused (422): field required; too long");
         let told = error(401, r#"{"detail":"Invalid API key secret-key-1"}"#);
-        assert_eq!(told.message, "Convai refused (401): Invalid API key (key)");
+        assert_eq!(told.message, "Convai refused (401): Invalid API key ***");
         assert!(error(500, &"x".repeat(5000)).message.len() < 400);
         assert_eq!(error(500, "<html>").message, "Convai refused (500)");
     }
