@@ -8,6 +8,7 @@
 
 mod chat;
 mod error;
+pub mod http;
 mod key;
 pub mod scripted;
 pub mod service;

@@ -367,7 +367,7 @@ impl Shared {
             "bot-llm-stopped" | "llm-no-response" | "bot-turn-completed" => progress.spoken = true,
             // Convai writes it with three p.
             "connection-stoppped" | "connection-stopped" => progress.over = true,
-            "moderation-response" if data["result"].as_bool() == Some(true) => {
+            "moderation-response" if data["result"].as_bool() == Some(false) => {
                 let reason = data["reason"].as_str().unwrap_or_default();
                 return Err(self.stream.refusal(0, &format!("moderation: {reason}"), None).into());
             }

@@ -34,8 +34,10 @@ const SERVICE: &str = "Charisma.ai";
 pub(super) const URL: &str = "https://play.charisma.ai";
 /// Until the first words after the player spoke.
 const FIRST_WORDS_WAIT: Duration = Duration::from_secs(30);
-/// A story need not answer what happened, nor begin with words.
+/// A story need not answer what happened.
 const REMARK_WAIT: Duration = Duration::from_secs(5);
+/// A story need not begin with words: of its silence so many times the usual is waited for.
+const OPENING_QUIETS: u32 = 2;
 /// A character that types may take so long.
 const TYPING_WAIT: Duration = Duration::from_secs(20);
 /// Taps in one reply; a story that goes on by itself for longer waits for the player.
@@ -172,11 +174,21 @@ impl CharacterService for Charisma {
     }
 }
 
+/// What is waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Awaited {
+    /// The story may begin with words.
+    Opening,
+    /// The story may say something to what happened.
+    Remark,
+    /// Somebody answers.
+    Answer,
+}
+
 /// Where a reply is.
 struct Scene {
     part: Part,
-    /// The story may stay silent.
-    optional: bool,
+    awaited: Awaited,
     typing: bool,
     spoke: bool,
     taps: u32,
@@ -184,8 +196,8 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(part: &Part, optional: bool) -> Scene {
-        Scene { part: part.clone(), optional, typing: false, spoke: false, taps: 0, over: false }
+    fn new(part: &Part, awaited: Awaited) -> Scene {
+        Scene { part: part.clone(), awaited, typing: false, spoke: false, taps: 0, over: false }
     }
 
     /// How long to wait for more.
@@ -193,8 +205,9 @@ impl Scene {
         match self {
             Scene { typing: true, .. } => TYPING_WAIT,
             Scene { spoke: true, .. } => quiet,
-            Scene { optional: true, .. } => REMARK_WAIT,
-            _ => FIRST_WORDS_WAIT,
+            Scene { awaited: Awaited::Opening, .. } => quiet * OPENING_QUIETS,
+            Scene { awaited: Awaited::Remark, .. } => REMARK_WAIT,
+            Scene { awaited: Awaited::Answer, .. } => FIRST_WORDS_WAIT,
         }
     }
 }
@@ -245,7 +258,7 @@ impl Shared {
         if !play.started {
             play.started = true;
             room.send("start", self.start(&play.story)).await;
-            let mut opening = Scene::new(part, true);
+            let mut opening = Scene::new(part, Awaited::Opening);
             self.listen(play, &mut room, &mut opening, reply).await?;
             if opening.over {
                 return Ok(true);
@@ -253,19 +266,19 @@ impl Shared {
             reply.new_line();
         }
         let conversation = &play.story.conversation;
-        let optional = match &request.heard {
+        let awaited = match &request.heard {
             Heard::Said(text) => {
                 let payload =
                     json!({"text": text, "inputType": "keyboard", "conversationUuid": conversation});
                 room.send("reply", payload).await;
-                false
+                Awaited::Answer
             }
             Heard::Happened(text) => {
                 room.send("action", json!({"action": text, "conversationUuid": conversation})).await;
-                true
+                Awaited::Remark
             }
         };
-        let mut scene = Scene::new(part, optional || !reply.is_empty());
+        let mut scene = Scene::new(part, awaited);
         self.listen(play, &mut room, &mut scene, reply).await?;
         play.room = Some(room);
         Ok(scene.over)
@@ -280,7 +293,7 @@ impl Shared {
         reply: &mut Reply,
     ) -> Result<Room, Stop> {
         if let Some(mut room) = room {
-            let mut scene = Scene::new(part, true);
+            let mut scene = Scene::new(part, Awaited::Remark);
             loop {
                 match room.missed() {
                     Some(RoomEvent::Lost { seat_kept }) => {
@@ -327,7 +340,7 @@ impl Shared {
         while !scene.over {
             let event = match tokio::time::timeout(scene.patience(quiet), room.next()).await {
                 Ok(event) => event,
-                Err(_) if scene.spoke || scene.optional => return Ok(()),
+                Err(_) if scene.spoke || scene.awaited != Awaited::Answer => return Ok(()),
                 Err(_) => return Err(self.line.silent().into()),
             };
             match event {
