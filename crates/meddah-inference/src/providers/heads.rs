@@ -145,7 +145,7 @@ impl HeadParser {
         if c == '\n' {
             let line = std::mem::take(&mut self.held);
             let closes = self.fenced && line.trim() == FENCE;
-            if !closes && !(line.trim().is_empty() && !self.spoke) {
+            if !closes && (self.spoke || !line.trim().is_empty()) {
                 self.speak(&format!("{line}\n"), events);
             }
             return;

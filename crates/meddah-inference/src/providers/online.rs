@@ -187,13 +187,9 @@ fn leave_out(body: &mut Value, name: &str) {
     for inner in body.values_mut().filter_map(Value::as_object_mut) {
         inner.shift_remove(name);
     }
-    match name {
-        // Both mean the same; a server that does not know one knows the other.
-        "tools" => {
-            body.shift_remove("tool_choice");
-            body.shift_remove("toolConfig");
-        }
-        _ => {}
+    if name == "tools" {
+        body.shift_remove("tool_choice");
+        body.shift_remove("toolConfig");
     }
 }
 
