@@ -5,11 +5,15 @@
 //! (which it can) instead of to write a tool call (which it cannot), and no second prompt is read.
 //! How a model takes them is its adapter's business: a local one scores the choices on the logits, an
 //! online one may use tool calls. This crate knows neither characters nor games.
+//!
+//! [`providers`] are the online ones, over [`http`]; [`model_table`] knows what their models can do and cost.
 
 mod chat;
 mod error;
 pub mod http;
 mod key;
+pub mod model_table;
+pub mod providers;
 pub mod scripted;
 pub mod service;
 pub mod services;

@@ -1,0 +1,87 @@
+//! Lines of a stream of bytes, however it is cut into pieces.
+
+/// No line of a sane server is longer, in bytes.
+pub const LINE_BYTES_MAX: usize = 1 << 20;
+
+/// A line or event beyond its limit; nothing after it can be understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLong;
+
+/// Splits at LF, CR and CRLF, drops a byte order mark at the start. Bytes that are no UTF-8 become U+FFFD.
+#[derive(Debug, Default)]
+pub struct LineSplitter {
+    line: Vec<u8>,
+    after_cr: bool,
+    begun: bool,
+}
+
+impl LineSplitter {
+    /// Takes bytes; each whole line goes to `take`, without its end.
+    ///
+    /// # Errors
+    /// A line beyond [`LINE_BYTES_MAX`], or the error of `take`.
+    pub fn push<E: From<TooLong>>(
+        &mut self,
+        mut bytes: &[u8],
+        mut take: impl FnMut(&str) -> Result<(), E>,
+    ) -> Result<(), E> {
+        while let Some(&first) = bytes.first() {
+            if std::mem::take(&mut self.after_cr) && first == b'\n' {
+                bytes = &bytes[1..];
+                continue;
+            }
+            let end = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            let part = &bytes[..end.unwrap_or(bytes.len())];
+            if self.line.len() + part.len() > LINE_BYTES_MAX {
+                return Err(TooLong.into());
+            }
+            self.line.extend_from_slice(part);
+            let Some(end) = end else { return Ok(()) };
+            self.after_cr = bytes[end] == b'\r';
+            bytes = &bytes[end + 1..];
+            self.take_line(&mut take)?;
+        }
+        Ok(())
+    }
+
+    /// Nothing more will come: what stands without an end is a line as well.
+    pub fn finish<E>(&mut self, mut take: impl FnMut(&str) -> Result<(), E>) -> Result<(), E> {
+        if self.line.is_empty() { Ok(()) } else { self.take_line(&mut take) }
+    }
+
+    fn take_line<E>(&mut self, take: &mut impl FnMut(&str) -> Result<(), E>) -> Result<(), E> {
+        let line = std::mem::take(&mut self.line);
+        let mark = !std::mem::replace(&mut self.begun, true) && line.starts_with(b"\xEF\xBB\xBF");
+        let text = String::from_utf8_lossy(&line[if mark { 3 } else { 0 }..]);
+        take(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_ends_of_lines_are_known_and_the_mark_is_dropped() {
+        let mut splitter = LineSplitter::default();
+        let mut lines = Vec::new();
+        let mut take = |line: &str| {
+            lines.push(line.to_owned());
+            Ok::<_, TooLong>(())
+        };
+        for piece in [&b"\xEF\xBB"[..], b"\xBFa\r", b"\nb\rc\n\n", b"d\xFF"] {
+            splitter.push(piece, &mut take).unwrap();
+        }
+        splitter.finish(&mut take).unwrap();
+        assert_eq!(lines, ["a", "b", "c", "", "d\u{FFFD}"]);
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_an_error_and_not_memory() {
+        let mut splitter = LineSplitter::default();
+        let piece = vec![b'x'; 64 << 10];
+        let mut push = || splitter.push(&piece, |_| Ok::<_, TooLong>(()));
+        assert_eq!((0..16).map(|_| push()).collect::<Vec<_>>(), vec![Ok(()); 16]);
+        assert_eq!(push(), Err(TooLong));
+    }
+}

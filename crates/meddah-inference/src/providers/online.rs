@@ -1,0 +1,283 @@
+//! A provider's model behind the port: asks, asks again without what the server does not know, and reads.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::ask::{self, Abilities, Ask};
+use super::catalogue::{self, ProviderInfo};
+use super::failure::{self, Refusal};
+use super::turn::{Farewell, Turn};
+use super::wire::Protocol;
+use super::{ActionStyle, Protocol as Kind, ProviderConfig};
+use super::{anthropic, gemini, koboldcpp, ollama, openai, openai_responses};
+use crate::http::{ERROR_BODY_BYTES_MAX, Http, Reply, cancelled};
+use crate::model_table::{ModelFacts, ModelTable};
+use crate::{ChatModel, ChatRequest, ChatStream, ErrorKind, ModelError, ModelInfo, ModelState};
+
+/// Parameters that are left out one after the other, at most, before a refusal counts.
+const OMISSIONS_MAX: usize = 4;
+/// Context of models of which nothing is known, in tokens.
+const CONTEXT_DEFAULT: u32 = 8192;
+/// Tokens that providers add to each message, at most, by OpenAI's count.
+const MESSAGE_OVERHEAD_TOKENS: u32 = 4;
+/// Bytes of text per token: an estimate that is on the safe side for European languages.
+const BYTES_PER_TOKEN: usize = 4;
+
+/// One model of one provider.
+pub(super) struct Online {
+    name: String,
+    who: String,
+    model: String,
+    context_tokens: u32,
+    extra: serde_json::Map<String, Value>,
+    abilities: Abilities,
+    http: Http,
+    protocol: Box<dyn Protocol>,
+    /// Parameters that this server does not take.
+    omitted: Mutex<BTreeSet<&'static str>>,
+}
+
+impl Online {
+    pub fn open(config: ProviderConfig, http: Http, table: &ModelTable) -> Result<Online, ModelError> {
+        let known = catalogue::provider(&config.provider);
+        let info = match (known, &config.base_url) {
+            (Some(info), _) => info,
+            (None, Some(_)) => catalogue::provider("openai-compatible").ok_or_else(|| unknown(&config))?,
+            (None, None) => return Err(unknown(&config)),
+        };
+        if config.key.is_none() && info.needs_key && config.base_url.is_none() {
+            let message = format!("{} needs a key", config.provider);
+            return Err(ModelError::new(ErrorKind::Unauthorized, message)
+                .with_help("Get one on the provider's page and set it with `meddah keys`."));
+        }
+        let facts = table.lookup(info.name, &config.model);
+        let context = config.context_tokens.or(facts.context_tokens).unwrap_or(CONTEXT_DEFAULT);
+        let protocol = protocol(&config, info, &facts)?;
+        Ok(Online {
+            name: if config.name.is_empty() { config.model.clone() } else { config.name.clone() },
+            who: config.provider.clone(),
+            model: config.model.clone(),
+            context_tokens: context,
+            abilities: abilities(&config, info, &facts),
+            extra: config.extra,
+            http,
+            protocol,
+            omitted: Mutex::default(),
+        })
+    }
+
+    fn body(&self, ask: &Ask, omitted: &BTreeSet<&'static str>) -> Value {
+        let mut body = self.protocol.body(ask);
+        for name in omitted {
+            match *name {
+                // The limit is not left out but called by its other name.
+                "max_tokens" => rename(&mut body, "max_tokens", "max_completion_tokens"),
+                "max_completion_tokens" => rename(&mut body, "max_completion_tokens", "max_tokens"),
+                name => leave_out(&mut body, name),
+            }
+        }
+        merge(&mut body, &self.extra);
+        body
+    }
+
+    fn abilities_now(&self, omitted: &BTreeSet<&'static str>) -> Abilities {
+        let mut abilities = self.abilities;
+        abilities.tools &= !omitted.contains("tools");
+        abilities.schema &= !SCHEMA_PARAMETERS.iter().any(|name| omitted.contains(name));
+        abilities
+    }
+
+    async fn refusal(
+        &self,
+        mut reply: Reply,
+        cancel: &CancellationToken,
+    ) -> Result<(ModelError, Value), ModelError> {
+        let body = reply.body_up_to(ERROR_BODY_BYTES_MAX, cancel).await?;
+        let body: Value = serde_json::from_slice(&body)
+            .unwrap_or_else(|_| Value::String(page_text(&String::from_utf8_lossy(&body))));
+        let error = failure::classify(&Refusal {
+            status: reply.status(),
+            body: &body,
+            retry_after: self.protocol.retry_after(reply.headers(), &body),
+            who: &self.who,
+            secrets: reply.secrets(),
+        });
+        Ok((error, body))
+    }
+}
+
+/// Parameters by which a schema is asked for.
+const SCHEMA_PARAMETERS: [&str; 5] =
+    ["response_format", "format", "output_config", "responseJsonSchema", "text"];
+
+fn unknown(config: &ProviderConfig) -> ModelError {
+    let names: Vec<&str> = catalogue::known().iter().map(|info| info.name).collect();
+    ModelError::new(ErrorKind::NotFound, format!("no provider is called {:?}", config.provider))
+        .with_help(format!("Give its base_url, or use one of: {}.", names.join(", ")))
+}
+
+fn protocol(
+    config: &ProviderConfig,
+    info: &'static ProviderInfo,
+    facts: &ModelFacts,
+) -> Result<Box<dyn Protocol>, ModelError> {
+    Ok(match info.protocol {
+        Kind::Chat => Box::new(openai::Chat::new(config, info, facts)?),
+        Kind::Responses => Box::new(openai_responses::Responses::new(config, info, facts)?),
+        Kind::Anthropic => Box::new(anthropic::Messages::new(config, info, facts)?),
+        Kind::Gemini => Box::new(gemini::Generate::new(config, info, facts)?),
+        Kind::Ollama => Box::new(ollama::Chat::new(config, info, facts)?),
+        Kind::KoboldCpp => Box::new(koboldcpp::Generate::new(config, info)?),
+    })
+}
+
+fn abilities(config: &ProviderConfig, info: &ProviderInfo, facts: &ModelFacts) -> Abilities {
+    let can_call = info.protocol != Kind::KoboldCpp;
+    // Whoever asks for a way by name gets it, whatever the table says.
+    let asked = |style| config.actions == style;
+    Abilities {
+        style: config.actions,
+        tools: can_call && (facts.tools || asked(ActionStyle::Tools)),
+        schema: can_call && (facts.schema || asked(ActionStyle::Schema)),
+        prefers_schema: !info.paid,
+        strict: info.paid,
+        reasoning: facts.reasoning,
+    }
+}
+
+/// Text of an error that is no JSON: the words of a web page, without its tags.
+fn page_text(body: &str) -> String {
+    let mut text = String::new();
+    let mut in_tag = false;
+    for c in body.chars() {
+        match c {
+            '<' => in_tag = true,
+            '>' if in_tag => {
+                in_tag = false;
+                text.push(' ');
+            }
+            c if !in_tag => text.push(c),
+            _ => {}
+        }
+    }
+    text
+}
+
+/// Adds the player's own parameters, which win.
+fn merge(body: &mut Value, extra: &serde_json::Map<String, Value>) {
+    let Value::Object(body) = body else { return };
+    for (name, value) in extra {
+        match (body.get_mut(name), value) {
+            (Some(inner @ Value::Object(_)), Value::Object(more)) => merge(inner, more),
+            _ => {
+                body.insert(name.clone(), value.clone());
+            }
+        }
+    }
+}
+
+/// Takes a parameter out, at the top or one level down.
+fn leave_out(body: &mut Value, name: &str) {
+    let Value::Object(body) = body else { return };
+    body.shift_remove(name);
+    for inner in body.values_mut().filter_map(Value::as_object_mut) {
+        inner.shift_remove(name);
+    }
+    if name == "tools" {
+        body.shift_remove("tool_choice");
+        body.shift_remove("toolConfig");
+    }
+}
+
+#[async_trait]
+impl ChatModel for Online {
+    async fn info(&self) -> Result<ModelInfo, ModelError> {
+        Ok(ModelInfo {
+            name: self.model.clone(),
+            kind: "online".into(),
+            context_tokens: self.context_tokens,
+            message_overhead_tokens: MESSAGE_OVERHEAD_TOKENS,
+        })
+    }
+
+    fn label(&self) -> (String, String) {
+        (self.name.clone(), "online".into())
+    }
+
+    fn state(&self) -> ModelState {
+        ModelState::Ready
+    }
+
+    /// An estimate of a token per four bytes: providers' tokenizers are not here, and asking costs a turn.
+    async fn count_tokens(&self, texts: &[String]) -> Result<Vec<u32>, ModelError> {
+        Ok(texts.iter().map(|text| estimate(text.len())).collect())
+    }
+
+    async fn stream(
+        &self,
+        request: ChatRequest,
+        cancel: CancellationToken,
+    ) -> Result<ChatStream, ModelError> {
+        // What this server is known not to take, and what it says so of now.
+        let mut omitted = self.omitted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for attempt in 0.. {
+            let (ask, reading) = ask::make(&request, &self.abilities_now(&omitted));
+            let body = self.body(&ask, &omitted);
+            let farewell = Farewell::new(&self.http, self.protocol.farewell(&body));
+            let reply = self.http.send(self.protocol.call(&body)?, &cancel).await;
+            let reply = reply.inspect_err(|error| farewell.unless_cancelled(error))?;
+            if reply.is_success() {
+                self.omitted.lock().unwrap_or_else(PoisonError::into_inner).extend(omitted);
+                let prompt = ask.messages.iter().map(|message| message.text.len()).sum();
+                let turn = Turn::new(self, reply, reading, &ask, estimate(prompt), (farewell, cancel))?;
+                return Ok(turn.into_stream());
+            }
+            farewell.disarm();
+            let status = reply.status();
+            let (error, refused) = self.refusal(reply, &cancel).await?;
+            let may_omit = matches!(status, 400 | 404 | 405 | 415 | 422 | 500 | 501)
+                && !matches!(error.kind, ErrorKind::ContextFull | ErrorKind::Quota | ErrorKind::Refused);
+            let unwanted = failure::unwanted(&refused, &body, self.protocol.optional());
+            // A caller that wants JSON must not get something else.
+            let needed = |name: &str| request.json_schema.is_some() && SCHEMA_PARAMETERS.contains(&name);
+            match unwanted.filter(|name| may_omit && !needed(name)) {
+                Some(name) if attempt < OMISSIONS_MAX && omitted.insert(name) => {
+                    tracing::debug!(provider = self.who, parameter = name, "left out from now on");
+                }
+                _ => return Err(error),
+            }
+        }
+        Err(cancelled())
+    }
+}
+
+/// Calls a parameter by another name.
+fn rename(body: &mut Value, from: &str, to: &str) {
+    let Value::Object(body) = body else { return };
+    if let Some(value) = body.shift_remove(from) {
+        body.insert(to.into(), value);
+    }
+}
+
+/// Tokens of so many bytes, rounded up.
+pub(super) fn estimate(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(BYTES_PER_TOKEN)).unwrap_or(u32::MAX)
+}
+
+impl Online {
+    pub(super) fn http(&self) -> &Http {
+        &self.http
+    }
+
+    pub(super) fn who(&self) -> &str {
+        &self.who
+    }
+
+    pub(super) fn protocol(&self) -> &dyn Protocol {
+        self.protocol.as_ref()
+    }
+}

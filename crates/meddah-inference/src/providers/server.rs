@@ -1,0 +1,76 @@
+//! Where a provider is, and how it knows us.
+
+use std::collections::BTreeMap;
+
+use reqwest::Url;
+use serde_json::Value;
+
+use super::{ProviderConfig, ProviderInfo};
+use crate::http::{Call, check_key_is_safe, endpoint};
+use crate::{ErrorKind, Key, ModelError};
+
+/// Headers that a player adds, at most.
+const EXTRA_HEADERS_MAX: usize = 32;
+
+/// One address of a provider, with what every request to it carries.
+pub(super) struct Server {
+    url: Url,
+    key: Option<Key>,
+    /// The header of the key, and what stands before the key in it.
+    key_header: (&'static str, &'static str),
+    headers: BTreeMap<String, String>,
+}
+
+/// The header of most.
+pub(super) const BEARER: (&str, &str) = ("authorization", "Bearer ");
+
+impl Server {
+    /// # Errors
+    /// `BadRequest` for an address that is none, `Unauthorized` for a key that would go in the open.
+    pub fn new(
+        config: &ProviderConfig,
+        info: &ProviderInfo,
+        tail: &str,
+        key_header: (&'static str, &'static str),
+    ) -> Result<Server, ModelError> {
+        let base = config.base_url.as_deref().filter(|base| !base.trim().is_empty()).unwrap_or(info.base_url);
+        if base.is_empty() {
+            let message = format!("{} needs a base_url", config.provider);
+            return Err(ModelError::new(ErrorKind::NotFound, message)
+                .with_help("base_url is the server's address, for example http://127.0.0.1:8080/v1."));
+        }
+        let url = endpoint(base, info.version, tail)?;
+        if config.key.is_some() {
+            check_key_is_safe(&url)?;
+        }
+        if config.headers.len() > EXTRA_HEADERS_MAX {
+            return Err(ModelError::new(
+                ErrorKind::BadRequest,
+                format!("more than {EXTRA_HEADERS_MAX} headers"),
+            )
+            .with_help("Remove some of the provider's `headers`."));
+        }
+        Ok(Server { url, key: config.key.clone(), key_header, headers: config.headers.clone() })
+    }
+
+    /// A request with this body.
+    pub fn post(&self, body: &Value) -> Result<Call, ModelError> {
+        self.post_to(self.url.clone(), body)
+    }
+
+    /// A request to another path of the same server.
+    pub fn post_to(&self, url: Url, body: &Value) -> Result<Call, ModelError> {
+        let mut call = Call::post_json(url, body);
+        for (name, value) in &self.headers {
+            call = call.with_header(name, value)?;
+        }
+        match &self.key {
+            Some(key) => call.with_key(self.key_header.0, self.key_header.1, key),
+            None => Ok(call),
+        }
+    }
+
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+}
