@@ -165,7 +165,10 @@ mod tests {
     fn a_sentence_is_matched_to_action_and_target() {
         let request = request();
         assert_eq!(said(" Serve Mojito", &request), call("serve", json!({"target": "Mojito"})));
-        assert_eq!(said("serve a white russian.", &request), call("serve", json!({"target": "White Russian"})));
+        assert_eq!(
+            said("serve a white russian.", &request),
+            call("serve", json!({"target": "White Russian"}))
+        );
         assert_eq!(said("Give the Iron Sword", &request), call("give", json!({"target": "iron_sword"})));
         assert_eq!(said("Give up", &request), call("give_up", Value::Null));
         assert_eq!(
@@ -173,13 +176,18 @@ mod tests {
             call("serve", json!({"target": "Mojito"})),
             "Convai repeats the object's name as it was declared"
         );
-        assert_eq!(named("Follow", Some("the player"), &request), call("follow", json!({"target": "player"})));
+        assert_eq!(
+            named("Follow", Some("the player"), &request),
+            call("follow", json!({"target": "player"}))
+        );
     }
 
     #[test]
     fn what_matches_nothing_is_dropped() {
         let request = request();
-        for sentence in ["", "Dance", "Serve", "Serve Whisky", "Attack guard", "Server Mojito", "\u{0}\u{fffd}"] {
+        for sentence in
+            ["", "Dance", "Serve", "Serve Whisky", "Attack guard", "Server Mojito", "\u{0}\u{fffd}"]
+        {
             assert_eq!(said(sentence, &request), None, "{sentence:?}");
         }
         assert_eq!(said(&"serve mojito ".repeat(4000), &request), None);

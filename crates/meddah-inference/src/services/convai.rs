@@ -19,9 +19,7 @@ use super::sessions::Sessions;
 use super::{Characters, ServiceConfig, actions, form, options_of, spoken};
 use crate::http::{Call, Http, SseParser};
 use crate::service::ServiceAction;
-use crate::{
-    CharacterService, ChatStream, ErrorKind, Key, ModelError, ModelState, ServiceRequest,
-};
+use crate::{CharacterService, ChatStream, ErrorKind, Key, ModelError, ModelState, ServiceRequest};
 
 const SERVICE: &str = "Convai";
 pub(super) const CLASSIC_URL: &str = "https://api.convai.com";
@@ -221,7 +219,8 @@ fn objects(request: &ServiceRequest) -> Value {
 /// Who is there.
 fn people(request: &ServiceRequest) -> Value {
     let player = json!({"name": unseparated(&request.player_name), "bio": "The player."});
-    let this = json!({"name": unseparated(&request.character_name), "bio": unseparated(&request.description)});
+    let this =
+        json!({"name": unseparated(&request.character_name), "bio": unseparated(&request.description)});
     let others = request.scene.present.iter().take(OBJECTS_MAX);
     let others = others.map(|name| json!({"name": unseparated(name), "bio": ""}));
     [player, this].into_iter().chain(others).collect()
@@ -320,8 +319,7 @@ impl Shared {
         request: &ServiceRequest,
         session: Option<&str>,
     ) -> Result<crate::http::Reply, ModelError> {
-        let mut fields =
-            vec![("character_id", character.to_owned()), ("text_input", spoken(&request.heard))];
+        let mut fields = vec![("character_id", character.to_owned()), ("text_input", spoken(&request.heard))];
         // "Do not send -1 or other placeholder values."
         fields.extend(session.map(|session| ("character_session_id", session.to_owned())));
         let call = form::post(self.stream.url("", "connect/stream")?, &fields)?;

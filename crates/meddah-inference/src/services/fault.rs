@@ -114,10 +114,14 @@ fn kind(status: u16, said: &str) -> ErrorKind {
 
 fn help(service: &str, kind: ErrorKind) -> String {
     match kind {
-        ErrorKind::Quota => format!("Your {service} account has nothing left: top it up or wait until it renews."),
+        ErrorKind::Quota => {
+            format!("Your {service} account has nothing left: top it up or wait until it renews.")
+        }
         ErrorKind::RateLimited => format!("{service} is asked too often; wait a moment."),
         ErrorKind::Refused => format!("{service} does not answer this; say it in other words."),
-        ErrorKind::Unauthorized => format!("Check the key for {service}, and that your plan includes its API."),
+        ErrorKind::Unauthorized => {
+            format!("Check the key for {service}, and that your plan includes its API.")
+        }
         ErrorKind::Overloaded | ErrorKind::Broken | ErrorKind::Timeout => {
             format!("{service} has trouble at the moment; try again later.")
         }
@@ -174,7 +178,11 @@ mod tests {
             (404, r#"{"charID":"x","text":"process_failure, error: KeyError('x')"}"#, ErrorKind::Broken),
             (404, r#"{"detail":"Character not found"}"#, ErrorKind::UnknownModel),
             (400, r#"{"ERROR":"Expecting only one; either an audio file or text"}"#, ErrorKind::BadRequest),
-            (422, r#"{"detail":[{"loc":["body"],"msg":"field required","type":"x"}]}"#, ErrorKind::BadRequest),
+            (
+                422,
+                r#"{"detail":[{"loc":["body"],"msg":"field required","type":"x"}]}"#,
+                ErrorKind::BadRequest,
+            ),
             (429, r#""slow down""#, ErrorKind::RateLimited),
             (400, r#"{"detail":"Blocked by content policy"}"#, ErrorKind::Refused),
             (500, "<html><body>502</body></html>", ErrorKind::Broken),

@@ -231,8 +231,7 @@ mod tests {
             Ok(())
         });
         let chunks: Vec<Chunk> = chunks.await.into_iter().map(Result::unwrap).collect();
-        let expected =
-            [feels("joy"), text("One."), feels("neutral"), text(" Two."), done(StopReason::End)];
+        let expected = [feels("joy"), text("One."), feels("neutral"), text(" Two."), done(StopReason::End)];
         assert_eq!(chunks, expected);
     }
 

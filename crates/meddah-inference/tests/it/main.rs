@@ -11,6 +11,7 @@ mod omitted;
 mod passed_through;
 mod requests;
 mod secrets;
+mod services;
 mod suite;
 mod transcripts;
 mod unreachable;

@@ -239,9 +239,19 @@ mod tests {
     #[test]
     fn frames_are_those_of_the_real_client() {
         let reply = json!({"text": "Hello there", "conversationUuid": "c-1"});
-        assert_eq!(data("reply", &reply), bytes("0da57265706c7982a474657874ab48656c6c6f207468657265b0636f6e766572736174696f6e55756964a3632d31"));
+        assert_eq!(
+            data("reply", &reply),
+            bytes(
+                "0da57265706c7982a474657874ab48656c6c6f207468657265b0636f6e766572736174696f6e55756964a3632d31"
+            )
+        );
         let start = json!({"sceneIndex": 2, "x": -40, "y": 70000, "conversationUuid": "c-1"});
-        assert_eq!(data("start", &start), bytes("0da5737461727484aa7363656e65496e64657802a178d0d8a179ce00011170b0636f6e766572736174696f6e55756964a3632d31"));
+        assert_eq!(
+            data("start", &start),
+            bytes(
+                "0da5737461727484aa7363656e65496e64657802a178d0d8a179ce00011170b0636f6e766572736174696f6e55756964a3632d31"
+            )
+        );
         for length in [31, 32, 255, 256, 300] {
             let name = "n".repeat(length);
             let read = read(&data(&name, &Value::Null));
@@ -252,7 +262,9 @@ mod tests {
     #[test]
     fn garbage_is_no_frame_and_never_a_panic() {
         assert_eq!(read(&[]), None);
-        for hex in ["0b", "0bcd", "0bc1", "0da761", "0dddffffffff", "0da161ddffffffff", "0da161c1", "0da161d9"] {
+        for hex in
+            ["0b", "0bcd", "0bc1", "0da761", "0dddffffffff", "0da161ddffffffff", "0da161c1", "0da161d9"]
+        {
             let _ = read(&bytes(hex));
         }
         let deep = [bytes("0da161"), vec![0x91; 5000]].concat();

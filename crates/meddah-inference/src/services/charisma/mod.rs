@@ -26,9 +26,7 @@ use super::sessions::Sessions;
 use super::{Characters, ServiceConfig, actions, options_of};
 use crate::http::Http;
 use crate::service::Heard;
-use crate::{
-    CharacterService, ChatStream, ErrorKind, ModelError, ModelState, ServiceRequest,
-};
+use crate::{CharacterService, ChatStream, ErrorKind, ModelError, ModelState, ServiceRequest};
 
 const SERVICE: &str = "Charisma.ai";
 pub(super) const URL: &str = "https://play.charisma.ai";
@@ -321,7 +319,8 @@ impl Shared {
     fn start(&self, story: &Story) -> Value {
         let mut payload = Map::new();
         let Options { start, scene, .. } = &self.options;
-        payload.extend(start.as_ref().map(|start| ("startGraphReferenceId".to_owned(), start.clone().into())));
+        payload
+            .extend(start.as_ref().map(|start| ("startGraphReferenceId".to_owned(), start.clone().into())));
         payload.extend(scene.map(|scene| ("sceneIndex".to_owned(), scene.into())));
         payload.insert("conversationUuid".to_owned(), story.conversation.clone().into());
         payload.into()

@@ -159,11 +159,8 @@ async fn reserve(line: &Line, way: &str, body: &Value) -> Result<Seat, ModelErro
     if reserved.error.is_some() {
         return Err(line.refusal(0, &answer.to_string(), None));
     }
-    let seat = Seat {
-        room: reserved.room.room_id,
-        process: reserved.room.process_id,
-        session: reserved.session_id,
-    };
+    let seat =
+        Seat { room: reserved.room.room_id, process: reserved.room.process_id, session: reserved.session_id };
     let is_id = |id: &String| {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         (1..=ID_BYTES_MAX).contains(&id.len()) && id.chars().all(plain)

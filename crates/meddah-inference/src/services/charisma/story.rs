@@ -110,10 +110,8 @@ impl Story {
         if changed.is_empty() {
             return Ok(());
         }
-        let memories: Vec<Value> = changed
-            .iter()
-            .map(|(name, value)| json!({"recallValue": name, "saveValue": value}))
-            .collect();
+        let memories: Vec<Value> =
+            changed.iter().map(|(name, value)| json!({"recallValue": name, "saveValue": value})).collect();
         let call = post(line, "play/set-memory", &json!({"memories": memories}))?;
         line.ask_text(call.with_key("authorization", "Bearer ", &self.token)?).await?;
         self.written.extend(changed);

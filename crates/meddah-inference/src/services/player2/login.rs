@@ -44,7 +44,9 @@ pub struct DeviceLogin {
 impl fmt::Debug for DeviceLogin {
     /// Without the code that would let somebody else fetch the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeviceLogin").field("verification_uri", &self.verification_uri).finish_non_exhaustive()
+        f.debug_struct("DeviceLogin")
+            .field("verification_uri", &self.verification_uri)
+            .finish_non_exhaustive()
     }
 }
 

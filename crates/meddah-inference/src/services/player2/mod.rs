@@ -28,9 +28,7 @@ use super::sessions::Sessions;
 use super::{ServiceConfig, options_of, spoken};
 use crate::http::{Call, Http};
 use crate::service::{Heard, ServiceAction};
-use crate::{
-    CharacterService, ChatStream, ErrorKind, ModelError, ModelState, ServiceRequest,
-};
+use crate::{CharacterService, ChatStream, ErrorKind, ModelError, ModelState, ServiceRequest};
 
 pub(super) const SERVICE: &str = "Player2";
 /// The app beside the game.
@@ -254,7 +252,9 @@ impl Shared {
         let spawned = self.line.ask_text(self.call("spawn", Some(&body))?).await;
         let answer = match spawned {
             // Newer apps may have the short paths only.
-            Err(error) if error.kind == ErrorKind::UnknownModel && !self.plain_paths.load(Ordering::Relaxed) => {
+            Err(error)
+                if error.kind == ErrorKind::UnknownModel && !self.plain_paths.load(Ordering::Relaxed) =>
+            {
                 self.plain_paths.store(true, Ordering::Relaxed);
                 self.line.ask_text(self.call("spawn", Some(&body))?).await?
             }
@@ -351,7 +351,8 @@ async fn worth_telling(answers: &mut Waiter) -> Result<Answer, ModelError> {
 /// What each action is to an NPC, by name. Targets change from moment to moment, so they stand in the state
 /// of the game and not here.
 fn commands(request: &ServiceRequest) -> BTreeMap<String, Value> {
-    let named = request.actions.iter().take(COMMANDS_MAX).map(|action| (action.name.clone(), command(action)));
+    let named =
+        request.actions.iter().take(COMMANDS_MAX).map(|action| (action.name.clone(), command(action)));
     named.collect()
 }
 
