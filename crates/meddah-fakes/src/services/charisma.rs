@@ -83,6 +83,7 @@ struct Seat {
     options: Value,
     /// Not taken yet, or kept for whoever lost the connection.
     is_free: bool,
+    was_in: bool,
 }
 
 impl FakeCharisma {
@@ -297,7 +298,7 @@ async fn matchmake(
             world.rooms.insert(id.clone());
             world.seats_made += 1;
             let session = format!("seat-{}", world.seats_made);
-            let seat = Seat { room: id.clone(), options, is_free: true };
+            let seat = Seat { room: id.clone(), options, is_free: true, was_in: false };
             world.seats.insert(session.clone(), seat);
             reserved(&id, &session)
         }
@@ -360,8 +361,9 @@ impl Player {
             let room = self.room.clone();
             let is_mine = |seat: &&mut Seat| seat.is_free && seat.room == room;
             world.seats.get_mut(&self.session).filter(is_mine).map(|seat| {
-                seat.is_free = false;
-                seat.clone()
+                let before = seat.clone();
+                (seat.is_free, seat.was_in) = (false, true);
+                before
             })
         };
         let Some(seat) = seat else {
@@ -378,7 +380,7 @@ impl Player {
         if self.send(vec![10, 4, b'n', b'o', b'n', b'e']).await.is_err() {
             return;
         }
-        self.serve().await.ok();
+        self.serve(seat.was_in).await.ok();
     }
 
     /// An error frame, then code 4002.
@@ -417,13 +419,17 @@ impl Player {
         self.send(frame).await
     }
 
-    async fn serve(&mut self) -> Result<(), Over> {
+    async fn serve(&mut self, is_back: bool) -> Result<(), Over> {
         let mut joined = false;
         loop {
             let frame = self.receive().await?;
             match frame.split_first() {
                 Some((10, [])) if !joined => {
                     joined = true;
+                    if is_back {
+                        // The official SDK waits for nothing more after it came back.
+                        continue;
+                    }
                     // Sent before the client was in, so it comes now.
                     self.tell("status", &Value::Null).await?;
                     self.tell("player-session-id", &json!("player-session-1")).await?;

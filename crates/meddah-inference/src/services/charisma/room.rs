@@ -65,8 +65,8 @@ pub(super) struct Room {
     pub(super) seat: Seat,
     outgoing: mpsc::Sender<(&'static str, Value)>,
     incoming: mpsc::Receiver<RoomEvent>,
-    // Dropping it ends the task and with it the socket.
-    _task: JoinSet<()>,
+    /// Dropping it ends the task and with it the socket.
+    task: JoinSet<()>,
 }
 
 #[derive(Default, Deserialize)]
@@ -104,6 +104,8 @@ impl Room {
             // Whatever is wrong with the old seat, a new one may be had.
             regained = reserve(line, &format!("joinById/{}", seat.room), &body).await.ok();
         }
+        // Whoever comes back is not told again that the room is ready.
+        let is_back = regained.is_some();
         let seat = match regained {
             Some(seat) => seat,
             None => {
@@ -115,7 +117,7 @@ impl Room {
             }
         };
         let socket = connect(line, &seat).await?;
-        let entering = enter(line, socket);
+        let entering = enter(line, socket, is_back);
         let socket = tokio::time::timeout(JOIN_WAIT_MAX, entering).await.map_err(|_| line.silent())??;
         Ok(Room::start(seat, socket))
     }
@@ -125,7 +127,7 @@ impl Room {
         let (told, incoming) = mpsc::channel(EVENTS_WAITING_MAX);
         let mut task = JoinSet::new();
         task.spawn(run(socket, to_send, told));
-        Room { seat, outgoing, incoming, _task: task }
+        Room { seat, outgoing, incoming, task }
     }
 
     /// Whether the socket still stands, as far as is known.
@@ -136,6 +138,13 @@ impl Room {
     /// Sends a message; if the socket is gone, the next event says so.
     pub(super) async fn send(&self, name: &'static str, payload: Value) {
         self.outgoing.send((name, payload)).await.ok();
+    }
+
+    /// Says goodbye, so that the server does not keep the seat.
+    pub(super) async fn leave(self) {
+        let Room { outgoing, mut task, .. } = self;
+        drop(outgoing);
+        tokio::time::timeout(LEAVE_WAIT_MAX, task.join_next()).await.ok();
     }
 
     /// What happened since, without waiting.
@@ -195,7 +204,7 @@ async fn connect(line: &Line, seat: &Seat) -> Result<Socket, ModelError> {
 }
 
 /// Waits until the room has let us in and says that it is ready.
-async fn enter(line: &Line, mut socket: Socket) -> Result<Socket, ModelError> {
+async fn enter(line: &Line, mut socket: Socket, is_back: bool) -> Result<Socket, ModelError> {
     loop {
         let frame = match socket.next().await {
             Some(Ok(Message::Binary(bytes))) => colyseus::read(&bytes),
@@ -207,6 +216,9 @@ async fn enter(line: &Line, mut socket: Socket) -> Result<Socket, ModelError> {
             Some(Frame::Joined) => {
                 let acknowledged = socket.send(Message::Binary(colyseus::acknowledge().into())).await;
                 acknowledged.map_err(|_| line.broke())?;
+                if is_back {
+                    return Ok(socket);
+                }
             }
             Some(Frame::Error { code, message }) => {
                 return Err(line.refusal(0, &format!("{message} ({code})"), None));
@@ -237,7 +249,10 @@ async fn run(
     let seat_kept = loop {
         tokio::select! {
             message = to_send.recv() => {
-                let Some((name, payload)) = message else { return };
+                let Some((name, payload)) = message else {
+                    socket.send(Message::Binary(colyseus::leave().into())).await.ok();
+                    return;
+                };
                 idle_until = tokio::time::Instant::now() + IDLE_MAX;
                 if socket.send(Message::Binary(colyseus::data(name, &payload).into())).await.is_err() {
                     break true;
