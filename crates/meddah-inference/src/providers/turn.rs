@@ -223,10 +223,14 @@ impl Turn {
                 found.push((String::new(), String::from_utf8_lossy(&std::mem::take(body)).into_owned()));
             }
         }
+        let whole = matches!(self.frames, Frames::Whole(_));
         for (name, data) in found {
-            self.frame(&name, &data)?;
-            if self.ended {
-                return Ok(());
+            match self.frame(&name, &data) {
+                Ok(()) if self.ended => return Ok(()),
+                Ok(()) => {}
+                // Half a frame.
+                Err(error) if error.kind == ErrorKind::Protocol && !whole => break,
+                Err(error) => return Err(error),
             }
         }
         match self.stop {
