@@ -250,9 +250,9 @@ impl<W: AsyncWrite + Unpin> Body<'_, W> {
             }
             self.sent += piece.len();
             rest = after;
-            if let Some((_, pause)) = self.faults.drip {
+            if let Some((_, pause)) = self.faults.drip.filter(|(_, pause)| !pause.is_zero()) {
                 tokio::time::sleep(pause).await;
-            } else if self.faults.rechunk.is_some() {
+            } else if self.faults.drip.is_some() || self.faults.rechunk.is_some() {
                 tokio::task::yield_now().await;
             }
         }

@@ -115,6 +115,23 @@ fn a_callers_own_tools_may_have_no_way_out() {
 }
 
 #[test]
+fn models_without_tools_read_earlier_calls_as_text() {
+    let tool = Decision { name: TOOL.into(), lead: String::new(), choices: vec![choice("search", None)] };
+    let call = crate::ToolCall { id: "1".into(), name: "search".into(), arguments: json!({"q": "ale"}) };
+    let messages = vec![
+        Message::new(Role::User, "Find ale."),
+        Message { calls: vec![call], ..Message::new(Role::Assistant, "") },
+        Message { call_id: "1".into(), ..Message::new(Role::Tool, "none") },
+    ];
+    let request = ChatRequest { decisions: vec![tool], messages, ..request() };
+    let ask = asked(ActionStyle::Lines, &request);
+    assert!(ask.messages[0].text.starts_with("Begin every reply with a line that begins with \"Does:\""));
+    assert_eq!(ask.messages[2], Message::new(Role::Assistant, "Does: search {\"q\":\"ale\"}"));
+    let told = "[What came of it: none]\n[What you can do now: search.]";
+    assert_eq!(ask.messages[3], Message::new(Role::User, told));
+}
+
+#[test]
 fn names_of_tools_are_what_providers_take_and_unlike_each_other() {
     let long = "x".repeat(100);
     let choices = ["nothing", "a.b", "a b", "ü", &long].map(|id| choice(id, None)).to_vec();

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 
 fn kind_of(status: u16, body: Value) -> ErrorKind {
-    classify(&Refusal { status, body: &body, retry_after: None, who: "p", secrets: &[] }).kind
+    classify(&Refusal { status, body: &body, headers: None, who: "p", secrets: &[] }).kind
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn without_words_the_status_speaks() {
 fn messages_are_short_plain_and_without_keys() {
     let body = json!({"error": {"message": format!("a\n\u{1b}[31mkey-0123456789 {}", "x".repeat(9000))}});
     let keys = [Key::new("key-0123456789")];
-    let error = classify(&Refusal { status: 400, body: &body, retry_after: None, who: "p", secrets: &keys });
+    let error = classify(&Refusal { status: 400, body: &body, headers: None, who: "p", secrets: &keys });
     assert!(error.message.starts_with("p: a [31m*** x"), "{}", error.message);
     assert!(error.message.chars().count() <= MESSAGE_CHARS_MAX + 10);
     assert!(!error.help.is_empty());

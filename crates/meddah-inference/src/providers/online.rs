@@ -102,7 +102,7 @@ impl Online {
         let error = failure::classify(&Refusal {
             status: reply.status(),
             body: &body,
-            retry_after: self.protocol.retry_after(reply.headers(), &body),
+            headers: Some(reply.headers()),
             who: &self.who,
             secrets: reply.secrets(),
         });
