@@ -158,10 +158,10 @@ impl State {
         while let Some(request) = Recorded::read(&mut read).await {
             let play = self.next_play();
             lock(&self.requests).push(request.clone());
-            let play = match check::check(play.dialect, &request) {
-                Ok(None) => play,
-                Ok(Some(side)) => Play { transcript: side, faults: Default::default(), ..play },
-                Err(refusal) => Play { transcript: refusal, faults: Default::default(), ..play },
+            let (play, is_aside) = match check::check(play.dialect, &request) {
+                Ok(None) => (play, false),
+                Ok(Some(answer)) => (Play::new(play.dialect, answer), true),
+                Err(refusal) => (Play::new(play.dialect, refusal), false),
             };
             // While it plays, the client may go: then the connection is over.
             let mut byte = [0u8; 1];
@@ -169,7 +169,8 @@ impl State {
                 goes_on = perform(&play, &mut write) => goes_on,
                 _ = read.read(&mut byte) => false,
             };
-            if !goes_on {
+            // What is said aside needs no connection afterwards, and would only be counted.
+            if !goes_on || is_aside {
                 return;
             }
         }
@@ -249,9 +250,9 @@ impl<W: AsyncWrite + Unpin> Body<'_, W> {
             }
             self.sent += piece.len();
             rest = after;
-            if let Some((_, pause)) = self.faults.drip {
+            if let Some((_, pause)) = self.faults.drip.filter(|(_, pause)| !pause.is_zero()) {
                 tokio::time::sleep(pause).await;
-            } else if self.faults.rechunk.is_some() {
+            } else if self.faults.drip.is_some() || self.faults.rechunk.is_some() {
                 tokio::task::yield_now().await;
             }
         }

@@ -208,9 +208,11 @@ impl HeadParser {
         if matches!(c, ':' | '：')
             && let Some((next, start)) = inner_label(line, arguments && !whole)
         {
+            let before = &line[..start];
+            let opened = before.len() - before.trim_end_matches('*').len();
+            self.open_stars = opened.saturating_sub(line[start..].matches('*').count());
             let cut = self.held.len() - line.len() + start;
             self.held.truncate(cut);
-            self.open_stars = 0;
             self.end_value(label, events);
             self.begin(next, events);
         } else if arguments {

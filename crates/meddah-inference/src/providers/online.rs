@@ -54,7 +54,7 @@ impl Online {
             return Err(ModelError::new(ErrorKind::Unauthorized, message)
                 .with_help("Get one on the provider's page and set it with `meddah keys`."));
         }
-        let facts = table.lookup(info.name, &config.model);
+        let facts = table.lookup(info.name, config.model.trim_start_matches("models/"));
         let context = config.context_tokens.or(facts.context_tokens).unwrap_or(CONTEXT_DEFAULT);
         let protocol = protocol(&config, info, &facts)?;
         Ok(Online {
@@ -102,7 +102,7 @@ impl Online {
         let error = failure::classify(&Refusal {
             status: reply.status(),
             body: &body,
-            retry_after: self.protocol.retry_after(reply.headers(), &body),
+            headers: Some(reply.headers()),
             who: &self.who,
             secrets: reply.secrets(),
         });

@@ -223,10 +223,13 @@ impl Turn {
                 found.push((String::new(), String::from_utf8_lossy(&std::mem::take(body)).into_owned()));
             }
         }
+        let whole = matches!(self.frames, Frames::Whole(_));
         for (name, data) in found {
-            self.frame(&name, &data)?;
-            if self.ended {
-                return Ok(());
+            match self.frame(&name, &data) {
+                Ok(()) if self.ended => return Ok(()),
+                Ok(()) => {}
+                Err(_) if !whole && is_half(&data) => break,
+                Err(error) => return Err(error),
             }
         }
         match self.stop {
@@ -284,8 +287,11 @@ impl Turn {
                     self.completion_known |= cost.completion.is_some_and(|count| count > 1);
                     chunks.push(Chunk::Usage(self.usage_now()));
                 }
-                // Some send a reason with every frame, so the reply is not over yet.
-                Event::Stop(stop) => self.stop = Some(stop),
+                // Some send a reason with every frame, so words may follow.
+                Event::Stop(stop) => {
+                    self.reading.settle_calls(&mut chunks);
+                    self.stop = Some(stop);
+                }
                 Event::End => {
                     self.queue.extend(chunks.drain(..).map(Ok));
                     return match self.stop {
@@ -347,11 +353,16 @@ impl Turn {
 
     fn refused(&self, body: &Value) -> ModelError {
         let secrets = self.reply.as_ref().map(Reply::secrets).unwrap_or_default();
-        failure::classify(&Refusal { status: 200, body, retry_after: None, who: &self.who, secrets })
+        failure::classify(&Refusal { status: 200, body, headers: None, who: &self.who, secrets })
     }
 
     fn nonsense(&self, what: &str) -> ModelError {
         ModelError::new(ErrorKind::Protocol, format!("{} sends {what}", self.who))
             .with_help("Check that base_url is a chat model's address, or put another model into the ladder.")
     }
+}
+
+/// Whether a frame was cut: it is no JSON.
+fn is_half(data: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(data).is_err()
 }

@@ -116,8 +116,11 @@ async fn hides_its_key(dialect: Dialect) {
         &format!(r#"{{"error":{{"message":"bad {SECRET} in Bearer {SECRET}"}}}}"#),
     ))
     .await;
-    let config = config(dialect, &fake.base_url);
-    assert!(!format!("{config:?}").contains(SECRET));
+    let mut config = config(dialect, &fake.base_url);
+    config.headers.insert("x-gateway-token".into(), format!("{SECRET}-too"));
+    config.extra.insert("user".into(), SECRET.chars().rev().collect::<String>().into());
+    assert!(!format!("{config:?}").contains("0123456789"));
+    assert!(!format!("{config:#?}").contains("9876543210"));
     let outcome = ask(&*open(config), request()).await;
     assert_eq!(outcome.error, Some(ErrorKind::BadRequest));
     assert!(!outcome.error_text.contains(&SECRET[..12]), "{}", outcome.error_text);

@@ -59,7 +59,7 @@ fn failure(dialect: &str, case: &str) -> ErrorKind {
     match (dialect, case) {
         ("openai", "error-midway") => K::Overloaded,
         ("openai-responses", "error-midway") | (_, "rate-limit-midway") => K::RateLimited,
-        ("ollama", "error-midway") | ("lmstudio", "error-midway") => K::Protocol,
+        ("ollama", "error-midway") | ("lmstudio", "error-midway") => K::Broken,
         ("llama-server", "error-midway") => K::ContextFull,
         ("vllm" | "groq" | "openrouter" | "gemini", "error-midway") => K::Overloaded,
         ("gemini", "ends-early") | (_, "cut" | "ends-early") => K::Network,

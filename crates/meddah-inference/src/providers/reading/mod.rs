@@ -138,6 +138,13 @@ impl Reading {
         }
     }
 
+    /// The calls that came so far are whole.
+    pub fn settle_calls(&mut self, chunks: &mut Vec<Chunk>) {
+        for call in std::mem::take(&mut self.calls) {
+            self.act(&call.name, &call.arguments, chunks);
+        }
+    }
+
     /// Nothing more will come: what was held is let go, and what was not decided is decided now.
     pub fn finish(&mut self, chunks: &mut Vec<Chunk>) {
         if std::mem::replace(&mut self.finished, true) {
@@ -169,9 +176,7 @@ impl Reading {
         if let Some(name) = self.json_action.take() {
             self.act(&name, "", chunks);
         }
-        for call in std::mem::take(&mut self.calls) {
-            self.act(&call.name, &call.arguments, chunks);
-        }
+        self.settle_calls(chunks);
         if self.acted == 0 {
             for (name, arguments) in std::mem::take(&mut self.text_calls) {
                 self.act(&name, &arguments, chunks);
