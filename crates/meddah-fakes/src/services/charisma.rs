@@ -13,6 +13,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
+use super::colyseus;
 use super::{Open, Served, json, lock, serve};
 
 /// The key of the story's author.
@@ -377,7 +378,7 @@ impl Player {
             return self.refuse(4215, "onAuth failed").await;
         }
         // No state, so the serializer is called `none`.
-        if self.send(vec![10, 4, b'n', b'o', b'n', b'e']).await.is_err() {
+        if self.send(colyseus::joined()).await.is_err() {
             return;
         }
         self.serve(seat.was_in).await.ok();
@@ -385,15 +386,7 @@ impl Player {
 
     /// An error frame, then code 4002.
     async fn refuse(&mut self, code: u16, message: &str) {
-        let mut frame = vec![11];
-        match code {
-            0 => frame.push(0),
-            code => {
-                frame.push(0xcd);
-                frame.extend(code.to_le_bytes());
-            }
-        }
-        frame.extend(name(message));
+        let frame = colyseus::error(code, message);
         self.send(frame).await.ok();
         self.close(4002).await;
     }
@@ -411,12 +404,7 @@ impl Player {
     }
 
     async fn tell(&mut self, name_of: &str, payload: &Value) -> Result<(), Over> {
-        let mut frame = vec![13];
-        frame.extend(name(name_of));
-        if !payload.is_null() {
-            frame.extend(packed(payload));
-        }
-        self.send(frame).await
+        self.send(colyseus::data(name_of, payload)).await
     }
 
     async fn serve(&mut self, is_back: bool) -> Result<(), Over> {
@@ -440,7 +428,7 @@ impl Player {
                     return Err(Over);
                 }
                 Some((13, data)) => {
-                    let (event, payload) = parse(data).ok_or(Over)?;
+                    let (event, payload) = colyseus::parse(data).ok_or(Over)?;
                     self.take(&event, payload).await?;
                 }
                 _ => return Err(Over),
@@ -503,7 +491,8 @@ impl Player {
             }
             StoryStep::AwaitTap => {
                 let frame = self.receive().await?;
-                let (event, payload) = frame.split_first().and_then(|(_, data)| parse(data)).ok_or(Over)?;
+                let (event, payload) =
+                    frame.split_first().and_then(|(_, data)| colyseus::parse(data)).ok_or(Over)?;
                 lock(&self.charisma.world).told.push((event.clone(), payload));
                 if event == "tap" { Ok(()) } else { Err(Over) }
             }
@@ -571,33 +560,4 @@ fn usual(event: &str, payload: &Value) -> Vec<StoryStep> {
         StoryStep::Pause(Duration::from_millis(20)),
         StoryStep::Tell("message", message),
     ]
-}
-
-/// A name as the game server writes it.
-fn name(text: &str) -> Vec<u8> {
-    let mut bytes = match text.len() {
-        length @ 0..32 => vec![0xa0 | length as u8],
-        length => vec![0xd9, length as u8],
-    };
-    bytes.extend(text.as_bytes());
-    bytes
-}
-
-/// Takes a message apart.
-fn parse(data: &[u8]) -> Option<(String, Value)> {
-    let (prefix, rest) = data.split_first()?;
-    let (length, rest) = match prefix {
-        0xa1..0xc0 => (usize::from(prefix & 0x1f), rest),
-        0xd9 => (usize::from(*rest.first()?), &rest[1..]),
-        _ => return None,
-    };
-    let (name, payload) = rest.split_at_checked(length)?;
-    let name = String::from_utf8(name.to_vec()).ok()?;
-    let payload = if payload.is_empty() { Value::Null } else { rmp_serde::from_slice(payload).ok()? };
-    Some((name, payload))
-}
-
-/// MessagePack as the game server writes it.
-fn packed(value: &Value) -> Vec<u8> {
-    rmp_serde::to_vec_named(value).expect("JSON can be packed")
 }

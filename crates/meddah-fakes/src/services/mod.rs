@@ -4,6 +4,7 @@
 #![expect(clippy::result_large_err, reason = "a refusal is an answer like any other")]
 
 mod charisma;
+mod colyseus;
 mod convai;
 mod player2;
 

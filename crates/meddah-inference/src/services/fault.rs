@@ -72,9 +72,9 @@ pub(super) struct Refusal<'text> {
 }
 
 impl Refusal<'_> {
-    /// The refusal as an error; `key` is taken out of the service's words.
-    pub(super) fn error(&self, key: Option<&Key>) -> ModelError {
-        let said = mask(&message(self.body), key.map_or(&[], std::slice::from_ref));
+    /// The refusal as an error; `secrets` are taken out of the service's words.
+    pub(super) fn error(&self, secrets: &[Key]) -> ModelError {
+        let said = mask(&message(self.body), secrets);
         let kind = kind(self.status, &said.to_lowercase());
         let service = self.service;
         let status = if self.status == 0 { String::new() } else { format!(" ({})", self.status) };
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     fn error(status: u16, body: &str) -> ModelError {
-        Refusal { service: "Convai", status, body, retry_after: None }.error(Some(&Key::new("secret-key-1")))
+        Refusal { service: "Convai", status, body, retry_after: None }.error(&[Key::new("secret-key-1")])
     }
 
     #[test]

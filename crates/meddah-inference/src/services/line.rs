@@ -10,7 +10,8 @@ use super::fault::Refusal;
 use crate::http::{self, Call, ERROR_BODY_BYTES_MAX, Http};
 use crate::{ErrorKind, Key, ModelError};
 
-/// Until the head of an answer; these services think before they answer.
+/// Until the head of an answer, and from there to the end of one that is read as a whole: these services think
+/// before they answer.
 pub(super) const ANSWER_WAIT_MAX: Duration = Duration::from_secs(45);
 /// A body that is read as a whole, bytes.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -54,22 +55,30 @@ impl Line {
         }
         let reading = reply.body_up_to(ERROR_BODY_BYTES_MAX, &never);
         let body = tokio::time::timeout(ANSWER_WAIT_MAX, reading).await.map_err(|_| self.silent())??;
-        let retry_after = http::retry_after(reply.headers());
-        Err(self.refusal(reply.status(), &String::from_utf8_lossy(&body), retry_after))
+        let refusal = Refusal {
+            service: self.service,
+            status: reply.status(),
+            body: &String::from_utf8_lossy(&body),
+            retry_after: http::retry_after(reply.headers()),
+        };
+        Err(refusal.error(reply.secrets()))
     }
 
     /// Sends, and reads the whole answer as text.
     pub(super) async fn ask_text(&self, call: Call) -> Result<String, ModelError> {
         let mut reply = self.ask(call).await?;
-        let never = CancellationToken::new();
-        let mut body = Vec::new();
-        while let Some(bytes) = reply.next(&never).await? {
-            body.extend_from_slice(&bytes);
-            if body.len() > BODY_BYTES_MAX {
-                return Err(self.nonsense("an answer without end"));
+        let reading = async {
+            let never = CancellationToken::new();
+            let mut body = Vec::new();
+            while let Some(bytes) = reply.next(&never).await? {
+                body.extend_from_slice(&bytes);
+                if body.len() > BODY_BYTES_MAX {
+                    return Err(self.nonsense("an answer without end"));
+                }
             }
-        }
-        Ok(String::from_utf8_lossy(&body).into_owned())
+            Ok(String::from_utf8_lossy(&body).into_owned())
+        };
+        tokio::time::timeout(ANSWER_WAIT_MAX, reading).await.map_err(|_| self.silent())?
     }
 
     /// Sends, and reads the answer as JSON.
@@ -80,7 +89,8 @@ impl Line {
 
     /// A refusal in the service's own words.
     pub(super) fn refusal(&self, status: u16, body: &str, retry_after: Option<Duration>) -> ModelError {
-        Refusal { service: self.service, status, body, retry_after }.error(self.key.as_ref())
+        let key = self.key.as_slice();
+        Refusal { service: self.service, status, body, retry_after }.error(key)
     }
 
     /// No answer in time.

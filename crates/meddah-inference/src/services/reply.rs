@@ -5,10 +5,12 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{Future, StreamExt as _};
 use serde_json::Value;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::actions::Call;
@@ -22,6 +24,8 @@ const CHUNKS_WAITING_MAX: usize = 32;
 const REPLY_BYTES_MAX: usize = 64 * 1024;
 /// Actions of one reply.
 const ACTIONS_MAX: usize = 4;
+/// A reply as a whole, whatever keeps it from ending.
+const REPLY_TIME_MAX: Duration = Duration::from_secs(180);
 
 /// Where an adapter writes a reply.
 pub(super) struct Reply {
@@ -135,7 +139,8 @@ where
     let request = Arc::new(request);
     let reply = Reply { chunks, request, felt: None, actions: 0, bytes: 0, apart: false };
     let work: Work = Box::pin(work(reply));
-    let running = Running { work: Some(work), waiting, cancel, end: Ok(StopReason::End) };
+    let until = Instant::now() + REPLY_TIME_MAX;
+    let running = Running { work: Some(work), waiting, cancel, until, end: Ok(StopReason::End) };
     let mut stream = Box::pin(futures::stream::unfold(Some(running), next));
     match stream.next().await {
         Some(Err(error)) => Err(error),
@@ -147,6 +152,7 @@ struct Running {
     work: Option<Work>,
     waiting: mpsc::Receiver<Chunk>,
     cancel: CancellationToken,
+    until: Instant,
     /// What comes after everything that the work wrote.
     end: Result<StopReason, ModelError>,
 }
@@ -156,7 +162,7 @@ async fn next(running: Option<Running>) -> Option<(Result<Chunk, ModelError>, Op
     let mut running = running?;
     let mut drained = false;
     while !(drained && running.work.is_none()) {
-        let Running { work, waiting, cancel, end } = &mut running;
+        let Running { work, waiting, cancel, until, end } = &mut running;
         let working = async {
             match work {
                 Some(work) => work.await,
@@ -172,6 +178,7 @@ async fn next(running: Option<Running>) -> Option<(Result<Chunk, ModelError>, Op
                 Some(chunk) => return Some((Ok(chunk), Some(running))),
                 None => drained = true,
             },
+            () = tokio::time::sleep_until(*until) => return Some((Err(endless()), None)),
             result = working => {
                 // Dropping the work closes its connection, and the queue once it is read.
                 *work = None;
@@ -187,10 +194,13 @@ async fn next(running: Option<Running>) -> Option<(Result<Chunk, ModelError>, Op
     Some((running.end.map(done), None))
 }
 
+fn endless() -> ModelError {
+    ModelError::new(ErrorKind::Timeout, "the service does not come to an end")
+        .with_help("The service may have trouble at the moment; try again later.")
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     async fn told<F, W>(work: F) -> Vec<Result<Chunk, ModelError>>
@@ -259,6 +269,19 @@ mod tests {
         let chunks = chunks.await;
         assert_eq!(chunks.last().unwrap().as_ref().unwrap(), &done(StopReason::Length));
         assert_eq!(chunks.len(), REPLY_BYTES_MAX / 1000 + 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reply_that_never_ends_is_given_up() {
+        let begun = Instant::now();
+        let chunks = told(|mut reply| async move {
+            loop {
+                tokio::time::sleep(Duration::from_secs(7)).await;
+                reply.text("Well. ").await?;
+            }
+        });
+        let error = chunks.await.pop().unwrap().unwrap_err();
+        assert_eq!((error.kind, begun.elapsed().as_secs()), (ErrorKind::Timeout, 180));
     }
 
     #[tokio::test]

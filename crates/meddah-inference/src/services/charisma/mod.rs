@@ -45,6 +45,9 @@ struct Options {
     scene: Option<u32>,
     #[serde(default = "yes")]
     tap: bool,
+    /// Whether the story is told that it goes on, when its room was left in between.
+    #[serde(default)]
+    resume: bool,
     #[serde(default = "narrator")]
     narrator: String,
     #[serde(default = "action_name")]

@@ -103,10 +103,14 @@ impl<'a> Performance<'a> {
         let request = self.reply.request().clone();
         self.play.story.remember(self.line, &self.options.memories, &request).await?;
         let mut room = self.enter(room).await?;
-        if !self.play.started {
-            self.play.started = true;
+        let is_new = std::mem::take(&mut room.is_new);
+        if !std::mem::replace(&mut self.play.started, true) {
             self.stage = Stage::new(Awaited::Opening);
             room.send("start", self.start()).await;
+            self.listen(&mut room).await?;
+        } else if is_new && self.options.resume && self.play.story.last_event.is_some() {
+            self.stage = Stage::new(Awaited::Opening);
+            room.send("resume", json!({"conversationUuid": self.play.story.conversation})).await;
             self.listen(&mut room).await?;
         }
         if !self.stage.over {
@@ -149,7 +153,7 @@ impl<'a> Performance<'a> {
 
     async fn join(&mut self) -> Result<Room, ModelError> {
         let Play { story, seat, .. } = &mut *self.play;
-        let ticket = Ticket { playthrough: &story.playthrough, token: story.token.expose() };
+        let ticket = Ticket { playthrough: &story.playthrough, token: &story.token };
         Room::join(self.line, &ticket, seat.take().as_ref()).await
     }
 

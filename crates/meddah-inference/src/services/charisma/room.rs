@@ -19,9 +19,9 @@ use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
 use tokio_util::sync::CancellationToken;
 
 use super::colyseus::{self, FRAME_BYTES_MAX, Frame};
-use crate::ModelError;
-use crate::http::Call;
+use crate::http::{Call, mask};
 use crate::services::line::Line;
+use crate::{Key, ModelError};
 
 /// From the socket to the room's first message.
 const JOIN_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -63,6 +63,8 @@ pub(super) enum RoomEvent {
 /// A room that was joined.
 pub(super) struct Room {
     pub(super) seat: Seat,
+    /// Entered afresh, not regained, and nothing was said in it yet.
+    pub(super) is_new: bool,
     outgoing: mpsc::Sender<(&'static str, Value)>,
     incoming: mpsc::Receiver<RoomEvent>,
     /// Dropping it ends the task and with it the socket.
@@ -88,7 +90,7 @@ struct RoomListing {
 /// Who wants in.
 pub(super) struct Ticket<'a> {
     pub(super) playthrough: &'a str,
-    pub(super) token: &'a str,
+    pub(super) token: &'a Key,
 }
 
 impl Room {
@@ -98,11 +100,12 @@ impl Room {
         ticket: &Ticket<'_>,
         seat: Option<&Seat>,
     ) -> Result<Room, ModelError> {
+        let secrets = std::slice::from_ref(ticket.token);
         let mut regained = None;
         if let Some(seat) = seat {
             let body = json!({"sessionId": seat.session});
             // Whatever is wrong with the old seat, a new one may be had.
-            regained = reserve(line, &format!("joinById/{}", seat.room), &body).await.ok();
+            regained = reserve(line, &format!("joinById/{}", seat.room), &body, secrets).await.ok();
         }
         // Whoever comes back is not told again that the room is ready.
         let is_back = regained.is_some();
@@ -111,23 +114,22 @@ impl Room {
             None => {
                 // The numbers are those of the official SDK whose protocol this is.
                 let sdk = json!({"sdkId": "js", "sdkVersion": "6.0.0", "protocolVersion": 2});
-                let body =
-                    json!({"playthroughId": ticket.playthrough, "token": ticket.token, "sdkInfo": sdk});
-                reserve(line, "joinOrCreate/chat", &body).await?
+                let body = json!({"playthroughId": ticket.playthrough, "token": ticket.token.expose(), "sdkInfo": sdk});
+                reserve(line, "joinOrCreate/chat", &body, secrets).await?
             }
         };
         let socket = connect(line, &seat).await?;
         let entering = enter(line, socket, is_back);
         let socket = tokio::time::timeout(JOIN_WAIT_MAX, entering).await.map_err(|_| line.silent())??;
-        Ok(Room::start(seat, socket))
+        Ok(Room::start(seat, !is_back, socket))
     }
 
-    fn start(seat: Seat, socket: Socket) -> Room {
+    fn start(seat: Seat, is_new: bool, socket: Socket) -> Room {
         let (outgoing, to_send) = mpsc::channel(OUTGOING_MAX);
         let (told, incoming) = mpsc::channel(EVENTS_WAITING_MAX);
         let mut task = JoinSet::new();
         task.spawn(run(socket, to_send, told));
-        Room { seat, outgoing, incoming, task }
+        Room { seat, is_new, outgoing, incoming, task }
     }
 
     /// Whether the socket still stands, as far as is known.
@@ -159,14 +161,15 @@ impl Room {
 }
 
 /// Asks for a seat.
-async fn reserve(line: &Line, way: &str, body: &Value) -> Result<Seat, ModelError> {
-    let call = Call::post_json(line.url("", &format!("matchmake/{way}"))?, body);
+async fn reserve(line: &Line, way: &str, body: &Value, secrets: &[Key]) -> Result<Seat, ModelError> {
+    let mut call = Call::post_json(line.url("", &format!("matchmake/{way}"))?, body);
+    call.secrets.extend_from_slice(secrets);
     let answer = line.ask_json(call.with_header("accept", "application/json")?).await?;
     let reserved: Reservation =
         serde_json::from_value(answer.clone()).map_err(|_| line.nonsense("no place in a room"))?;
     // Refusals come with status 200.
     if reserved.error.is_some() {
-        return Err(line.refusal(0, &answer.to_string(), None));
+        return Err(line.refusal(0, &mask(&answer.to_string(), secrets), None));
     }
     let seat =
         Seat { room: reserved.room.room_id, process: reserved.room.process_id, session: reserved.session_id };

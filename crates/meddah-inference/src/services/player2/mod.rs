@@ -338,7 +338,8 @@ impl Session {
 async fn worth_telling(answers: &mut Waiter) -> Result<Answer, ModelError> {
     loop {
         let Some(answer) = answers.next().await else {
-            return Err(ModelError::new(ErrorKind::Broken, "another reply took this one's place"));
+            return Err(ModelError::new(ErrorKind::Broken, "another reply took this one's place")
+                .with_help("Say it once more."));
         };
         let answer = answer?;
         let says = answer.message.as_deref().is_some_and(|message| !message.trim().is_empty());

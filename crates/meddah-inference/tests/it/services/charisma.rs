@@ -90,6 +90,23 @@ async fn a_second_turn_continues_the_playthrough_in_the_same_room_and_forgetting
 }
 
 #[tokio::test]
+async fn a_story_whose_room_was_left_is_resumed_if_it_is_wanted() {
+    for (resume, expected) in
+        [(false, ["start", "reply", "reply"].as_slice()), (true, &["start", "reply", "resume", "reply"])]
+    {
+        let fake = FakeCharisma::start().await;
+        let service = service(&fake, json!({"resume": resume}));
+        fake.next_script(vec![]);
+        fake.next_script(vec![tell("One."), Step::Pause(Duration::from_millis(400)), Step::Close(4000)]);
+        assert_eq!(text_of(&reply(&service, said("Hello")).await), "One.");
+        fake.wait_for_open(0).await.unwrap();
+        assert_eq!(text_of(&reply(&service, said("Again")).await), "You said “Again”.");
+        assert_eq!(sent(&fake), expected);
+        assert_eq!(fake.asked()[2..], ["joinOrCreate", "joinOrCreate"]);
+    }
+}
+
+#[tokio::test]
 async fn a_character_may_be_talked_to_outside_its_story() {
     let fake = FakeCharisma::start().await;
     let id = FakeCharisma::CHARACTER.to_string();

@@ -180,6 +180,8 @@ fn settings_that_do_not_fit_name_the_place_and_the_fix() {
     let open_air =
         ServiceConfig { base_url: Some("http://convai.example".into()), ..config("convai", json!({})) };
     assert!(refused(open_air).message.contains("in the open"));
+    let shown = format!("{:?}", config("convai", json!({})));
+    assert!(!shown.contains("some-key"), "{shown}");
     let keyless = ServiceConfig { service: "convai".into(), ..Default::default() };
     assert_eq!(refused(keyless).kind, ErrorKind::Unauthorized);
 }
