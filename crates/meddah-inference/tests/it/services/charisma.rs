@@ -185,17 +185,12 @@ async fn a_lost_connection_is_made_again_and_nothing_is_missed_or_told_twice() {
     // How it is lost, and what is asked to get back.
     let cases = [
         (Step::Cut, vec!["joinById", "event-history"]),
-        (Step::Close(1006), vec!["joinById", "event-history"]),
         (Step::Close(4010), vec!["joinById", "event-history"]),
         (Step::Close(4000), vec!["joinOrCreate", "event-history"]),
         (Step::EndRoom, vec!["joinById", "joinOrCreate", "event-history"]),
         (Step::Raw(vec![12]), vec!["joinOrCreate", "event-history"]),
     ];
     for (loss, expected) in cases {
-        if loss == Step::Close(1006) {
-            // No server may send this code.
-            continue;
-        }
         let fake = FakeCharisma::start().await;
         let service = service(&fake, json!({}));
         fake.next_script(vec![]);
