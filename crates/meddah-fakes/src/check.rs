@@ -96,11 +96,7 @@ pub fn check(dialect: Dialect, request: &Recorded) -> Result<Option<Transcript>,
     if !request.header("content-type").is_some_and(|kind| kind.starts_with("application/json")) {
         return refuse("415 Unsupported Media Type", "content-type must be application/json");
     }
-    if let Some((header, prefix)) = key_header(dialect)
-        && !request
-            .header(header)
-            .is_some_and(|value| value.starts_with(prefix) && value.len() > prefix.len())
-    {
+    if !has_key(dialect, request) {
         return refuse("401 Unauthorized", "You didn't provide an API key.");
     }
     if request.path.contains("key=") {
@@ -132,6 +128,20 @@ fn path(dialect: Dialect) -> &'static str {
         D::KoboldCpp => "/api/extra/generate/stream",
         D::Ollama => "/api/chat",
         _ => "/v1/chat/completions",
+    }
+}
+
+fn has_key(dialect: Dialect, request: &Recorded) -> bool {
+    let holds = |header: &str, prefix: &str| {
+        request.header(header).and_then(|value| value.strip_prefix(prefix)).is_some_and(|key| !key.is_empty())
+    };
+    match key_header(dialect) {
+        None => true,
+        // It takes a bearer as well.
+        Some((header, prefix)) if dialect == D::Anthropic => {
+            holds(header, prefix) || holds("authorization", "Bearer ")
+        }
+        Some((header, prefix)) => holds(header, prefix),
     }
 }
 
