@@ -139,13 +139,20 @@ fn as_tools(ask: &mut Ask, mood: Option<&Decision>, action: Option<&Decision>, n
             Some(Tool { name: name.clone(), description: choice.description.clone(), parameters })
         })
         .collect();
-    let Some(mood) = mood else { return };
-    let mut rule = mood_rule(mood);
-    rule.push_str(" Then write a line that begins with \"Says:\", and after it what you say aloud.");
+    // A caller's own prompt stays as it is.
+    if mood.is_none() && action.is_none_or(|action| action.name == TOOL) {
+        return;
+    }
+    let mut rule = match mood {
+        Some(mood) => format!("{} Then write a line that begins with", mood_rule(mood)),
+        None => "Begin every reply with".to_owned(),
+    };
+    rule.push_str(" \"Says:\", and after it what you say aloud.");
     if !ask.tools.is_empty() {
+        // Many models say nothing when they call a tool, and the player would hear nothing.
         rule.push_str(
-            " To do something as well, call its tool; most of the time you call none. Never write about \
-             tools.",
+            " To do something as well, call its tool after that; most of the time you call none. Always speak, \
+             also when you call a tool, and never about tools.",
         );
     }
     add_rule(&mut ask.messages, &rule);

@@ -80,6 +80,7 @@ fn is_meant(name: &str, text: &str) -> bool {
         "response_format" | "format" | "output_config" | "responseJsonSchema" | "text" => {
             says(&["json_schema", "json schema", "structured output", "response_format", "response format"])
         }
+        "thinking" => says(&["thinking.type", "support thinking", "thinking cannot be disabled"]),
         "think" | "reasoning_effort" | "thinkingConfig" | "reasoning" => says(&[
             "support thinking",
             "thinking_budget",

@@ -1,8 +1,8 @@
 //! Chat models of providers elsewhere, one file per protocol.
 //!
-//! A turn goes through three steps. [`ask`] decides how this model is asked for mood, action and words, and
+//! A turn goes through three steps. `ask` decides how this model is asked for mood, action and words, and
 //! rewrites the prompt for it. A protocol makes the request of that and takes the provider's frames apart
-//! into [`wire::Event`]s. [`reading`] makes [`Chunk`](crate::Chunk)s of the events, the same for all
+//! into events. `reading` makes [`Chunk`](crate::Chunk)s of the events, the same for all
 //! protocols: one decision each, the mood before the first word, reasoning never.
 
 mod anthropic;

@@ -1,6 +1,7 @@
 //! One reply on its way: bytes to frames to events to chunks, with an end in every case.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -79,8 +80,13 @@ pub(super) struct Turn {
     usage: TokenUsage,
     /// The provider itself told what the reply costs.
     completion_known: bool,
+    /// Of the reply, thinking among it.
     reply_bytes: usize,
-    reply_bytes_max: usize,
+    /// Of the reply without thinking.
+    spoken_bytes: usize,
+    spoken_bytes_max: usize,
+    /// Set when the model thinks, so that the next turn leaves room for it.
+    thinks: Arc<AtomicBool>,
     told_bytes: usize,
     body_bytes: usize,
     stop: Option<StopReason>,
@@ -124,7 +130,9 @@ impl Turn {
             usage,
             completion_known: false,
             reply_bytes: 0,
-            reply_bytes_max: limit.saturating_mul(BYTES_PER_TOKEN_MAX),
+            spoken_bytes: 0,
+            thinks: online.thinks(),
+            spoken_bytes_max: limit.saturating_mul(BYTES_PER_TOKEN_MAX),
             told_bytes: 0,
             body_bytes: 0,
             stop: None,
@@ -177,7 +185,7 @@ impl Turn {
                 return Ok(());
             }
         }
-        if self.reply_bytes > self.reply_bytes_max {
+        if self.spoken_bytes > self.spoken_bytes_max {
             self.finish(StopReason::Length);
         } else if self.reading.is_over() {
             self.finish(StopReason::Stop);
@@ -274,16 +282,20 @@ impl Turn {
         for event in events {
             match event {
                 Event::Text(text) => {
-                    self.reply_bytes += text.len();
+                    self.spoken(text.len());
                     self.reading.text(&text, &mut chunks);
                 }
-                Event::Thought(bytes) => self.reply_bytes += bytes,
+                Event::Thought(bytes) => {
+                    self.reply_bytes += bytes;
+                    self.thinks.store(true, Ordering::Relaxed);
+                }
                 Event::Call { slot, name, arguments } => {
-                    self.reply_bytes += name.len() + arguments.len();
+                    self.spoken(name.len() + arguments.len());
                     self.reading.call(slot, &name, &arguments);
                 }
                 Event::Usage(cost) => {
                     cost.add_to(&mut self.usage);
+                    // Anthropic counts one token at the start, as a stand-in.
                     self.completion_known |= cost.completion.is_some_and(|count| count > 1);
                     chunks.push(Chunk::Usage(self.usage_now()));
                 }
@@ -315,6 +327,11 @@ impl Turn {
             self.queue.push_back(Ok(Chunk::Usage(self.usage_now())));
         }
         Ok(())
+    }
+
+    fn spoken(&mut self, bytes: usize) {
+        self.reply_bytes += bytes;
+        self.spoken_bytes += bytes;
     }
 
     /// What the provider said, and an estimate of what it did not say yet.

@@ -76,3 +76,52 @@ async fn heads_of_a_hundred_kilobytes_and_broken_heads_are_network_errors() {
         assert_eq!(outcome.error, Some(ErrorKind::Network), "{}", outcome.error_text);
     }
 }
+
+/// Bytes changed, left out and doubled, by a seed.
+fn damaged(bytes: &[u8], seed: u64) -> Vec<u8> {
+    let mut random = seed;
+    let mut draw = |below: usize| {
+        // Knuth's linear congruential generator, as in the fakes.
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) as usize % below
+    };
+    let mut damaged = bytes.to_vec();
+    for _ in 0..=draw(2) {
+        let start = draw(damaged.len() - 40);
+        match draw(3) {
+            0 => damaged[start] = draw(256) as u8,
+            1 => drop(damaged.drain(start..start + draw(40))),
+            _ => {
+                let again = damaged[start..start + draw(40)].to_vec();
+                damaged.splice(start..start, again);
+            }
+        }
+    }
+    damaged
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damaged_replies_end_in_some_way_and_decide_everything_once() {
+    const SEEDS: u64 = 40;
+    let (mut turns, mut errors) = (0, 0);
+    for (_, dialect) in meddah_fakes::check::DIALECTS {
+        let play = Play::case(dialect, "turn");
+        let body = play.transcript.body();
+        let fake = Fake::start(play.clone()).await;
+        let model = model(dialect, "turn", &fake);
+        for seed in 0..SEEDS {
+            let mut damaged_play = play.clone();
+            damaged_play.transcript.steps = vec![meddah_fakes::Step::Send(damaged(&body, seed))];
+            fake.set_play(damaged_play);
+            let outcome = ask(&*model, request()).await;
+            if outcome.error.is_none() {
+                assert_eq!(outcome.moods.len(), 1, "{outcome:?}");
+                assert!(outcome.mood_first && !outcome.actions.is_empty(), "{outcome:?}");
+                turns += 1;
+            } else {
+                errors += 1;
+            }
+        }
+    }
+    assert!(turns > 20 && errors > 20, "{turns} turns, {errors} errors");
+}

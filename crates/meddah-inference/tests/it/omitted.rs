@@ -61,6 +61,17 @@ async fn a_refusal_for_another_reason_is_not_asked_again() {
 }
 
 #[tokio::test]
+async fn a_model_that_thinks_gets_room_for_it_from_then_on() {
+    let fake = Fake::start(Play::case(Dialect::LlamaServer, "turn-reasoning")).await;
+    let model = model(Dialect::LlamaServer, "auto", &fake);
+    for _ in 0..2 {
+        assert_eq!(ask(&*model, request()).await.error, None);
+    }
+    let limit = |place: usize| fake.requests()[place].json["max_tokens"].as_u64().unwrap();
+    assert_eq!(limit(1), limit(0) + 1024);
+}
+
+#[tokio::test]
 async fn what_did_not_help_is_not_remembered() {
     let plays = vec![
         Play::case(Dialect::OpenAi, "no-temperature"),

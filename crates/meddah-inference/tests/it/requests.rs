@@ -67,6 +67,9 @@ async fn each_dialect_gets_the_parameters_that_it_knows() {
     let openrouter = sent(Dialect::OpenRouter, |config| config.model = "openai/gpt-5-mini".into()).await;
     assert_eq!(openrouter.json["reasoning"], json!({"effort": "minimal", "exclude": true}));
     assert_eq!(openrouter.header("x-title"), Some("Meddah"));
+    let anthropic = sent(Dialect::Anthropic, |config| config.model = "claude-haiku-4-5".into()).await.json;
+    assert_eq!(anthropic["thinking"], json!({"type": "disabled"}));
+    assert_eq!(sent(Dialect::DeepSeek, |_| ()).await.json["thinking"], json!({"type": "disabled"}));
     let player2 = sent(Dialect::Player2, |config| {
         config.model.clear();
         config.headers.insert("player2-game-key".into(), "my-game".into());

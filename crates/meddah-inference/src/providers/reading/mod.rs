@@ -66,10 +66,11 @@ impl Reading {
         style: ActionStyle,
     ) -> Reading {
         let lines = style == ActionStyle::Lines;
-        let form = match () {
-            () if style == ActionStyle::Schema => Form::Json(Structured::new()),
-            () if mood.is_some() || action.is_some() && lines => Form::Heads(HeadParser::new()),
-            () => Form::Plain,
+        let acts = action.as_ref().is_some_and(|action| lines || action.name != TOOL);
+        let form = match style {
+            _ if mood.is_none() && !acts => Form::Plain,
+            ActionStyle::Schema => Form::Json(Structured::new()),
+            _ => Form::Heads(HeadParser::new()),
         };
         Reading {
             mood,
