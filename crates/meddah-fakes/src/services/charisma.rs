@@ -24,7 +24,7 @@ const CHARACTER: u64 = 20;
 const TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJwbGF5dGhyb3VnaF91dWlkIjoicGxheS0xIn0.c2lnbmF0dXJl";
 const PLAYTHROUGH: &str = "play-1";
 /// The real server pings every three seconds and hangs up after two without an answer.
-const PING_PAUSE: Duration = Duration::from_millis(150);
+const PING_PAUSE: Duration = Duration::from_millis(400);
 const PINGS_MISSED_MAX: u32 = 2;
 
 /// What the story does, in order.

@@ -6,7 +6,7 @@ use meddah_inference::Key;
 use super::*;
 
 fn config(fake: &FakeCharisma, given: Value, character: Option<&str>) -> ServiceConfig {
-    let mut settings = options(json!({"story_id": FakeCharisma::STORY, "quiet_ms": 120}));
+    let mut settings = options(json!({"story_id": FakeCharisma::STORY, "quiet_ms": 400}));
     settings.extend(options(given));
     ServiceConfig {
         name: "story".into(),
@@ -77,7 +77,7 @@ async fn a_second_turn_continues_the_playthrough_in_the_same_room_and_forgetting
     let service = service(&fake, json!({}));
     reply(&service, said("One")).await;
     // Longer than the server waits for answers to its pings.
-    tokio::time::sleep(Duration::from_millis(900)).await;
+    tokio::time::sleep(Duration::from_millis(2200)).await;
     assert_eq!(text_of(&reply(&service, said("Two")).await), "You said “Two”.");
     assert_eq!(fake.asked(), ["token", "conversation", "joinOrCreate"]);
     assert_eq!(sent(&fake), ["start", "reply", "reply"]);
@@ -97,7 +97,7 @@ async fn a_story_whose_room_was_left_is_resumed_if_it_is_wanted() {
         let fake = FakeCharisma::start().await;
         let service = service(&fake, json!({"resume": resume}));
         fake.next_script(vec![]);
-        fake.next_script(vec![tell("One."), Step::Pause(Duration::from_millis(400)), Step::Close(4000)]);
+        fake.next_script(vec![tell("One."), Step::Pause(Duration::from_millis(1500)), Step::Close(4000)]);
         assert_eq!(text_of(&reply(&service, said("Hello")).await), "One.");
         fake.wait_for_open(0).await.unwrap();
         assert_eq!(text_of(&reply(&service, said("Again")).await), "You said “Again”.");
@@ -190,7 +190,8 @@ async fn a_lost_connection_is_made_again_and_nothing_is_missed_or_told_twice() {
         (Step::EndRoom, vec!["joinById", "joinOrCreate", "event-history"]),
         (Step::Raw(vec![12]), vec!["joinOrCreate", "event-history"]),
     ];
-    for (loss, expected) in cases {
+    // All at once, because each waits for silence.
+    let played = cases.map(|(loss, expected)| async move {
         let fake = FakeCharisma::start().await;
         let service = service(&fake, json!({}));
         fake.next_script(vec![]);
@@ -199,7 +200,8 @@ async fn a_lost_connection_is_made_again_and_nothing_is_missed_or_told_twice() {
         assert_eq!(text_of(&chunks), "One. Two.", "{loss:?}");
         assert_eq!(fake.asked()[3..], expected, "{loss:?}");
         assert_eq!(text_of(&reply(&service, said("On")).await), "You said “On”.");
-    }
+    });
+    futures::future::join_all(played).await;
 }
 
 #[tokio::test]
