@@ -96,11 +96,7 @@ pub fn check(dialect: Dialect, request: &Recorded) -> Result<Option<Transcript>,
     if !request.header("content-type").is_some_and(|kind| kind.starts_with("application/json")) {
         return refuse("415 Unsupported Media Type", "content-type must be application/json");
     }
-    if let Some((header, prefix)) = key_header(dialect)
-        && !request
-            .header(header)
-            .is_some_and(|value| value.starts_with(prefix) && value.len() > prefix.len())
-    {
+    if !has_key(dialect, request) {
         return refuse("401 Unauthorized", "You didn't provide an API key.");
     }
     if request.path.contains("key=") {
@@ -132,6 +128,20 @@ fn path(dialect: Dialect) -> &'static str {
         D::KoboldCpp => "/api/extra/generate/stream",
         D::Ollama => "/api/chat",
         _ => "/v1/chat/completions",
+    }
+}
+
+fn has_key(dialect: Dialect, request: &Recorded) -> bool {
+    let holds = |header: &str, prefix: &str| {
+        request.header(header).and_then(|value| value.strip_prefix(prefix)).is_some_and(|key| !key.is_empty())
+    };
+    match key_header(dialect) {
+        None => true,
+        // It takes a bearer as well.
+        Some((header, prefix)) if dialect == D::Anthropic => {
+            holds(header, prefix) || holds("authorization", "Bearer ")
+        }
+        Some((header, prefix)) => holds(header, prefix),
     }
 }
 
@@ -274,4 +284,79 @@ pub fn refusal(dialect: Dialect, status: &str, message: &str) -> Transcript {
         _ => json!({"error": {"message": message, "type": kind, "param": null, "code": null}}),
     };
     Transcript::answer(status, JSON, &body.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(path: &str, headers: &[(&str, &str)], body: Value) -> Recorded {
+        let headers = [("content-type", "application/json")].iter().chain(headers);
+        Recorded {
+            method: "POST".into(),
+            path: path.into(),
+            headers: headers.map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            body: body.to_string().into_bytes(),
+            json: body,
+        }
+    }
+
+    fn status(dialect: Dialect, request: &Recorded) -> String {
+        match check(dialect, request) {
+            Ok(_) => "fine".into(),
+            Err(refusal) => refusal.status[..3].to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_the_real_one_refuses_is_refused() {
+        let key = [("authorization", "Bearer k")];
+        let said = json!([{"role": "user", "content": "x"}]);
+        let path = "/v1/chat/completions";
+        let openai = |path, headers: &[(&str, &str)], body| status(D::OpenAi, &request(path, headers, body));
+        assert_eq!(openai(path, &key, json!({"model": "m", "messages": said})), "fine");
+        assert_eq!(openai(path, &[], json!({"model": "m", "messages": said})), "401");
+        assert_eq!(
+            openai(path, &[("authorization", "Basic k")], json!({"model": "m", "messages": said})),
+            "401"
+        );
+        assert_eq!(openai("/chat/completions", &key, json!({"model": "m", "messages": said})), "404");
+        assert_eq!(openai(path, &key, json!({"messages": said})), "400");
+        assert_eq!(openai(path, &key, json!({"model": "m", "messages": []})), "400");
+        assert_eq!(openai(path, &key, json!({"model": "m", "messages": said, "max_tokens": 1})), "400");
+        let orphan = json!([{"role": "tool", "tool_call_id": "1", "content": "x"}]);
+        assert_eq!(openai(path, &key, json!({"model": "m", "messages": orphan})), "400");
+    }
+
+    #[test]
+    fn anthropic_wants_its_headers_a_limit_and_turns() {
+        let headers = [("x-api-key", "k"), ("anthropic-version", "2023-06-01")];
+        let check = |headers: &[(&str, &str)], roles: &[&str], limit: Value| {
+            let messages: Vec<Value> =
+                roles.iter().map(|role| json!({"role": role, "content": "x"})).collect();
+            let body = json!({"model": "m", "messages": messages, "max_tokens": limit});
+            status(D::Anthropic, &request("/v1/messages", headers, body))
+        };
+        assert_eq!(check(&headers, &["user", "assistant", "user"], json!(1)), "fine");
+        assert_eq!(check(&headers[..1], &["user"], json!(1)), "400");
+        assert_eq!(check(&headers[1..], &["user"], json!(1)), "401");
+        assert_eq!(check(&headers, &["user"], Value::Null), "400");
+        assert_eq!(check(&headers, &["assistant"], json!(1)), "400");
+        assert_eq!(check(&headers, &["user", "user"], json!(1)), "400");
+        assert_eq!(check(&headers, &["system", "user"], json!(1)), "400");
+    }
+
+    #[test]
+    fn refusals_have_the_shape_of_their_provider() {
+        let shape = |dialect| {
+            let body = refusal(dialect, "400 Bad Request", "m").body();
+            serde_json::from_slice::<Value>(&body).unwrap()
+        };
+        assert_eq!(shape(D::Anthropic)["error"]["type"], "invalid_request_error");
+        assert_eq!(shape(D::Gemini)["error"]["status"], "INVALID_ARGUMENT");
+        assert_eq!(shape(D::Ollama)["error"], "m");
+        assert_eq!(shape(D::Xai)["error"], "m");
+        assert_eq!(shape(D::Vllm)["object"], "error");
+        assert_eq!(shape(D::KoboldCpp)["detail"]["msg"], "m");
+    }
 }

@@ -9,6 +9,7 @@ pub mod check;
 mod faults;
 mod request;
 mod server;
+pub mod services;
 mod tls;
 mod transcript;
 

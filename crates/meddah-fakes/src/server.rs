@@ -158,10 +158,10 @@ impl State {
         while let Some(request) = Recorded::read(&mut read).await {
             let play = self.next_play();
             lock(&self.requests).push(request.clone());
-            let play = match check::check(play.dialect, &request) {
-                Ok(None) => play,
-                Ok(Some(side)) => Play { transcript: side, faults: Default::default(), ..play },
-                Err(refusal) => Play { transcript: refusal, faults: Default::default(), ..play },
+            let (play, is_aside) = match check::check(play.dialect, &request) {
+                Ok(None) => (play, false),
+                Ok(Some(answer)) => (Play::new(play.dialect, answer), true),
+                Err(refusal) => (Play::new(play.dialect, refusal), false),
             };
             // While it plays, the client may go: then the connection is over.
             let mut byte = [0u8; 1];
@@ -169,7 +169,8 @@ impl State {
                 goes_on = perform(&play, &mut write) => goes_on,
                 _ = read.read(&mut byte) => false,
             };
-            if !goes_on {
+            // What is said aside needs no connection afterwards, and would only be counted.
+            if !goes_on || is_aside {
                 return;
             }
         }
@@ -249,9 +250,9 @@ impl<W: AsyncWrite + Unpin> Body<'_, W> {
             }
             self.sent += piece.len();
             rest = after;
-            if let Some((_, pause)) = self.faults.drip {
+            if let Some((_, pause)) = self.faults.drip.filter(|(_, pause)| !pause.is_zero()) {
                 tokio::time::sleep(pause).await;
-            } else if self.faults.rechunk.is_some() {
+            } else if self.faults.drip.is_some() || self.faults.rechunk.is_some() {
                 tokio::task::yield_now().await;
             }
         }
@@ -269,5 +270,62 @@ impl<W: AsyncWrite + Unpin> Body<'_, W> {
         self.random =
             self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.random >> 33) as usize % 11 + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Dialect;
+
+    /// What comes back for a request, until the connection ends or nothing comes for a while.
+    async fn answer(fake: &Fake) -> String {
+        let address = fake.base_url.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let body = r#"{"messages":[{"role":"user","content":"x"}]}"#;
+        let head = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+        let mut bytes = Vec::new();
+        let wait = Duration::from_millis(300);
+        while let Ok(Ok(count)) = tokio::time::timeout(wait, stream.read_buf(&mut bytes)).await {
+            if count == 0 {
+                bytes.extend_from_slice(b"(closed)");
+                break;
+            }
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    async fn played(change: impl FnOnce(&mut Faults)) -> String {
+        let play = Play::answer(Dialect::Player2, "200 OK", &[("a", "b")], "0123456789");
+        answer(&Fake::start(play.with(change)).await).await
+    }
+
+    #[tokio::test]
+    async fn faults_are_played() {
+        let head = "HTTP/1.1 200 OK\r\na: b\r\ntransfer-encoding: chunked\r\n\r\n";
+        assert_eq!(played(|_| ()).await, format!("{head}a\r\n0123456789\r\n0\r\n\r\n"));
+        let cut = played(|faults| faults.cut_after = Some(3)).await;
+        assert_eq!(cut, format!("{head}3\r\n012\r\n(closed)"));
+        assert_eq!(played(|faults| faults.hang_after = Some(3)).await, format!("{head}3\r\n012\r\n"));
+        assert_eq!(played(|faults| faults.hang_before_head = true).await, "");
+        let drip = played(|faults| faults.drip = Some((4, Duration::ZERO))).await;
+        assert_eq!(drip, format!("{head}4\r\n0123\r\n4\r\n4567\r\n2\r\n89\r\n0\r\n\r\n"));
+        assert!(played(|faults| faults.rechunk = Some(1)).await.matches("\r\n").count() > 10);
+    }
+
+    #[tokio::test]
+    async fn plays_follow_each_other_and_requests_are_kept() {
+        let play = |body| Play::answer(Dialect::Player2, "200 OK", &[], body);
+        let fake = Fake::start_sequence(vec![play("one"), play("two")]).await;
+        for expected in ["one", "two", "two"] {
+            assert!(answer(&fake).await.contains(expected));
+        }
+        assert_eq!(fake.requests().len(), 3);
+        assert_eq!(fake.requests()[0].json["messages"][0]["content"], "x");
+        fake.wait_for_connections(0).await.unwrap();
     }
 }

@@ -19,6 +19,7 @@ pub mod model_table;
 pub mod providers;
 pub mod scripted;
 pub mod service;
+pub mod services;
 
 pub use chat::{
     ChatModel, ChatRequest, ChatStream, Choice, Chunk, Decision, Message, ModelInfo, ModelState, Notice,

@@ -11,9 +11,9 @@ const MAY_IMPORT: [(&str, &[&str]); 10] = [
     ("meddah-protocol", &[]),
     ("meddah-engine", &["meddah-protocol"]),
     ("meddah-fakes", &[]),
-    ("meddah-inference", &[]),
+    ("meddah-inference", &["meddah-fakes"]),
     ("meddah-llama", &["meddah-inference"]),
-    ("meddah-speech", &[]),
+    ("meddah-speech", &["meddah-fakes"]),
     ("meddah-store", &["meddah-engine", "meddah-protocol"]),
     ("meddah-client", &["meddah-protocol"]),
     (
@@ -21,6 +21,7 @@ const MAY_IMPORT: [(&str, &[&str]); 10] = [
         &[
             "meddah-protocol",
             "meddah-engine",
+            "meddah-fakes",
             "meddah-inference",
             "meddah-llama",
             "meddah-speech",
@@ -29,6 +30,8 @@ const MAY_IMPORT: [(&str, &[&str]); 10] = [
     ),
     ("xtask", &[]),
 ];
+/// What only tests may import.
+const ONLY_FOR_TESTS: &str = "meddah-fakes";
 
 /// What is wrong with the directions, from `cargo metadata --no-deps`.
 pub fn check(metadata: &str) -> anyhow::Result<Vec<Finding>> {
@@ -45,6 +48,12 @@ pub fn check(metadata: &str) -> anyhow::Result<Vec<Finding>> {
             continue;
         };
         let dependencies = package["dependencies"].as_array().into_iter().flatten();
+        let shipped =
+            |dependency: &&Value| dependency["name"] == ONLY_FOR_TESTS && dependency["kind"] != "dev";
+        if dependencies.clone().any(|dependency| shipped(&dependency)) {
+            let message = format!("must not import {ONLY_FOR_TESTS} but for tests");
+            findings.push(Finding::new(name, 0, message));
+        }
         let imported = dependencies.filter_map(|dependency| dependency["name"].as_str());
         for other in imported.filter(|other| members.contains(other) && !allowed.contains(other)) {
             let message = format!("must not import {other} (docs/decisions/0001)");
@@ -93,6 +102,17 @@ mod tests {
             "xtask: must not import meddah (docs/decisions/0001)",
         ];
         assert_eq!(found(&packages), expected);
+    }
+
+    #[test]
+    fn made_up_servers_are_for_tests_only() {
+        let metadata = |kind: Value| {
+            let import = serde_json::json!({"name": "meddah-fakes", "kind": kind});
+            let package = serde_json::json!({"name": "meddah-inference", "dependencies": [import]});
+            serde_json::json!({"packages": [package, {"name": "meddah-fakes"}]}).to_string()
+        };
+        assert_eq!(check(&metadata("dev".into())).unwrap().len(), 0);
+        assert_eq!(check(&metadata(Value::Null)).unwrap().len(), 1);
     }
 
     #[test]

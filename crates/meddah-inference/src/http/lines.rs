@@ -59,6 +59,8 @@ impl LineSplitter {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -74,6 +76,31 @@ mod tests {
         }
         splitter.finish(&mut take).unwrap();
         assert_eq!(lines, ["a", "b", "c", "", "d\u{FFFD}"]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_chunking_gives_the_same_lines(
+            bytes in prop::collection::vec(
+                prop_oneof![Just(b'\n'), Just(b'\r'), Just(0xEF), Just(0xBB), Just(0xBF), any::<u8>()],
+                0..64,
+            ),
+            size in 1usize..9,
+        ) {
+            let lines = |size: usize| {
+                let (mut splitter, mut lines) = (LineSplitter::default(), Vec::new());
+                let mut take = |line: &str| {
+                    lines.push(line.to_owned());
+                    Ok::<_, TooLong>(())
+                };
+                for piece in bytes.chunks(size) {
+                    splitter.push(piece, &mut take).unwrap();
+                }
+                splitter.finish(&mut take).unwrap();
+                lines
+            };
+            prop_assert_eq!(lines(size), lines(usize::MAX));
+        }
     }
 
     #[test]

@@ -73,6 +73,15 @@ impl Reply {
         }
     }
 
+    /// The connection itself, after the server agreed to speak another protocol on it.
+    ///
+    /// # Errors
+    /// `Network` if it did not agree or hung up.
+    pub async fn upgraded(self) -> Result<reqwest::Upgraded, ModelError> {
+        let Reply { response, url, secrets } = self;
+        response.upgrade().await.map_err(|error| trouble::of(&error, &url, &secrets))
+    }
+
     /// The body up to this many bytes; what is longer or breaks off ends there.
     pub async fn body_up_to(
         &mut self,

@@ -18,16 +18,17 @@ const VERSION: &str = "2023-06-01";
 pub(super) struct Messages {
     server: Server,
     model: String,
+    reasoning: bool,
 }
 
 impl Messages {
     pub fn new(
         config: &ProviderConfig,
         info: &ProviderInfo,
-        _facts: &ModelFacts,
+        facts: &ModelFacts,
     ) -> Result<Messages, ModelError> {
         let server = Server::new(config, info, "messages", ("x-api-key", ""))?;
-        Ok(Messages { server, model: config.model.clone() })
+        Ok(Messages { server, model: config.model.clone(), reasoning: facts.reasoning })
     }
 }
 
@@ -38,6 +39,9 @@ impl Protocol for Messages {
         body.insert("max_tokens".into(), ask.max_tokens.into());
         body.insert("stream".into(), true.into());
         body.insert("temperature".into(), rounded(ask.sampling.temperature.clamp(0.0, 1.0)));
+        if self.reasoning {
+            body.insert("thinking".into(), json!({"type": "disabled"}));
+        }
         let opening = ask.messages.iter().take_while(|message| message.role == Role::System).count();
         let (system, messages) = ask.messages.split_at(opening);
         let mut system: Vec<Value> = system
@@ -83,7 +87,7 @@ impl Protocol for Messages {
     }
 
     fn optional(&self) -> &'static [&'static str] {
-        &["temperature", "cache_control", "output_config", "stop_sequences", "tools"]
+        &["thinking", "temperature", "cache_control", "output_config", "stop_sequences", "tools"]
     }
 }
 

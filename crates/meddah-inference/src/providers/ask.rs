@@ -141,13 +141,20 @@ fn as_tools(ask: &mut Ask, mood: Option<&Decision>, action: Option<&Decision>, n
             Some(Tool { name: name.clone(), description: choice.description.clone(), parameters })
         })
         .collect();
-    let Some(mood) = mood else { return };
-    let mut rule = mood_rule(mood);
-    rule.push_str(" Then write a line that begins with \"Says:\", and after it what you say aloud.");
+    // A caller's own prompt stays as it is.
+    if mood.is_none() && action.is_none_or(|action| action.name == TOOL) {
+        return;
+    }
+    let mut rule = match mood {
+        Some(mood) => format!("{} Then write a line that begins with", mood_rule(mood)),
+        None => "Begin every reply with".to_owned(),
+    };
+    rule.push_str(" \"Says:\", and after it what you say aloud.");
     if !ask.tools.is_empty() {
+        // Many models say nothing when they call a tool, and the player would hear nothing.
         rule.push_str(
-            " To do something as well, call its tool; most of the time you call none. Never write about \
-             tools.",
+            " To do something as well, call its tool after that; most of the time you call none. Always speak, \
+             also when you call a tool, and never about tools.",
         );
     }
     add_rule(&mut ask.messages, &rule);
@@ -158,15 +165,17 @@ fn as_tools(ask: &mut Ask, mood: Option<&Decision>, action: Option<&Decision>, n
 }
 
 fn as_lines(ask: &mut Ask, mood: Option<&Decision>, action: Option<&Decision>) {
+    flatten_calls(&mut ask.messages);
     let mut rule = mood.map(mood_rule).unwrap_or_default();
     if action.is_some() {
-        rule.push_str(
-            " Then write a line that begins with \"Does:\" and names what you do, with its arguments as JSON \
-             if it has any; most of the time it is \"Does: nothing\".",
-        );
+        let start = if mood.is_some() { " Then write" } else { "Begin every reply with" };
+        rule.push_str(&format!(
+            "{start} a line that begins with \"Does:\" and names what you do, with its arguments as JSON if it \
+             has any; most of the time it is \"Does: nothing\".",
+        ));
     }
     rule.push_str(" Then write a line that begins with \"Says:\", and after it what you say aloud.");
-    add_rule(&mut ask.messages, rule.trim_start());
+    add_rule(&mut ask.messages, &rule);
     note_choices(&mut ask.messages, action);
 }
 
@@ -289,6 +298,19 @@ fn sketch(choice: &Choice) -> String {
         format!("\"{name}\": {kind}")
     };
     format!("{} {{{}}}", choice.id, properties.iter().map(one).collect::<Vec<_>>().join(", "))
+}
+
+/// Earlier calls and what came of them as text, for models that know no tools.
+fn flatten_calls(messages: &mut [Message]) {
+    for message in messages {
+        for call in std::mem::take(&mut message.calls) {
+            message.text.push_str(&format!("\nDoes: {} {}", call.name, call.arguments));
+        }
+        message.text = message.text.trim_start().to_owned();
+        if message.role == Role::Tool {
+            *message = Message::new(Role::User, format!("[What came of it: {}]", message.text));
+        }
+    }
 }
 
 /// Past answers in the form that is asked for now.

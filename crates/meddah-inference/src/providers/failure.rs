@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use crate::http::mask;
+use crate::http::{mask, retry_after};
 use crate::{ErrorKind, Key, ModelError};
 
 /// Longer messages are cut, in characters.
@@ -17,7 +18,8 @@ pub(super) struct Refusal<'r> {
     pub status: u16,
     /// JSON, or the text of it.
     pub body: &'r Value,
-    pub retry_after: Option<Duration>,
+    /// None in the middle of a reply.
+    pub headers: Option<&'r HeaderMap>,
     /// Who refuses, for the message.
     pub who: &'r str,
     pub secrets: &'r [Key],
@@ -34,7 +36,8 @@ struct Words {
 /// The error of a refusal.
 pub(super) fn classify(refusal: &Refusal<'_>) -> ModelError {
     let words = words(refusal.body);
-    let kind = kind(&words, refusal.status, refusal.retry_after.is_some());
+    let retry_after = refusal.headers.and_then(retry_after).or_else(|| told_pause(refusal.body));
+    let kind = kind(&words, refusal.status, retry_after.is_some());
     let message = mask(&one_line(&words.message), refusal.secrets);
     let message = match (message.is_empty(), refusal.status) {
         (false, _) => format!("{}: {message}", refusal.who),
@@ -42,8 +45,15 @@ pub(super) fn classify(refusal: &Refusal<'_>) -> ModelError {
         (true, status) => format!("{} answered {status}", refusal.who),
     };
     let mut error = ModelError::new(kind, message).with_help(help(kind));
-    error.retry_after = refusal.retry_after;
+    error.retry_after = retry_after;
     error
+}
+
+/// When to come back, by the body: google.rpc.RetryInfo, as in `"retryDelay": "3.5s"`.
+fn told_pause(body: &Value) -> Option<Duration> {
+    let details = body["error"]["details"].as_array()?;
+    let delay = details.iter().find_map(|detail| detail["retryDelay"].as_str())?;
+    Duration::try_from_secs_f64(delay.trim_end_matches('s').parse().ok()?).ok()
 }
 
 /// A parameter among these that the server does not take, by what it says.
@@ -70,6 +80,7 @@ fn is_meant(name: &str, text: &str) -> bool {
         "response_format" | "format" | "output_config" | "responseJsonSchema" | "text" => {
             says(&["json_schema", "json schema", "structured output", "response_format", "response format"])
         }
+        "thinking" => says(&["thinking.type", "support thinking", "thinking cannot be disabled"]),
         "think" | "reasoning_effort" | "thinkingConfig" | "reasoning" => says(&[
             "support thinking",
             "thinking_budget",
@@ -227,10 +238,15 @@ fn kind(words: &Words, status: u16, has_pause: bool) -> ErrorKind {
     {
         return ErrorKind::UnknownModel;
     }
-    by_status(status, coded(&["server_error", "internal", "api_error"]))
+    match status {
+        200 if coded(&["server_error", "internal", "api_error"]) => ErrorKind::Overloaded,
+        // It broke in the middle of a reply, and says something that nobody knows.
+        200 if !message.is_empty() => ErrorKind::Broken,
+        status => by_status(status),
+    }
 }
 
-fn by_status(status: u16, internal: bool) -> ErrorKind {
+fn by_status(status: u16) -> ErrorKind {
     match status {
         401 | 403 | 407 => ErrorKind::Unauthorized,
         402 => ErrorKind::Quota,
@@ -242,7 +258,6 @@ fn by_status(status: u16, internal: bool) -> ErrorKind {
         400..=499 => ErrorKind::BadRequest,
         // Whatever broke there, it is worth another try.
         500..=599 => ErrorKind::Overloaded,
-        _ if internal => ErrorKind::Overloaded,
         _ => ErrorKind::Protocol,
     }
 }

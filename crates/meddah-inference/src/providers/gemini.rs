@@ -1,8 +1,5 @@
 //! Gemini's streamGenerateContent.
 
-use std::time::Duration;
-
-use reqwest::header::HeaderMap;
 use serde_json::{Map, Value, json};
 
 use super::ask::Ask;
@@ -10,7 +7,7 @@ use super::openai::{rounded, seed_of};
 use super::server::Server;
 use super::wire::{Cost, Decoder, Event, Failure, Protocol, count};
 use super::{ProviderConfig, ProviderInfo};
-use crate::http::{Call, retry_after};
+use crate::http::Call;
 use crate::model_table::ModelFacts;
 use crate::{ErrorKind, Message, ModelError, Role, StopReason};
 
@@ -103,17 +100,6 @@ impl Protocol for Generate {
     fn optional(&self) -> &'static [&'static str] {
         &["thinkingConfig", "seed", "stopSequences", "responseJsonSchema", "temperature", "tools"]
     }
-
-    fn retry_after(&self, headers: &HeaderMap, body: &Value) -> Option<Duration> {
-        retry_after(headers).or_else(|| retry_info(body))
-    }
-}
-
-/// `{"@type": "…RetryInfo", "retryDelay": "3.5s"}`.
-pub(super) fn retry_info(body: &Value) -> Option<Duration> {
-    let details = body["error"]["details"].as_array()?;
-    let delay = details.iter().find_map(|detail| detail["retryDelay"].as_str())?;
-    Duration::try_from_secs_f64(delay.trim_end_matches('s').parse().ok()?).ok()
 }
 
 /// Messages in turns, the user first.

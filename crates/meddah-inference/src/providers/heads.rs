@@ -145,7 +145,7 @@ impl HeadParser {
         if c == '\n' {
             let line = std::mem::take(&mut self.held);
             let closes = self.fenced && line.trim() == FENCE;
-            if !closes && !(line.trim().is_empty() && !self.spoke) {
+            if !closes && (self.spoke || !line.trim().is_empty()) {
                 self.speak(&format!("{line}\n"), events);
             }
             return;
@@ -208,9 +208,11 @@ impl HeadParser {
         if matches!(c, ':' | '：')
             && let Some((next, start)) = inner_label(line, arguments && !whole)
         {
+            let before = &line[..start];
+            let opened = before.len() - before.trim_end_matches('*').len();
+            self.open_stars = opened.saturating_sub(line[start..].matches('*').count());
             let cut = self.held.len() - line.len() + start;
             self.held.truncate(cut);
-            self.open_stars = 0;
             self.end_value(label, events);
             self.begin(next, events);
         } else if arguments {

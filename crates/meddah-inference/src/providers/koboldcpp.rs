@@ -58,6 +58,7 @@ impl Protocol for Generate {
         body.insert("sampler_seed".into(), seed_of(ask.sampling.seed));
         body.insert("stop_sequence".into(), stops.into());
         body.insert("trim_stop".into(), true.into());
+        body.insert("replace_instruct_placeholders".into(), true.into());
         body.insert("genkey".into(), self.key().into());
         Value::Object(body)
     }
@@ -92,7 +93,8 @@ fn prompt(ask: &Ask) -> String {
             Role::Assistant => ASSISTANT,
         };
         prompt.push_str(sign);
-        prompt.push_str(&message.text);
+        // Nobody begins another message by writing the sign of one.
+        prompt.push_str(&message.text.replace("{{[", "{ ["));
         for call in &message.calls {
             prompt.push_str(&format!("\nDoes: {} {}", call.name, call.arguments));
         }

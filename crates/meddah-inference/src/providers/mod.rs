@@ -1,8 +1,8 @@
 //! Chat models of providers elsewhere, one file per protocol.
 //!
-//! A turn goes through three steps. [`ask`] decides how this model is asked for mood, action and words, and
+//! A turn goes through three steps. `ask` decides how this model is asked for mood, action and words, and
 //! rewrites the prompt for it. A protocol makes the request of that and takes the provider's frames apart
-//! into [`wire::Event`]s. [`reading`] makes [`Chunk`](crate::Chunk)s of the events, the same for all
+//! into events. `reading` makes [`Chunk`](crate::Chunk)s of the events, the same for all
 //! protocols: one decision each, the mood before the first word, reasoning never.
 
 mod anthropic;
@@ -22,6 +22,7 @@ mod turn;
 mod wire;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -48,7 +49,7 @@ pub enum ActionStyle {
 }
 
 /// One model of one provider.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct ProviderConfig {
     /// What it is called in labels.
     pub name: String,
@@ -68,6 +69,23 @@ pub struct ProviderConfig {
     pub headers: BTreeMap<String, String>,
     /// Merged into the body of each request.
     pub extra: Map<String, Value>,
+}
+
+impl fmt::Debug for ProviderConfig {
+    /// Without what headers and extra parameters hold: people put keys there.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProviderConfig")
+            .field("name", &self.name)
+            .field("provider", &self.provider)
+            .field("model", &self.model)
+            .field("base_url", &self.base_url)
+            .field("key", &self.key)
+            .field("context_tokens", &self.context_tokens)
+            .field("actions", &self.actions)
+            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+            .field("extra", &self.extra.keys().collect::<Vec<_>>())
+            .finish()
+    }
 }
 
 /// Opens a model. Sends nothing.

@@ -1,7 +1,8 @@
 //! A provider's model behind the port: asks, asks again without what the server does not know, and reads.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -14,7 +15,7 @@ use super::turn::{Farewell, Turn};
 use super::wire::Protocol;
 use super::{ActionStyle, Protocol as Kind, ProviderConfig};
 use super::{anthropic, gemini, koboldcpp, ollama, openai, openai_responses};
-use crate::http::{ERROR_BODY_BYTES_MAX, Http, Reply, cancelled};
+use crate::http::{ERROR_BODY_BYTES_MAX, Http, Reply};
 use crate::model_table::{ModelFacts, ModelTable};
 use crate::{ChatModel, ChatRequest, ChatStream, ErrorKind, ModelError, ModelInfo, ModelState};
 
@@ -39,6 +40,8 @@ pub(super) struct Online {
     protocol: Box<dyn Protocol>,
     /// Parameters that this server does not take.
     omitted: Mutex<BTreeSet<&'static str>>,
+    /// It was seen to think, whatever the table says.
+    thinks: Arc<AtomicBool>,
 }
 
 impl Online {
@@ -54,7 +57,7 @@ impl Online {
             return Err(ModelError::new(ErrorKind::Unauthorized, message)
                 .with_help("Get one on the provider's page and set it with `meddah keys`."));
         }
-        let facts = table.lookup(info.name, &config.model);
+        let facts = table.lookup(info.name, config.model.trim_start_matches("models/"));
         let context = config.context_tokens.or(facts.context_tokens).unwrap_or(CONTEXT_DEFAULT);
         let protocol = protocol(&config, info, &facts)?;
         Ok(Online {
@@ -67,6 +70,7 @@ impl Online {
             http,
             protocol,
             omitted: Mutex::default(),
+            thinks: Arc::default(),
         })
     }
 
@@ -86,6 +90,7 @@ impl Online {
 
     fn abilities_now(&self, omitted: &BTreeSet<&'static str>) -> Abilities {
         let mut abilities = self.abilities;
+        abilities.reasoning |= self.thinks.load(Ordering::Relaxed);
         abilities.tools &= !omitted.contains("tools");
         abilities.schema &= !SCHEMA_PARAMETERS.iter().any(|name| omitted.contains(name));
         abilities
@@ -102,7 +107,7 @@ impl Online {
         let error = failure::classify(&Refusal {
             status: reply.status(),
             body: &body,
-            retry_after: self.protocol.retry_after(reply.headers(), &body),
+            headers: Some(reply.headers()),
             who: &self.who,
             secrets: reply.secrets(),
         });
@@ -187,13 +192,9 @@ fn leave_out(body: &mut Value, name: &str) {
     for inner in body.values_mut().filter_map(Value::as_object_mut) {
         inner.shift_remove(name);
     }
-    match name {
-        // Both mean the same; a server that does not know one knows the other.
-        "tools" => {
-            body.shift_remove("tool_choice");
-            body.shift_remove("toolConfig");
-        }
-        _ => {}
+    if name == "tools" {
+        body.shift_remove("tool_choice");
+        body.shift_remove("toolConfig");
     }
 }
 
@@ -228,7 +229,8 @@ impl ChatModel for Online {
     ) -> Result<ChatStream, ModelError> {
         // What this server is known not to take, and what it says so of now.
         let mut omitted = self.omitted.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for attempt in 0.. {
+        let known = omitted.len();
+        loop {
             let (ask, reading) = ask::make(&request, &self.abilities_now(&omitted));
             let body = self.body(&ask, &omitted);
             let farewell = Farewell::new(&self.http, self.protocol.farewell(&body));
@@ -249,13 +251,12 @@ impl ChatModel for Online {
             // A caller that wants JSON must not get something else.
             let needed = |name: &str| request.json_schema.is_some() && SCHEMA_PARAMETERS.contains(&name);
             match unwanted.filter(|name| may_omit && !needed(name)) {
-                Some(name) if attempt < OMISSIONS_MAX && omitted.insert(name) => {
+                Some(name) if omitted.len() < known + OMISSIONS_MAX && omitted.insert(name) => {
                     tracing::debug!(provider = self.who, parameter = name, "left out from now on");
                 }
                 _ => return Err(error),
             }
         }
-        Err(cancelled())
     }
 }
 
@@ -275,6 +276,10 @@ pub(super) fn estimate(bytes: usize) -> u32 {
 impl Online {
     pub(super) fn http(&self) -> &Http {
         &self.http
+    }
+
+    pub(super) fn thinks(&self) -> Arc<AtomicBool> {
+        self.thinks.clone()
     }
 
     pub(super) fn who(&self) -> &str {

@@ -81,6 +81,10 @@ impl Chat {
             // Templates that know nothing of thinking pass over it.
             body.insert("chat_template_kwargs".into(), json!({"enable_thinking": false}));
         }
+        if self.dialect == Dialect::DeepSeek {
+            // Its models think unless they are told not to, listed or not.
+            body.insert("thinking".into(), json!({"type": "disabled"}));
+        }
         if !self.reasoning {
             return;
         }
@@ -91,7 +95,6 @@ impl Chat {
                 ("reasoning_effort", effort.unwrap_or("low").into())
             }
             Dialect::OpenRouter => ("reasoning", json!({"effort": effort.unwrap_or("low"), "exclude": true})),
-            Dialect::DeepSeek => ("thinking", json!({"type": "disabled"})),
             Dialect::Xai => ("reasoning_effort", "low".into()),
             Dialect::Mistral => ("reasoning_effort", effort.unwrap_or("none").into()),
             _ => return,

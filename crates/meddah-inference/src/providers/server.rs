@@ -21,6 +21,12 @@ pub(super) struct Server {
     headers: BTreeMap<String, String>,
 }
 
+/// Whether a header of this name holds a key.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["auth", "key", "token", "secret", "cookie"].iter().any(|word| name.contains(word))
+}
+
 /// The header of most.
 pub(super) const BEARER: (&str, &str) = ("authorization", "Bearer ");
 
@@ -40,7 +46,7 @@ impl Server {
                 .with_help("base_url is the server's address, for example http://127.0.0.1:8080/v1."));
         }
         let url = endpoint(base, info.version, tail)?;
-        if config.key.is_some() {
+        if config.key.is_some() || config.headers.keys().any(|name| is_secret(name)) {
             check_key_is_safe(&url)?;
         }
         if config.headers.len() > EXTRA_HEADERS_MAX {
@@ -62,7 +68,10 @@ impl Server {
     pub fn post_to(&self, url: Url, body: &Value) -> Result<Call, ModelError> {
         let mut call = Call::post_json(url, body);
         for (name, value) in &self.headers {
-            call = call.with_header(name, value)?;
+            call = match is_secret(name) {
+                true => call.with_key(name, "", &Key::new(value))?,
+                false => call.with_header(name, value)?,
+            };
         }
         match &self.key {
             Some(key) => call.with_key(self.key_header.0, self.key_header.1, key),

@@ -1,6 +1,7 @@
 //! One reply on its way: bytes to frames to events to chunks, with an end in every case.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -79,8 +80,13 @@ pub(super) struct Turn {
     usage: TokenUsage,
     /// The provider itself told what the reply costs.
     completion_known: bool,
+    /// Of the reply, thinking among it.
     reply_bytes: usize,
-    reply_bytes_max: usize,
+    /// Of the reply without thinking.
+    spoken_bytes: usize,
+    spoken_bytes_max: usize,
+    /// Set when the model thinks, so that the next turn leaves room for it.
+    thinks: Arc<AtomicBool>,
     told_bytes: usize,
     body_bytes: usize,
     stop: Option<StopReason>,
@@ -124,7 +130,9 @@ impl Turn {
             usage,
             completion_known: false,
             reply_bytes: 0,
-            reply_bytes_max: limit.saturating_mul(BYTES_PER_TOKEN_MAX),
+            spoken_bytes: 0,
+            thinks: online.thinks(),
+            spoken_bytes_max: limit.saturating_mul(BYTES_PER_TOKEN_MAX),
             told_bytes: 0,
             body_bytes: 0,
             stop: None,
@@ -177,7 +185,7 @@ impl Turn {
                 return Ok(());
             }
         }
-        if self.reply_bytes > self.reply_bytes_max {
+        if self.spoken_bytes > self.spoken_bytes_max {
             self.finish(StopReason::Length);
         } else if self.reading.is_over() {
             self.finish(StopReason::Stop);
@@ -223,10 +231,13 @@ impl Turn {
                 found.push((String::new(), String::from_utf8_lossy(&std::mem::take(body)).into_owned()));
             }
         }
+        let whole = matches!(self.frames, Frames::Whole(_));
         for (name, data) in found {
-            self.frame(&name, &data)?;
-            if self.ended {
-                return Ok(());
+            match self.frame(&name, &data) {
+                Ok(()) if self.ended => return Ok(()),
+                Ok(()) => {}
+                Err(_) if !whole && is_half(&data) => break,
+                Err(error) => return Err(error),
             }
         }
         match self.stop {
@@ -271,21 +282,28 @@ impl Turn {
         for event in events {
             match event {
                 Event::Text(text) => {
-                    self.reply_bytes += text.len();
+                    self.spoken(text.len());
                     self.reading.text(&text, &mut chunks);
                 }
-                Event::Thought(bytes) => self.reply_bytes += bytes,
+                Event::Thought(bytes) => {
+                    self.reply_bytes += bytes;
+                    self.thinks.store(true, Ordering::Relaxed);
+                }
                 Event::Call { slot, name, arguments } => {
-                    self.reply_bytes += name.len() + arguments.len();
+                    self.spoken(name.len() + arguments.len());
                     self.reading.call(slot, &name, &arguments);
                 }
                 Event::Usage(cost) => {
                     cost.add_to(&mut self.usage);
+                    // Anthropic counts one token at the start, as a stand-in.
                     self.completion_known |= cost.completion.is_some_and(|count| count > 1);
                     chunks.push(Chunk::Usage(self.usage_now()));
                 }
-                // Some send a reason with every frame, so the reply is not over yet.
-                Event::Stop(stop) => self.stop = Some(stop),
+                // Some send a reason with every frame, so words may follow.
+                Event::Stop(stop) => {
+                    self.reading.settle_calls(&mut chunks);
+                    self.stop = Some(stop);
+                }
                 Event::End => {
                     self.queue.extend(chunks.drain(..).map(Ok));
                     return match self.stop {
@@ -309,6 +327,11 @@ impl Turn {
             self.queue.push_back(Ok(Chunk::Usage(self.usage_now())));
         }
         Ok(())
+    }
+
+    fn spoken(&mut self, bytes: usize) {
+        self.reply_bytes += bytes;
+        self.spoken_bytes += bytes;
     }
 
     /// What the provider said, and an estimate of what it did not say yet.
@@ -347,11 +370,16 @@ impl Turn {
 
     fn refused(&self, body: &Value) -> ModelError {
         let secrets = self.reply.as_ref().map(Reply::secrets).unwrap_or_default();
-        failure::classify(&Refusal { status: 200, body, retry_after: None, who: &self.who, secrets })
+        failure::classify(&Refusal { status: 200, body, headers: None, who: &self.who, secrets })
     }
 
     fn nonsense(&self, what: &str) -> ModelError {
         ModelError::new(ErrorKind::Protocol, format!("{} sends {what}", self.who))
             .with_help("Check that base_url is a chat model's address, or put another model into the ladder.")
     }
+}
+
+/// Whether a frame was cut: it is no JSON.
+fn is_half(data: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(data).is_err()
 }

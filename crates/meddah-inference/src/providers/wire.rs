@@ -1,6 +1,5 @@
 //! What all protocols have in common: a request goes out, frames come back and mean events.
 
-use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use super::ask::Ask;
@@ -104,11 +103,6 @@ pub(super) trait Protocol: Send + Sync {
 
     /// Parameters of the body that a server may not know, and that a request can do without.
     fn optional(&self) -> &'static [&'static str];
-
-    /// When to come back, if the body says so and no header.
-    fn retry_after(&self, headers: &HeaderMap, _body: &Value) -> Option<std::time::Duration> {
-        crate::http::retry_after(headers)
-    }
 }
 
 /// A number, also as a text, and also as a float without a fraction.

@@ -66,10 +66,11 @@ impl Reading {
         style: ActionStyle,
     ) -> Reading {
         let lines = style == ActionStyle::Lines;
-        let form = match () {
-            () if style == ActionStyle::Schema => Form::Json(Structured::new()),
-            () if mood.is_some() || action.is_some() && lines => Form::Heads(HeadParser::new()),
-            () => Form::Plain,
+        let acts = action.as_ref().is_some_and(|action| lines || action.name != TOOL);
+        let form = match style {
+            _ if mood.is_none() && !acts => Form::Plain,
+            ActionStyle::Schema => Form::Json(Structured::new()),
+            _ => Form::Heads(HeadParser::new()),
         };
         Reading {
             mood,
@@ -138,6 +139,13 @@ impl Reading {
         }
     }
 
+    /// The calls that came so far are whole.
+    pub fn settle_calls(&mut self, chunks: &mut Vec<Chunk>) {
+        for call in std::mem::take(&mut self.calls) {
+            self.act(&call.name, &call.arguments, chunks);
+        }
+    }
+
     /// Nothing more will come: what was held is let go, and what was not decided is decided now.
     pub fn finish(&mut self, chunks: &mut Vec<Chunk>) {
         if std::mem::replace(&mut self.finished, true) {
@@ -169,9 +177,7 @@ impl Reading {
         if let Some(name) = self.json_action.take() {
             self.act(&name, "", chunks);
         }
-        for call in std::mem::take(&mut self.calls) {
-            self.act(&call.name, &call.arguments, chunks);
-        }
+        self.settle_calls(chunks);
         if self.acted == 0 {
             for (name, arguments) in std::mem::take(&mut self.text_calls) {
                 self.act(&name, &arguments, chunks);
