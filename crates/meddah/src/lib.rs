@@ -5,9 +5,12 @@
 //! [`transport`] speaks HTTP and WebSocket, [`cli`] is the command line.
 
 pub mod bench;
+pub mod budget;
 pub mod cli;
 pub mod config;
+pub mod day;
 pub mod doctor;
+pub mod keys;
 pub mod models;
 pub mod paths;
 pub mod request;
