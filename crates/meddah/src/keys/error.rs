@@ -65,8 +65,8 @@ impl KeyError {
     /// What to do about it.
     pub fn help(&self) -> String {
         match self {
-            KeyError::BadName => "Use the provider's name, for example `openai`: at most 40 lower-case letters, \
-                digits, `-` and `_`. If this was a key itself, it now stands in your shell's history: replace it \
+            KeyError::BadName => "Use the provider's name, for example `openai`: at most 32 lower-case letters, \
+                `-`, `_` and a few digits. If this was a key itself, it now stands in your shell's history: replace it \
                 at the provider."
                 .into(),
             KeyError::BadKey(_) => format!(

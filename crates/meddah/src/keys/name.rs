@@ -6,11 +6,13 @@ use reqwest::Url;
 use super::{KEY_BYTES_MAX, KeyError};
 
 /// The longest name, in bytes.
-const NAME_BYTES_MAX: usize = 40;
+const NAME_BYTES_MAX: usize = 32;
+/// More digits than a name has; every key has more.
+const NAME_DIGITS_MAX: usize = 4;
 /// The longest address, in bytes.
 const URL_BYTES_MAX: usize = 2_048;
 
-/// Checks a key's name.
+/// Checks a key's name. What looks like a key itself is none, so that it is not shown or kept as one.
 ///
 /// # Errors
 /// [`KeyError::BadName`].
@@ -18,7 +20,9 @@ pub fn check_name(name: &str) -> Result<(), KeyError> {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let begins_well = name.bytes().next().is_some_and(is_plain);
     let all_well = name.bytes().all(|byte| is_plain(byte) || byte == b'-' || byte == b'_');
-    if begins_well && all_well && name.len() <= NAME_BYTES_MAX { Ok(()) } else { Err(KeyError::BadName) }
+    let digits = name.bytes().filter(u8::is_ascii_digit).count();
+    let is_short = name.len() <= NAME_BYTES_MAX && digits <= NAME_DIGITS_MAX;
+    if begins_well && all_well && is_short { Ok(()) } else { Err(KeyError::BadName) }
 }
 
 /// Checks a key itself: it has to fit into a request's header.

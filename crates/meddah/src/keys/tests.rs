@@ -50,7 +50,7 @@ fn what_is_no_key_or_no_name_is_refused_and_not_shown() {
         assert!(matches!(error, KeyError::BadKey(_)), "{bad}");
         assert!(bad.is_empty() || !format!("{error}{}", error.help()).contains(bad));
     }
-    for bad in ["", "OpenAI", "-x", "a b", "a/b", "../a", "a.b", &"x".repeat(41)] {
+    for bad in ["", "OpenAI", "-x", "a b", "a/b", "../a", "a.b", "sk-live-7f3a9c51", &"x".repeat(33)] {
         let error = store.set(bad, &Key::new(SECRET)).unwrap_err();
         assert_eq!(error, KeyError::BadName, "{bad}");
     }
