@@ -95,11 +95,21 @@ fn set(setup: &Setup, ceiling: &str, amount: &str) -> Result<(), Failure> {
     print::aside(
         "Programs that run keep the old ceiling until they start anew; `meddah budget off` works at once.",
     );
+    if amount != "off" && part_is_off(setup, ceiling)? {
+        print::warning(&format!("{ceiling} is switched off; `meddah budget on {ceiling}` allows it again"));
+    }
     let variable = format!("MEDDAH_BUDGET_{}", ceiling.to_uppercase());
     if std::env::var_os(&variable).is_some() {
         print::warning(&format!("the variable {variable} wins over the file"));
     }
     Ok(())
+}
+
+/// Whether the ledger has the part of this name switched off.
+fn part_is_off(setup: &Setup, name: &str) -> Result<bool, Failure> {
+    let ledger = open_file(&setup.paths, &setup.settings).map_err(failure)?;
+    let report = ledger.report().map_err(|error| failure(error.into()))?;
+    Ok(report.off.iter().any(|off| off == name))
 }
 
 fn show(setup: &Setup, json: bool) -> Result<(), Failure> {
@@ -190,7 +200,7 @@ fn to_person(report: &LedgerReport, limits: &Limits) {
         let (on, ceiling) = part_state(report, limits, part);
         let (today, total) = part_sums(report, part);
         let state = if on { "on" } else { "off" };
-        let today = span("today", today, ceiling);
+        let today = span("today", today, ceiling).replace("no ceiling", "no ceiling of its own");
         print::line(&format!("{part}: {state}; {today}; in total {}", format_micro(total.spent)));
     }
     for line in &report.models {

@@ -24,8 +24,13 @@ impl Keyring {
     }
 
     pub fn set(&self, name: &str, key: &Key) -> Result<(), KeyError> {
-        let key = key.clone();
-        self.run(name, move |entry| entry.set_password(key.expose()))
+        let text = key.clone();
+        self.run(name, move |entry| entry.set_password(text.expose()))?;
+        // A keyring that forgets or changes the key is none.
+        if self.get(name)?.expose() == key.expose() {
+            return Ok(());
+        }
+        Err(KeyError::Keyring("it does not give back what it was given".to_owned()))
     }
 
     pub fn get(&self, name: &str) -> Result<Key, KeyError> {

@@ -41,6 +41,8 @@ fn off_means_off_until_it_is_on_again() {
     assert_eq!(on(), [true, true, true]);
     assert_eq!(run(&data, &["budget", "off"]).0, 0);
     assert_eq!(on(), [false, false, false]);
+    let (_, _, err) = run(&data, &["budget", "set", "talk", "0.50"]);
+    assert!(err.contains("talk is switched off"), "{err}");
     assert_eq!(run(&data, &["budget", "on", "talk"]).0, 0);
     assert_eq!(on(), [true, false, false]);
     assert_eq!(run(&data, &["budget", "on"]).0, 0);
