@@ -3,9 +3,12 @@
 //! A timeline is a tree of branches that only grow. A save is a cursor into it and costs nothing to
 //! keep; a load moves the head. Whatever is read is read *as seen from a cursor*: only its ancestors
 //! exist, so a memory from a future that was loaded away cannot come up.
+//!
+//! Beside them, [`ledger`] keeps what was spent on paid models.
 
 mod chain;
 mod error;
+pub mod ledger;
 mod port;
 mod sqlite;
 #[cfg(any(test, feature = "suite"))]

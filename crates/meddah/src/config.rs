@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use crate::budget::BudgetSettings;
+use crate::keys::KeyPlace;
 use crate::ladders::RungSettings;
 
 /// The reference, also shown by `meddah doctor --settings`.
@@ -37,7 +39,9 @@ pub struct Settings {
     pub background_ladder: Vec<String>,
     pub pack_ladders: bool,
     pub log: String,
+    pub keys: KeyPlace,
     pub turn: TurnSettings,
+    pub budget: BudgetSettings,
     pub local: LocalSettings,
     pub online: OnlineSettings,
     pub ladders: BTreeMap<String, Vec<String>>,
@@ -121,6 +125,7 @@ impl Settings {
                 message: error.message().to_owned(),
                 help: "The defaults show which values are possible: `meddah doctor --settings`.".into(),
             })?;
+        settings.budget.limits()?;
         Ok(Settings { warnings, ..settings })
     }
 }
@@ -201,10 +206,13 @@ const OTHER_VARIABLES: &[&str] = &["MEDDAH_DATA", "MEDDAH_BIN", "MEDDAH_URL"];
 const PATHS_VARIABLE: &str = "MEDDAH_WORLDS";
 /// Variables of tests begin with this.
 const TEST_PREFIX: &str = "MEDDAH_TEST_";
+/// Variables with keys begin with this. They are no settings: nothing here may hold a key.
+pub const KEY_PREFIX: &str = "MEDDAH_KEY_";
 
 /// Applies a variable. A name that is no setting is only warned of; a value that makes no sense is an error.
 fn apply_variable(table: &mut Table, name: &str, text: &str) -> Result<Option<ConfigError>, ConfigError> {
-    if !name.starts_with("MEDDAH_") || OTHER_VARIABLES.contains(&name) || name.starts_with(TEST_PREFIX) {
+    let others = name.starts_with(TEST_PREFIX) || name.starts_with(KEY_PREFIX);
+    if !name.starts_with("MEDDAH_") || OTHER_VARIABLES.contains(&name) || others {
         return Ok(None);
     }
     let mut leaves = Vec::new();
@@ -288,6 +296,13 @@ mod tests {
         let expected =
             "environment: unknown setting `MEDDAH_LOCAL_THREDS`. Did you mean `MEDDAH_LOCAL_THREADS`?";
         assert_eq!(warnings, [expected]);
+    }
+
+    #[test]
+    fn keys_in_the_environment_are_no_settings() {
+        let settings = check("", &[("MEDDAH_KEY_OPENAI", "sk-secret"), ("MEDDAH_KEYS", "file")]).unwrap();
+        assert!(settings.warnings.is_empty() && settings.keys == KeyPlace::File);
+        assert!(!format!("{settings:?}").contains("sk-secret"));
     }
 
     #[test]

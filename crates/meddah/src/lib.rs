@@ -5,11 +5,14 @@
 //! [`transport`] speaks HTTP and WebSocket, [`cli`] is the command line.
 
 pub mod bench;
+pub mod budget;
 pub mod cli;
 pub mod compat;
 pub mod config;
+pub mod day;
 pub mod doctor;
 pub mod ladders;
+pub mod keys;
 pub mod models;
 pub mod paths;
 pub mod request;

@@ -42,6 +42,16 @@ impl Paths {
         self.data.join("runtime.json")
     }
 
+    /// What was spent on paid models.
+    pub fn budget(&self) -> PathBuf {
+        self.data.join("budget.sqlite3")
+    }
+
+    /// Keys, or where they are kept, and to whom each may be sent.
+    pub fn keys(&self) -> PathBuf {
+        self.data.join("keys.toml")
+    }
+
     /// Worlds that were changed while a game ran.
     pub fn worlds(&self) -> PathBuf {
         self.data.join("worlds")

@@ -29,6 +29,8 @@ const LINES_MAX: usize = 256;
 const COMPLAINTS_BYTES_MAX: usize = 4096;
 /// How long a killed process may take to be gone.
 const REAP_WAIT: Duration = Duration::from_secs(5);
+/// Variables with keys of online models begin with this. A local model has no use for them.
+const KEY_VARIABLES: &str = "MEDDAH_KEY_";
 
 /// How a session ended.
 pub struct End {
@@ -152,6 +154,10 @@ impl Session {
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.kill_on_drop(true);
+        let names = std::env::vars_os().map(|(name, _)| name);
+        for name in names.filter(|name| name.to_string_lossy().starts_with(KEY_VARIABLES)) {
+            command.env_remove(name);
+        }
         #[cfg(windows)]
         {
             /// No console window flashes up beside the game.

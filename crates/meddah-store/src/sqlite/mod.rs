@@ -5,7 +5,7 @@
 //! queues and end with the store.
 
 mod error;
-mod open;
+pub(crate) mod open;
 mod place;
 mod read;
 #[cfg(test)]

@@ -5,21 +5,35 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::error::DAMAGED;
 use crate::{StoreError, StoreErrorKind};
 
-/// "MdTL": marks a file as ours.
-const APPLICATION_ID: i32 = 0x4d64_544c;
+/// What makes a SQLite file one of ours.
+pub(crate) struct FileKind {
+    /// Marks it as ours.
+    pub application_id: i32,
+    /// Each brings a file one version further; a file's version is how many it has seen.
+    pub migrations: &'static [&'static str],
+    /// SQLite's `synchronous`: what a power cut may take with it.
+    pub synchronous: &'static str,
+}
+
+/// Timelines. "MdTL", and a sync at each commit: what is acknowledged survives a power cut.
+const TIMELINES: FileKind = FileKind {
+    application_id: 0x4d64_544c,
+    migrations: &[include_str!("migrations/001_timelines.sql")],
+    synchronous: "FULL",
+};
 /// What every SQLite file begins with.
 const FILE_START: &[u8; 16] = b"SQLite format 3\0";
-/// Each brings a file one version further; a file's version is how many it has seen.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/001_timelines.sql")];
 /// How long a connection waits for another program's lock.
 const BUSY_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Between two tries where SQLite does not wait.
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// Files up to this size are checked as a whole on opening, at some 2 to 7 ms per MiB; larger ones
 /// would delay the start, and of those only what is read is checked.
 const CHECKED_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -30,22 +44,43 @@ const JOURNAL_BYTES_KEPT: u64 = 4 * 1024 * 1024;
 /// How many names [`move_aside`] tries.
 const ASIDE_NAMES_MAX: u32 = 1_000;
 
-/// The writer's connection to a file.
+/// The writer's connection to a file of timelines.
 pub(super) fn file(path: &Path) -> Result<Connection, StoreError> {
+    file_of(&TIMELINES, path)
+}
+
+/// A connection that writes to a file of this kind.
+pub(crate) fn file_of(kind: &FileKind, path: &Path) -> Result<Connection, StoreError> {
     let create_folder = path.parent().map_or(Ok(()), fs::create_dir_all);
     create_folder.map_err(|error| unreadable(path, &error))?;
     let bytes = check_start(path)?;
     let mut connection = connect(path)?;
     connection.busy_timeout(BUSY_WAIT_MAX)?;
-    check_owner(&connection, path)?;
+    check_owner(kind, &connection, path)?;
     if (1..=CHECKED_BYTES_MAX).contains(&bytes) {
         check_sound(&connection, path)?;
     }
-    // Write-ahead logging with a sync at each commit: what is acknowledged survives a power cut.
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    begin_journal(&connection)?;
     connection.pragma_update(None, "journal_size_limit", JOURNAL_BYTES_KEPT)?;
-    prepare(&mut connection)?;
+    prepare(kind, &mut connection)?;
     Ok(connection)
+}
+
+/// Turns write-ahead logging on. SQLite does not wait by itself when several programs do so at once with a new
+/// file.
+fn begin_journal(connection: &Connection) -> Result<(), StoreError> {
+    let begun = Instant::now();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && begun.elapsed() < BUSY_WAIT_MAX =>
+            {
+                std::thread::sleep(BUSY_PAUSE);
+            }
+            done => return Ok(done?),
+        }
+    }
 }
 
 /// A second connection to a file that [`file`] has opened.
@@ -66,29 +101,29 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 
 pub(super) fn memory() -> Result<Connection, StoreError> {
     let mut connection = Connection::open_in_memory()?;
-    prepare(&mut connection)?;
+    prepare(&TIMELINES, &mut connection)?;
     Ok(connection)
 }
 
-fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
+fn prepare(kind: &FileKind, connection: &mut Connection) -> Result<(), StoreError> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "synchronous", kind.synchronous)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
-    migrate(connection)
+    migrate(kind, connection)
 }
 
-fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+fn migrate(kind: &FileKind, connection: &mut Connection) -> Result<(), StoreError> {
     // Immediate: a second program that opens the same new file waits here and then finds it made.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version: usize = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    for migration in MIGRATIONS.iter().skip(version) {
+    for migration in kind.migrations.iter().skip(version) {
         transaction.execute_batch(migration)?;
     }
-    if version < MIGRATIONS.len() {
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", MIGRATIONS.len())?;
+    if version < kind.migrations.len() {
+        transaction.pragma_update(None, "application_id", kind.application_id)?;
+        transaction.pragma_update(None, "user_version", kind.migrations.len())?;
     }
     Ok(transaction.commit()?)
 }
@@ -114,18 +149,18 @@ fn check_start(path: &Path) -> Result<u64, StoreError> {
 }
 
 /// Refuses another program's SQLite file, and one of a newer version.
-fn check_owner(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+fn check_owner(kind: &FileKind, connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let owner: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let tables: i64 = connection.query_one("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     let empty = owner == 0 && version == 0 && tables == 0;
-    if owner != APPLICATION_ID && !empty {
+    if owner != kind.application_id && !empty {
         return Err(foreign(path));
     }
-    if version > MIGRATIONS.len() as i64 {
+    if version > kind.migrations.len() as i64 {
         let message = format!(
             "{path:?} was written by a newer version (its format is {version}, this knows {})",
-            MIGRATIONS.len()
+            kind.migrations.len()
         );
         return Err(StoreError::new(StoreErrorKind::Invalid, message).with_help(
             "Update Meddah, or choose another data folder with MEDDAH_DATA. The file was left as it is.",

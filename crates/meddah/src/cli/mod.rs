@@ -1,7 +1,9 @@
 //! The command line. Each command is one file; this one says what there is and what an exit code means.
 
 mod bench;
+mod budget;
 mod doctor;
+mod key;
 mod models;
 mod print;
 mod serve;
@@ -46,6 +48,10 @@ enum Command {
     Doctor(doctor::DoctorArguments),
     /// List, download, import and remove models
     Models(models::ModelsArguments),
+    /// Keep keys of online models
+    Key(key::KeyArguments),
+    /// Show what was spent on paid models, and change the ceilings
+    Budget(budget::BudgetArguments),
     /// Measure this PC and this program
     Bench(bench::BenchArguments),
     /// List the worlds there are, or write one out as files
@@ -80,12 +86,6 @@ enum NotYet {
     /// List the voices (not in this version)
     #[command(disable_help_flag = true)]
     Voices(Rest),
-    /// Keep keys of online models (not in this version)
-    #[command(disable_help_flag = true)]
-    Key(Rest),
-    /// Show what was spent (not in this version)
-    #[command(disable_help_flag = true)]
-    Budget(Rest),
 }
 
 #[derive(clap::Args)]
@@ -145,6 +145,7 @@ impl From<meddah_protocol::WireError> for Failure {
 
 /// Runs the command that was asked for.
 pub fn main() -> ExitCode {
+    crate::keys::no_core_dumps();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -168,12 +169,14 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Serve(arguments) => setup::block_on(serve::run(arguments)),
         Command::Doctor(arguments) => setup::block_on(doctor::run(arguments)),
         Command::Models(arguments) => setup::block_on(models::run(arguments)),
+        Command::Key(arguments) => key::run(arguments),
+        Command::Budget(arguments) => budget::run(arguments),
         Command::Bench(arguments) => setup::block_on(bench::run(arguments)),
         Command::World(arguments) => world::run(arguments),
         Command::New { name } => world::new(&name),
         Command::NotYet(_) => Err(Failure::new(
             WRONG_USAGE,
-            "this version cannot do that yet\nWhat it can do: talk, serve, doctor, models, bench, world, new.",
+            "this version cannot do that yet\nWhat it can do: talk, serve, doctor, models, key, budget, bench, world, new.",
         )),
     }
 }

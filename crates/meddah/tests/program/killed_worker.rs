@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::chance::Chance;
-use crate::process::{PATIENCE, Serving, home, model_path};
+use crate::process::{PATIENCE, SIDECAR_KEY, Serving, home, model_path};
 
 const KILLS: usize = 50;
 
@@ -29,6 +29,12 @@ fn is_alive(pid: u32) -> bool {
 fn kill(pid: u32) {
     // It may be between two lives; then there is nothing to kill.
     std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
+}
+
+/// Whether a process was started with the sidecar's key.
+fn has_key(pid: u32) -> bool {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
+    environment.windows(SIDECAR_KEY.len()).any(|part| part == SIDECAR_KEY.as_bytes())
 }
 
 /// Begins a turn and waits until the model is at work on it.
@@ -106,6 +112,7 @@ async fn real_model_fifty_kills_of_the_worker_cost_fifty_turns_at_most() {
     begin(&serving, &session, "last", &mut cursor).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     let worker = worker_of(serving.pid).expect("a worker runs");
+    assert!(has_key(serving.pid) && !has_key(worker), "keys of online models are not for a local one");
     serving.kill();
     let begun = Instant::now();
     while is_alive(worker) {

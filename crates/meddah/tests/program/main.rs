@@ -4,8 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where something is not as it has to be")]
 
 mod bad_input;
+mod budget;
 mod chance;
 mod command_line;
+mod keys;
 mod killed_sidecar;
 #[cfg(target_os = "linux")]
 mod killed_worker;

@@ -24,6 +24,9 @@ pub fn meddah(data: &Path) -> Command {
     command
 }
 
+/// A key that every sidecar has in its environment.
+pub const SIDECAR_KEY: &str = "sk-nobody-needs-this";
+
 /// Runs a command to its end: exit code, standard output, standard error.
 pub fn run(data: &Path, arguments: &[&str]) -> (i32, String, String) {
     let Output { status, stdout, stderr } = meddah(data).args(arguments).output().unwrap();
@@ -75,6 +78,7 @@ impl Serving {
     pub fn start(data: &Path, world: &Path, model: &str) -> Serving {
         let mut command = meddah(data);
         command.args(["serve", "--port", "0", "--model", model, "--world"]).arg(world);
+        command.env("MEDDAH_KEY_NOBODY", SIDECAR_KEY);
         let mut child = command.stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         let mut output = BufReader::new(child.stdout.take().unwrap());

@@ -1,0 +1,112 @@
+//! A key goes into its place and comes out nowhere.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+use crate::process::{home, meddah, script};
+
+const SECRET: &str = "sk-live-7f3a9c51d2e84b60";
+
+/// A data folder whose settings touch no keyring, and log everything.
+fn quiet(data: &Path) -> Command {
+    let mut command = meddah(data);
+    command.env("MEDDAH_KEYS", "file").env("MEDDAH_LOG", "trace");
+    command
+}
+
+/// Everything that the command said, and its exit code. No word of it may have a part of the key.
+fn said(mut command: Command, arguments: &[&str], input: &str) -> (i32, String) {
+    let mut child = command.args(arguments).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).ok(); // it may not read
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    let text = String::from_utf8([stdout, stderr].concat()).unwrap();
+    assert!(!shows_key(text.as_bytes()), "{arguments:?}: {text}");
+    (status.code().unwrap_or(-1), text)
+}
+
+/// Whether eight characters of the key in a row are among the bytes.
+fn shows_key(bytes: &[u8]) -> bool {
+    SECRET.as_bytes().windows(8).any(|part| bytes.windows(8).any(|other| other == part))
+}
+
+/// Names of the files in the folder and below that have the key in them.
+fn files_with_key(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_with_key(&path));
+        } else if shows_key(&std::fs::read(&path).unwrap()) {
+            found.push(path.file_name().unwrap().to_string_lossy().into_owned());
+        }
+    }
+    found
+}
+
+#[test]
+fn a_key_is_in_its_store_and_nowhere_else() {
+    let (folder, world) = home();
+    let data = folder.path().join("data");
+    let (code, text) = said(quiet(&data), &["key", "set", "openai"], &format!("  {SECRET}\r\n"));
+    assert_eq!(code, 0, "{text}");
+    let (code, text) = said(quiet(&data), &["key", "list"], "");
+    assert!(code == 0 && text.contains("openai  file, since 20"), "{text}");
+    let (code, _) = said(quiet(&data), &["key", "allow", "openai", "https://models.example/v1"], "");
+    assert_eq!(code, 0);
+    let (_, text) = said(quiet(&data), &["key", "list", "--json"], "");
+    let listed: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!(listed[0]["allowed"], serde_json::json!(["https://models.example"]));
+
+    let model = script(folder.path(), 0);
+    let talk = ["talk", "--world", world.to_str().unwrap(), "--model", &model, "--say", "Hail!"];
+    assert_eq!(said(quiet(&data), &talk, "").0, 0);
+    for command in [["doctor", "--json"], ["doctor", "--settings"], ["budget", "--json"]] {
+        said(quiet(&data), &command, "");
+    }
+    assert_eq!(files_with_key(&data), ["keys.toml"]);
+
+    assert_eq!(said(quiet(&data), &["key", "remove", "openai"], "").0, 0);
+    assert_eq!(files_with_key(&data), Vec::<String>::new());
+    assert_eq!(said(quiet(&data), &["key", "remove", "openai"], "").0, 2);
+}
+
+#[test]
+fn a_key_as_an_argument_is_refused_and_not_shown() {
+    let (folder, _) = home();
+    let data = folder.path().join("data");
+    let as_option = format!("--key={SECRET}");
+    let refused = [
+        vec!["key", "set", "openai", SECRET],
+        vec!["key", "set", SECRET],
+        vec!["key", "set", &as_option],
+        vec!["key", "set", "openai", "--key", SECRET],
+        vec!["key", "set"],
+    ];
+    for arguments in refused {
+        let (code, text) = said(quiet(&data), &arguments, SECRET);
+        assert_eq!(code, 2, "{arguments:?}: {text}");
+        assert!(text.contains("meddah key set") || text.contains("provider"), "{text}");
+    }
+    let (code, text) = said(quiet(&data), &["key", "set", "openai"], &format!("{SECRET}\nand more\n"));
+    assert!(code == 3 && text.contains("more than one word"), "{text}");
+    let (code, _) = said(quiet(&data), &["key", "set", "openai"], &SECRET.repeat(400));
+    assert_eq!(code, 3, "it is too long");
+    assert_eq!(files_with_key(&data), Vec::<String>::new());
+    let (code, text) = said(quiet(&data), &["key", "set", "--help"], "");
+    assert!(code == 0 && text.contains("meddah key set NAME"), "{text}");
+}
+
+#[test]
+fn a_key_of_the_environment_is_listed_without_a_warning() {
+    let (folder, _) = home();
+    let data = folder.path().join("data");
+    let mut command = quiet(&data);
+    command.env("MEDDAH_KEY_OPENAI", SECRET);
+    let (code, text) = said(command, &["key", "list"], "");
+    assert!(code == 0 && text.contains("openai  environment"), "{text}");
+    assert!(!text.contains("unknown setting"), "{text}");
+    assert_eq!(files_with_key(&data), Vec::<String>::new());
+}
