@@ -5,6 +5,18 @@
 //! ([`Sidecar::model`](crate::sidecar::Sidecar::model)); the model name `character:<id>` reaches a whole
 //! character with memory, feelings and actions.
 
+mod answer;
+mod asked;
+mod character;
+mod instruct;
+mod openai;
+mod passthrough;
+mod path;
+mod reply;
+mod sent;
+mod stop;
+mod streaming;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -155,8 +167,8 @@ pub(crate) async fn open(settings: &[String]) -> anyhow::Result<Vec<OpenFace>> {
 /// The routes of a face, behind the guard.
 pub(crate) fn router(kind: FaceKind, app: Arc<App>) -> Router {
     let routes: Router<Arc<App>> = match kind {
-        FaceKind::OpenAi
-        | FaceKind::Player2
+        FaceKind::OpenAi => path::forgiving(openai::face(), &app),
+        FaceKind::Player2
         | FaceKind::Ollama
         | FaceKind::KoboldCpp
         | FaceKind::BannerlordRelay
