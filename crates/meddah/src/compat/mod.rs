@@ -12,6 +12,7 @@ mod instruct;
 mod openai;
 mod passthrough;
 mod path;
+mod player2;
 mod reply;
 mod sent;
 mod stop;
@@ -167,9 +168,9 @@ pub(crate) async fn open(settings: &[String]) -> anyhow::Result<Vec<OpenFace>> {
 /// The routes of a face, behind the guard.
 pub(crate) fn router(kind: FaceKind, app: Arc<App>) -> Router {
     let routes: Router<Arc<App>> = match kind {
-        FaceKind::OpenAi => path::forgiving(openai::face(), &app),
-        FaceKind::Player2
-        | FaceKind::Ollama
+        FaceKind::OpenAi => path::forgiving(openai::face().with_state(app.clone())),
+        FaceKind::Player2 => path::forgiving(player2::face(&app)),
+        FaceKind::Ollama
         | FaceKind::KoboldCpp
         | FaceKind::BannerlordRelay
         | FaceKind::SkyrimRelay

@@ -13,9 +13,8 @@ use axum::response::Response;
 const ENDINGS: [&str; 2] = ["/chat/completions", "/v1"];
 
 /// The same routes, found at careless addresses too.
-pub(super) fn forgiving<S: Clone + Send + Sync + 'static>(routes: Router<S>, state: &S) -> Router<S> {
-    let inner = routes.with_state::<()>(state.clone());
-    Router::new().fallback_service(inner).layer(middleware::from_fn(tidied))
+pub(super) fn forgiving<S: Clone + Send + Sync + 'static>(routes: Router) -> Router<S> {
+    Router::new().fallback_service(routes).layer(middleware::from_fn(tidied))
 }
 
 async fn tidied(mut request: Request, next: Next) -> Response {

@@ -38,6 +38,11 @@ pub(super) fn routes() -> Router<Arc<App>> {
     all("/v1").merge(all("")).merge(all("/api/v1"))
 }
 
+/// The list of models alone, for faces with chats of their own.
+pub(super) fn models_only() -> Router<Arc<App>> {
+    Router::new().route("/v1/models", get(models::list)).route("/v1/models/{*id}", get(models::get))
+}
+
 /// The routes as a face of their own.
 pub(super) fn face() -> Router<Arc<App>> {
     routes().route("/", get(root)).fallback(no_route).method_not_allowed_fallback(wrong_method)
