@@ -9,6 +9,8 @@ mod answer;
 mod asked;
 mod character;
 mod instruct;
+mod koboldcpp;
+mod ollama;
 mod openai;
 mod passthrough;
 mod path;
@@ -170,11 +172,9 @@ pub(crate) fn router(kind: FaceKind, app: Arc<App>) -> Router {
     let routes: Router<Arc<App>> = match kind {
         FaceKind::OpenAi => path::forgiving(openai::face().with_state(app.clone())),
         FaceKind::Player2 => path::forgiving(player2::face(&app)),
-        FaceKind::Ollama
-        | FaceKind::KoboldCpp
-        | FaceKind::BannerlordRelay
-        | FaceKind::SkyrimRelay
-        | FaceKind::BaldursGateRelay => Router::new(),
+        FaceKind::Ollama => path::forgiving(ollama::face().with_state(app.clone())),
+        FaceKind::KoboldCpp => path::forgiving(koboldcpp::face(&app)),
+        FaceKind::BannerlordRelay | FaceKind::SkyrimRelay | FaceKind::BaldursGateRelay => Router::new(),
     };
     routes.layer(middleware::from_fn_with_state(app.clone(), transport::guarded)).with_state(app)
 }

@@ -22,6 +22,7 @@ use super::sent::{Fields as _, Sent, accepts, invalid, unsupported};
 use super::{character, instruct, streaming};
 use crate::transport::App;
 use error::Refused;
+pub(super) use models::names;
 use request::Form;
 use stream::{Chunks, Head, Kind};
 
@@ -35,7 +36,12 @@ pub(super) fn routes() -> Router<Arc<App>> {
             .route(&format!("{start}/models/{{*id}}"), get(models::get))
             .route(&format!("{start}/embeddings"), post(embeddings))
     };
-    all("/v1").merge(all("")).merge(all("/api/v1"))
+    all("/v1").merge(all(""))
+}
+
+/// As many addresses as there are: some mods put `/api` before it.
+fn routes_with_api() -> Router<Arc<App>> {
+    routes().route("/api/v1/chat/completions", post(chat)).route("/api/v1/models", get(models::list))
 }
 
 /// The list of models alone, for faces with chats of their own.
@@ -45,7 +51,7 @@ pub(super) fn models_only() -> Router<Arc<App>> {
 
 /// The routes as a face of their own.
 pub(super) fn face() -> Router<Arc<App>> {
-    routes().route("/", get(root)).fallback(no_route).method_not_allowed_fallback(wrong_method)
+    routes_with_api().route("/", get(root)).fallback(no_route).method_not_allowed_fallback(wrong_method)
 }
 
 async fn root() -> Json<Value> {

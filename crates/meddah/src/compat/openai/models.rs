@@ -35,7 +35,7 @@ pub(super) async fn get(State(app): State<Arc<App>>, Path(id): Path<String>) -> 
     Ok(Json(model(name)))
 }
 
-pub(super) fn names(app: &App) -> Vec<String> {
+pub(in crate::compat) fn names(app: &App) -> Vec<String> {
     let mut names = vec![app.sidecar.model().label().0];
     names.extend(character::names(app));
     names
