@@ -25,6 +25,8 @@ use crate::transport::App;
 
 /// What the names of characters begin with where models are named.
 pub(crate) const PREFIX: &str = "character:";
+/// Characters that are listed as models; all others can be named all the same.
+const NAMES_MAX: usize = 1000;
 /// How long one look into a session's log waits.
 const LOOK_WAIT: Duration = Duration::from_secs(10);
 
@@ -34,13 +36,13 @@ pub(crate) fn named(model: &str) -> Option<(&str, &str)> {
     Some(name.split_once('/').unwrap_or(("", name)))
 }
 
-/// The names of all characters, as models.
+/// The names of characters, as models.
 pub(crate) fn names(app: &App) -> Vec<String> {
     let worlds = app.sidecar.worlds.list();
     let of_world = |world: &Arc<meddah_engine::world::World>| -> Vec<String> {
         world.characters.keys().map(|id| format!("{PREFIX}{}/{id}", world.id)).collect()
     };
-    worlds.iter().flat_map(of_world).collect()
+    worlds.iter().flat_map(of_world).take(NAMES_MAX).collect()
 }
 
 /// Says the last message to the character and gives its answer.

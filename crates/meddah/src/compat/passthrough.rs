@@ -10,10 +10,10 @@ use meddah_inference::{
     ChatModel, ChatRequest, ChatStream, Choice, Chunk, Decision, Message, Role, Sampling, StopReason,
     TokenUsage, ToolCall,
 };
-use meddah_protocol::WireError;
+use meddah_protocol::{ErrorCode, WireError};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tokio_util::sync::DropGuard;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{debug, trace};
 
 use super::asked::{Asked, NO_TOOL, Tool, ToolChoice};
@@ -55,6 +55,7 @@ pub(crate) async fn reply(app: &App, asked: Asked) -> Result<Pieces, WireError> 
         chunks,
         model,
         _cancel_when_dropped: cancel_when_dropped,
+        stop_all: app.stop.clone(),
         patience,
         stop,
         trim,
@@ -126,7 +127,7 @@ fn tool_decision(tools: &[Tool], choice: &ToolChoice) -> Option<Decision> {
         text: format!(" {}", tool.name),
         description: tool.description.clone(),
         bias: 0.0,
-        arguments: Some(tool.parameters.clone().unwrap_or_else(|| json!({"type": "object"}))),
+        arguments: tool.parameters.clone().filter(takes_some),
     };
     let none = Choice {
         id: NO_TOOL.to_owned(),
@@ -143,6 +144,11 @@ fn tool_decision(tools: &[Tool], choice: &ToolChoice) -> Option<Decision> {
     choices.extend(tools.iter().filter(wanted).map(of_tool));
     let any = choices.iter().any(|choice| choice.id != NO_TOOL);
     any.then(|| Decision { name: TOOL_DECISION.to_owned(), lead: "Tool:".to_owned(), choices })
+}
+
+/// Without named parameters there is nothing to fill in: a small model would make something up.
+fn takes_some(parameters: &Value) -> bool {
+    parameters.get("properties").and_then(Value::as_object).is_none_or(|properties| !properties.is_empty())
 }
 
 /// A local model has no tools of its own: it picks one by the words of its prompt.
@@ -167,6 +173,8 @@ struct Reading {
     chunks: ChatStream,
     model: Arc<dyn ChatModel>,
     _cancel_when_dropped: DropGuard,
+    /// The sidecar ends.
+    stop_all: CancellationToken,
     patience: Duration,
     stop: StopFilter,
     /// The space between a lead and the first word is none of the reply.
@@ -189,10 +197,14 @@ impl Reading {
             if self.over {
                 return None;
             }
-            let chunk = match tokio::time::timeout(self.patience, self.chunks.next()).await {
-                Err(_) => Err(timed_out(self.patience)),
-                Ok(None) => Err(no_end()),
-                Ok(Some(chunk)) => chunk.map_err(model_error),
+            let chunk = tokio::select! {
+                biased;
+                () = self.stop_all.cancelled() => Err(shutting_down()),
+                next = tokio::time::timeout(self.patience, self.chunks.next()) => match next {
+                    Err(_) => Err(timed_out(self.patience)),
+                    Ok(None) => Err(no_end()),
+                    Ok(Some(chunk)) => chunk.map_err(model_error),
+                },
             };
             match chunk {
                 Ok(chunk) => self.take(chunk).await,
@@ -259,6 +271,11 @@ impl Reading {
         }
         self.ready.push_back(Piece::End { why, usage: self.usage });
     }
+}
+
+fn shutting_down() -> WireError {
+    WireError::new(ErrorCode::ShuttingDown, "the sidecar is shutting down")
+        .with_help("Start it again, then send the request again.")
 }
 
 /// For a reply that was ended before the model told what it cost. The last text is the reply.
