@@ -215,7 +215,7 @@ async fn length(State(face): State<Arc<Kobold>>) -> Json<Value> {
 
 async fn perf(State(face): State<Arc<Kobold>>) -> Json<Value> {
     let (made, running) = (face.running.made(), face.running.count());
-    Json(json!({"total_gens": made, "queue": running, "idle": i32::from(running == 0), "stop_reason": 1,
+    Json(json!({"total_gens": made, "queue": running, "idle": i32::from(running == 0),
         "uptime": face.since.elapsed().as_secs_f64()}))
 }
 

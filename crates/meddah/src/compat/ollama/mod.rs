@@ -99,9 +99,10 @@ async fn respond(
     let named = Some(asked.model.clone()).filter(|name| !name.is_empty());
     let head = Head::new(route, named.unwrap_or_else(|| app.sidecar.model().label().0));
     if asked.messages.is_empty() {
-        // Without a prompt it is a request to load the model, or to free it.
+        // Without a prompt it is a request to load the model, or to free it. When it is freed is Meddah's
+        // own business, so that is no more than heard.
         if body.float("keep_alive") == Some(0.0) {
-            return Ok(Json(head.empty("unload")).into_response());
+            return Ok(Json(head.empty("stop")).into_response());
         }
         app.sidecar.model().info().await.map_err(model_error)?;
         return Ok(Json(head.empty("load")).into_response());
@@ -125,10 +126,7 @@ async fn running(State(app): State<Arc<App>>) -> Json<Value> {
     let model = app.sidecar.model();
     let mut models = Vec::new();
     if model.state() == ModelState::Ready {
-        let mut entry = entry(&model.label().0);
-        entry["expires_at"] = json!(write::timestamp(write::now() + std::time::Duration::from_secs(300)));
-        entry["size_vram"] = json!(0);
-        models.push(entry);
+        models.push(entry(&model.label().0));
     }
     Json(json!({"models": models}))
 }

@@ -51,7 +51,13 @@ pub(super) fn models_only() -> Router<Arc<App>> {
 
 /// The routes as a face of their own.
 pub(super) fn face() -> Router<Arc<App>> {
-    routes_with_api().route("/", get(root)).fallback(no_route).method_not_allowed_fallback(wrong_method)
+    // Some mods send chats to the address itself that the player typed.
+    let root = get(root).post(chat);
+    routes_with_api()
+        .route("/", root.clone())
+        .route("/v1", root)
+        .fallback(no_route)
+        .method_not_allowed_fallback(wrong_method)
 }
 
 async fn root() -> Json<Value> {

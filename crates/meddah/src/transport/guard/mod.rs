@@ -6,7 +6,8 @@
 
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, HOST, ORIGIN, VARY,
+    ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION,
+    HOST, ORIGIN, VARY,
 };
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
@@ -131,7 +132,9 @@ pub fn allow_origin(answer: &mut HeaderMap, origin: HeaderValue) {
 /// What the answer to a preflight request carries beside it.
 pub fn allow_methods(answer: &mut HeaderMap, asked: &HeaderMap) {
     answer.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-    answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
+    // The page is trusted, so it may send what it names: libraries of other protocols have headers of their own.
+    let headers = asked.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned().unwrap_or(HEADERS);
+    answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, headers);
     answer.insert(ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE);
     if asked.contains_key(ASKS_PRIVATE_NETWORK) {
         answer.insert(ALLOWS_PRIVATE_NETWORK, HeaderValue::from_static("true"));

@@ -123,6 +123,8 @@ async fn careless_addresses_reach_the_same_route() {
         "/v1/v1/chat/completions",
         "/v1/chat/completions/chat/completions",
         "/api/v1/chat/completions",
+        "/",
+        "/v1/",
     ];
     for path in paths {
         let (status, reply) = answer(faces.post("openai", path).json(&json!({"messages": chat()}))).await;
