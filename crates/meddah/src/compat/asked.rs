@@ -84,12 +84,11 @@ impl Asked {
             let message = format!("`tools` has {} tools, {TOOLS_MAX} are allowed", self.tools.len());
             return Err(invalid(message, "Declare only those that make sense now."));
         }
-        let unnamed = self.tools.iter().any(|tool| tool.name.trim().is_empty() || tool.name == NO_TOOL);
-        if unnamed {
-            return Err(invalid(
-                format!("a tool has no name, or the name {NO_TOOL:?}"),
-                "Give every tool a name of its own.",
-            ));
+        for Tool { name, .. } in &self.tools {
+            if name.trim().is_empty() || NO_TOOL_WORDS.contains(&name.as_str()) {
+                let message = format!("a tool has the name {name:?}, which means that none is called");
+                return Err(invalid(message, "Give the tool another name."));
+            }
         }
         match &self.tool_choice {
             ToolChoice::Named(name) if !self.tools.iter().any(|tool| tool.name == *name) => {
@@ -108,5 +107,7 @@ impl Asked {
     }
 }
 
-/// Stands for calling no tool.
-pub(crate) const NO_TOOL: &str = "none";
+/// The id of calling no tool.
+pub(crate) const NO_TOOL: &str = "";
+/// How a model says that it calls none; no tool can have such a name.
+pub(crate) const NO_TOOL_WORDS: [&str; 2] = ["none", "nothing"];

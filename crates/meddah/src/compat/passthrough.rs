@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{debug, trace};
 
-use super::asked::{Asked, NO_TOOL, Tool, ToolChoice};
+use super::asked::{Asked, NO_TOOL, NO_TOOL_WORDS, Tool, ToolChoice};
 use super::reply::{Piece, Pieces, Why, no_end};
 use super::stop::StopFilter;
 use crate::config::TurnSettings;
@@ -131,7 +131,7 @@ fn tool_decision(tools: &[Tool], choice: &ToolChoice) -> Option<Decision> {
     };
     let none = Choice {
         id: NO_TOOL.to_owned(),
-        text: format!(" {NO_TOOL}"),
+        text: format!(" {}", NO_TOOL_WORDS[0]),
         description: String::new(),
         bias: 0.0,
         arguments: None,
@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_tool_may_be_must_be_or_must_not_be_called() {
-        assert_eq!(choices(&ToolChoice::Auto), ["none", "wave", "bow"]);
+        assert_eq!(choices(&ToolChoice::Auto), [NO_TOOL, "wave", "bow"]);
         assert_eq!(choices(&ToolChoice::Always), ["wave", "bow"]);
         assert_eq!(choices(&ToolChoice::Named("bow".into())), ["bow"]);
         assert_eq!(choices(&ToolChoice::Never), [""; 0]);

@@ -6,6 +6,7 @@
 mod bad_input;
 mod chance;
 mod command_line;
+mod faces;
 mod killed_sidecar;
 #[cfg(target_os = "linux")]
 mod killed_worker;

@@ -66,7 +66,11 @@ impl ChatModel for Troubled {
 }
 
 fn hello(stream: bool) -> serde_json::Value {
-    json!({"model": "x", "messages": [{"role": "user", "content": "Hello!"}], "prompt": "Hello!", "stream": stream})
+    hello_to("x", stream)
+}
+
+fn hello_to(model: &str, stream: bool) -> serde_json::Value {
+    json!({"model": model, "messages": [{"role": "user", "content": "Hello!"}], "prompt": "Hello!", "stream": stream})
 }
 
 #[tokio::test]
@@ -74,15 +78,16 @@ async fn a_mod_that_hangs_up_frees_the_model() {
     let model = Arc::new(Troubled::default());
     let faces = Faces::start(model.clone()).await;
     let routes = [
-        ("openai", "/v1/chat/completions", true),
-        ("openai", "/v1/chat/completions", false),
-        ("ollama", "/api/chat", true),
-        ("koboldcpp", "/api/extra/generate/stream", true),
-        ("koboldcpp", "/api/v1/generate", false),
-        ("player2", "/v1/chat/completions", true),
+        ("openai", "/v1/chat/completions", "x", true),
+        ("openai", "/v1/chat/completions", "x", false),
+        ("openai", "/v1/chat/completions", "character:mira", false),
+        ("ollama", "/api/chat", "x", true),
+        ("koboldcpp", "/api/extra/generate/stream", "x", true),
+        ("koboldcpp", "/api/v1/generate", "x", false),
+        ("player2", "/v1/chat/completions", "x", true),
     ];
-    for (face, path, stream) in routes {
-        let request = faces.post(face, path).json(&hello(stream));
+    for (face, path, name, stream) in routes {
+        let request = faces.post(face, path).json(&hello_to(name, stream));
         let mut asking = JoinSet::new();
         asking.spawn(request.send());
         let wait_for = |count: usize| {
