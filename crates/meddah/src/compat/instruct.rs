@@ -129,4 +129,14 @@ mod tests {
             check(prompt, &[(Role::User, prompt)], "");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_prompt_is_too_odd(parts in proptest::collection::vec("(\\[INST\\]|\\[/INST\\]|<\\|im_start\\|>user|<\\|im_start\\|>assistant|<\\|im_end\\|>|é|\n| )", 0..12)) {
+            let (found, begun) = messages(&parts.concat());
+            // Nothing is lost but tags: every letter is in a message, or in what has begun.
+            let letters: usize = found.iter().map(|one| one.text.matches('é').count()).sum();
+            proptest::prop_assert_eq!(letters + begun.matches('é').count(), parts.concat().matches('é').count());
+        }
+    }
 }

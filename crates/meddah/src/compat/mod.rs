@@ -179,6 +179,12 @@ pub(crate) fn router(kind: FaceKind, app: Arc<App>) -> Router {
     routes.layer(middleware::from_fn_with_state(app.clone(), transport::guarded)).with_state(app)
 }
 
+/// A request as each of the faces understands it.
+#[cfg(test)]
+fn read_as_every_face(body: &serde_json::Value) -> [Result<asked::Asked, meddah_protocol::WireError>; 4] {
+    [openai::request::chat(body), ollama::chat_of(body), ollama::prompt_of(body), koboldcpp::prompt_of(body)]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -144,4 +144,37 @@ mod tests {
         assert!(parse(b"[]").unwrap_err().message.contains("no JSON object"));
         assert!(parse(b"{\n \"a\": }").unwrap_err().message.contains("line 2"));
     }
+
+    /// JSON with the fields that faces look for, of any type.
+    fn odd_json() -> impl proptest::strategy::Strategy<Value = Value> {
+        use proptest::prelude::*;
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "(user|tool|assistant|json|none|x|)".prop_map(Value::from),
+        ];
+        let key = "(messages|role|content|tools|tool_calls|function|name|arguments|parameters|response_format|type|\
+            json_schema|schema|tool_choice|stop|max_tokens|seed|n|options|format|prompt|images|commands|memory)";
+        leaf.prop_recursive(5, 48, 6, move |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::btree_map(key, inner, 0..6)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_request_is_too_odd_to_be_read_or_refused(body in odd_json()) {
+            for asked in crate::compat::read_as_every_face(&body) {
+                match asked {
+                    Ok(asked) => { asked.check().ok(); }
+                    Err(error) => proptest::prop_assert!(!error.help.is_empty(), "{}", error.message),
+                }
+            }
+        }
+    }
 }

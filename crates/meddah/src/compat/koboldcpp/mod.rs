@@ -89,7 +89,7 @@ async fn root() -> &'static str {
     "KoboldCpp-compatible interface of Meddah"
 }
 
-fn read(body: &Value) -> Result<Asked, WireError> {
+pub(super) fn prompt_of(body: &Value) -> Result<Asked, WireError> {
     if !body.list("images").is_empty() {
         let help = "Turn off pictures in the mod's settings, or send what they show as text.";
         return Err(invalid("the request has pictures, and this model reads text", help));
@@ -116,7 +116,7 @@ fn read(body: &Value) -> Result<Asked, WireError> {
 
 async fn begin(face: &Kobold, headers: &HeaderMap, sent: Sent) -> Result<Pieces, WireError> {
     let body = sent.0?;
-    let asked = read(&body)?;
+    let asked = prompt_of(&body)?;
     let player = character::asker(&face.app, None, headers);
     let pieces = answer(&face.app, Asked { player, ..asked }).await?.pieces;
     Ok(face.running.watch(body.text("genkey").unwrap_or_default(), pieces))

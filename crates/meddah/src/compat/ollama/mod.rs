@@ -23,6 +23,8 @@ use super::sent::{Fields as _, Sent, unsupported};
 use super::{character, openai, streaming};
 use crate::transport::App;
 use crate::wire::model_error;
+#[cfg(test)]
+pub(super) use request::{chat as chat_of, generate as prompt_of};
 use write::{Head, Lines, Route};
 
 /// The version of Ollama's interface that is followed; some clients ask before they use tools.

@@ -9,7 +9,7 @@ use crate::compat::sent::{Fields as _, invalid, texts, unsupported};
 use crate::compat::{instruct, openai};
 
 /// `POST /api/chat`.
-pub(super) fn chat(body: &Value) -> Result<Asked, WireError> {
+pub(in crate::compat) fn chat(body: &Value) -> Result<Asked, WireError> {
     let mut calls = Calls::default();
     let messages = body.list("messages").iter().enumerate();
     let messages =
@@ -19,7 +19,7 @@ pub(super) fn chat(body: &Value) -> Result<Asked, WireError> {
 }
 
 /// `POST /api/generate`. With `raw` the prompt has a template of its own.
-pub(super) fn generate(body: &Value) -> Result<Asked, WireError> {
+pub(in crate::compat) fn generate(body: &Value) -> Result<Asked, WireError> {
     refuse_pictures(body, "the request")?;
     let mut asked = common(body)?;
     let prompt = body.text("prompt").unwrap_or_default();
