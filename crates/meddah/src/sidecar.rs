@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use meddah_inference::ChatModel;
-use meddah_protocol::{ErrorCode, Event, Hello, LadderState, Load, TalkRequest, WireError};
+use meddah_protocol::{ErrorCode, Event, Hello, LadderState, Load, Player, TalkRequest, WireError};
 
 use crate::config::Settings;
 use crate::session::{Accepted, Session};
@@ -88,14 +88,15 @@ impl Sidecar {
 
     /// The one-shot route: a session of its own per world and player, kept between requests.
     pub async fn talk(&self, request: TalkRequest) -> Result<(Arc<Session>, Accepted), WireError> {
-        let session = self.one_shot_session(&request).await?;
+        let session = self.one_shot_session(&request.world, &request.player).await?;
         let accepted = session.talk(request).await?;
         Ok((session, accepted))
     }
 
-    async fn one_shot_session(&self, request: &TalkRequest) -> Result<Arc<Session>, WireError> {
-        let world = self.worlds.find(&request.world)?.id.clone();
-        let key = (world.clone(), request.player.id.clone());
+    /// The session of a world and player that is kept between requests; opened if there is none.
+    pub async fn one_shot_session(&self, world: &str, player: &Player) -> Result<Arc<Session>, WireError> {
+        let world = self.worlds.find(world)?.id.clone();
+        let key = (world.clone(), player.id.clone());
         let known = || {
             let sessions = self.sessions();
             sessions.one_shot.get(&key).and_then(|id| sessions.by_id.get(id)).cloned()
@@ -107,7 +108,7 @@ impl Sidecar {
         if let Some(session) = known() {
             return Ok(session);
         }
-        let hello = Hello { world, player: request.player.clone(), ..Hello::default() };
+        let hello = Hello { world, player: player.clone(), ..Hello::default() };
         let session = self.open_session(hello).await?;
         self.sessions().one_shot.insert(key, session.id.clone());
         Ok(session)

@@ -5,6 +5,21 @@
 //! ([`Sidecar::model`](crate::sidecar::Sidecar::model)); the model name `character:<id>` reaches a whole
 //! character with memory, feelings and actions.
 
+mod answer;
+mod asked;
+mod character;
+mod instruct;
+mod koboldcpp;
+mod ollama;
+mod openai;
+mod passthrough;
+mod path;
+mod player2;
+mod reply;
+mod sent;
+mod stop;
+mod streaming;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -155,15 +170,19 @@ pub(crate) async fn open(settings: &[String]) -> anyhow::Result<Vec<OpenFace>> {
 /// The routes of a face, behind the guard.
 pub(crate) fn router(kind: FaceKind, app: Arc<App>) -> Router {
     let routes: Router<Arc<App>> = match kind {
-        FaceKind::OpenAi
-        | FaceKind::Player2
-        | FaceKind::Ollama
-        | FaceKind::KoboldCpp
-        | FaceKind::BannerlordRelay
-        | FaceKind::SkyrimRelay
-        | FaceKind::BaldursGateRelay => Router::new(),
+        FaceKind::OpenAi => path::forgiving(openai::face().with_state(app.clone())),
+        FaceKind::Player2 => path::forgiving(player2::face(&app)),
+        FaceKind::Ollama => path::forgiving(ollama::face().with_state(app.clone())),
+        FaceKind::KoboldCpp => path::forgiving(koboldcpp::face(&app)),
+        FaceKind::BannerlordRelay | FaceKind::SkyrimRelay | FaceKind::BaldursGateRelay => Router::new(),
     };
     routes.layer(middleware::from_fn_with_state(app.clone(), transport::guarded)).with_state(app)
+}
+
+/// A request as each of the faces understands it.
+#[cfg(test)]
+fn read_as_every_face(body: &serde_json::Value) -> [Result<asked::Asked, meddah_protocol::WireError>; 4] {
+    [openai::request::chat(body), ollama::chat_of(body), ollama::prompt_of(body), koboldcpp::prompt_of(body)]
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ use runtime_file::RuntimeFile;
 
 pub use commands::COMMANDS_MAX;
 pub use http::BODY_BYTES_MAX;
-pub(crate) use http::guarded;
+pub(crate) use http::{guarded, read_body};
 pub(crate) use listen::bind;
 pub use listen::{CONNECTIONS_MAX, HEADER_WAIT};
 pub use websocket::FRAME_BYTES_MAX;
@@ -136,6 +136,11 @@ impl Server {
 }
 
 impl App {
+    /// Whether this is the token of `runtime.json`, which says nothing about who plays: it is new at every start.
+    pub(crate) fn is_token(&self, shown: &str) -> bool {
+        self.guard.is_token(shown)
+    }
+
     /// Refuses what would begin something while everything ends.
     pub(crate) fn check_running(&self) -> Result<(), WireError> {
         if self.stop.is_cancelled() {

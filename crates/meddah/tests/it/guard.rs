@@ -63,12 +63,14 @@ async fn allowed_pages_get_what_a_browser_asks_for() {
             .header("origin", origin)
             .header("access-control-request-method", "POST")
             .header("access-control-request-private-network", "true")
+            .header("access-control-request-headers", "player2-game-key")
             .send()
     };
     let allowed = preflight(NUI).await.unwrap();
     assert_eq!(allowed.status(), 204);
     assert_eq!(allowed.headers()["access-control-allow-origin"], NUI);
     assert_eq!(allowed.headers()["access-control-allow-private-network"], "true");
+    assert_eq!(allowed.headers()["access-control-allow-headers"], "player2-game-key");
     assert_eq!(preflight("https://evil.example").await.unwrap().status(), 403);
 
     let response =

@@ -7,6 +7,7 @@
 mod bad_input;
 mod chaos;
 mod client;
+mod faces;
 mod guard;
 mod idempotency;
 mod interrupt;

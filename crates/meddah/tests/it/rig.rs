@@ -106,7 +106,7 @@ impl Rig {
     }
 }
 
-fn http_client() -> reqwest::Client {
+pub fn http_client() -> reqwest::Client {
     // Downloads of models bring TLS along, which asks for its algorithms even where nothing is encrypted.
     rustls::crypto::ring::default_provider().install_default().ok(); // the first test of a process does it
     reqwest::Client::builder().no_proxy().build().unwrap()

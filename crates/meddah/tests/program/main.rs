@@ -8,6 +8,7 @@ mod budget;
 mod chance;
 mod command_line;
 mod keys;
+mod faces;
 mod killed_sidecar;
 #[cfg(target_os = "linux")]
 mod killed_worker;

@@ -6,7 +6,8 @@
 
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, HOST, ORIGIN, VARY,
+    ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION,
+    HOST, ORIGIN, VARY,
 };
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
@@ -51,6 +52,11 @@ impl Guard {
     /// The token, for the file that only the user can read.
     pub fn token(&self) -> &str {
         &self.token
+    }
+
+    /// Whether somebody showed the token.
+    pub fn is_token(&self, shown: &str) -> bool {
+        shown.trim().as_bytes().ct_eq(self.token.as_bytes()).into()
     }
 
     /// Lets a request through or says why not.
@@ -106,7 +112,7 @@ impl Guard {
         };
         match header.or_else(query) {
             None => Shown::Nothing,
-            Some(shown) if bool::from(shown.trim().as_bytes().ct_eq(self.token.as_bytes())) => Shown::Right,
+            Some(shown) if self.is_token(shown) => Shown::Right,
             Some(_) => Shown::Wrong,
         }
     }
@@ -126,7 +132,9 @@ pub fn allow_origin(answer: &mut HeaderMap, origin: HeaderValue) {
 /// What the answer to a preflight request carries beside it.
 pub fn allow_methods(answer: &mut HeaderMap, asked: &HeaderMap) {
     answer.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-    answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
+    // The page is trusted, so it may send what it names: libraries of other protocols have headers of their own.
+    let headers = asked.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned().unwrap_or(HEADERS);
+    answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, headers);
     answer.insert(ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE);
     if asked.contains_key(ASKS_PRIVATE_NETWORK) {
         answer.insert(ALLOWS_PRIVATE_NETWORK, HeaderValue::from_static("true"));

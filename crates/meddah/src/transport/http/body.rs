@@ -29,15 +29,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = Failed;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Failed> {
-        let bytes = tokio::time::timeout(BODY_WAIT, collect(request.into_body())).await.map_err(|_| {
-            WireError::new(
-                ErrorCode::Timeout,
-                format!("the body was not complete after {} s", BODY_WAIT.as_secs()),
-            )
-            .with_help("Check that `Content-Length` is the number of bytes that are sent.")
-        })??;
+        let bytes = read(request.into_body()).await?;
         Ok(JsonBody(parse_json(&bytes)?))
     }
+}
+
+/// A whole body, within the limits of size and time.
+pub(crate) async fn read(body: Body) -> Result<Vec<u8>, WireError> {
+    tokio::time::timeout(BODY_WAIT, collect(body)).await.unwrap_or_else(|_| {
+        let message = format!("the body was not complete after {} s", BODY_WAIT.as_secs());
+        Err(WireError::new(ErrorCode::Timeout, message)
+            .with_help("Check that `Content-Length` is the number of bytes that are sent."))
+    })
 }
 
 async fn collect(body: Body) -> Result<Vec<u8>, WireError> {

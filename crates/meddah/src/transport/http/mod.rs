@@ -24,6 +24,7 @@ use crate::compat::FaceState;
 pub(super) use answer::Failed;
 pub use body::BODY_BYTES_MAX;
 pub(super) use body::parse_json;
+pub(crate) use body::read as read_body;
 pub(super) use stream::HEARTBEAT;
 
 /// All routes, behind the guard.

@@ -1,0 +1,79 @@
+//! A reply as faces pass it on, whoever made it: the model itself or a whole character.
+
+use std::pin::Pin;
+
+use futures::{Stream, StreamExt as _};
+use meddah_inference::{TokenUsage, ToolCall};
+use meddah_protocol::{ErrorCode, TalkEmotion, WireError};
+
+/// A piece of a reply.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Piece {
+    /// How the character feels; a model alone feels nothing.
+    Feeling(TalkEmotion),
+    /// Words.
+    Text(String),
+    /// A tool is called, or the character acts.
+    Call(ToolCall),
+    /// The end; nothing follows.
+    End {
+        /// Why.
+        why: Why,
+        /// What it cost.
+        usage: TokenUsage,
+    },
+}
+
+/// Why a reply ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// All is said.
+    Stop,
+    /// As many tokens as were allowed.
+    Length,
+    /// A tool was called.
+    Calls,
+}
+
+/// Pieces as they come. Ends with [`Piece::End`] or one error. Dropping it ends the thinking.
+pub(crate) type Pieces = Pin<Box<dyn Stream<Item = Result<Piece, WireError>> + Send>>;
+
+/// A reply from its first piece to its last.
+#[derive(Clone, Debug)]
+pub(crate) struct Whole {
+    /// All words.
+    pub text: String,
+    /// All calls.
+    pub calls: Vec<ToolCall>,
+    /// The feeling.
+    pub feeling: Option<TalkEmotion>,
+    /// Why it ended.
+    pub why: Why,
+    /// What it cost.
+    pub usage: TokenUsage,
+}
+
+/// Waits for the whole reply.
+pub(crate) async fn collect(mut pieces: Pieces) -> Result<Whole, WireError> {
+    let mut whole = Whole {
+        text: String::new(),
+        calls: Vec::new(),
+        feeling: None,
+        why: Why::Stop,
+        usage: TokenUsage::default(),
+    };
+    while let Some(piece) = pieces.next().await {
+        match piece? {
+            Piece::Feeling(feeling) => whole.feeling = Some(feeling),
+            Piece::Text(text) => whole.text.push_str(&text),
+            Piece::Call(call) => whole.calls.push(call),
+            Piece::End { why, usage } => return Ok(Whole { why, usage, ..whole }),
+        }
+    }
+    Err(no_end())
+}
+
+/// A reply that broke off without saying why.
+pub(crate) fn no_end() -> WireError {
+    WireError::new(ErrorCode::Protocol, "the reply broke off").with_help("Ask again.")
+}

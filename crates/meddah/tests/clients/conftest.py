@@ -1,0 +1,43 @@
+"""A sidecar with a scripted model and every face that is tested here, for the clients that mods are made with."""
+
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+
+import pytest
+
+HERE = pathlib.Path(__file__).parent
+FACES = ["openai", "player2", "ollama", "koboldcpp"]
+
+
+class Sidecar:
+    """A running `meddah serve` and where its faces are."""
+
+    def __init__(self, program: str, folder: str):
+        command = [program, "serve", "--port", "0", "--model", f"scripted:{HERE / 'script.toml'}"]
+        for face in FACES:
+            command += ["--face", f"{face}:0"]
+        environment = {**os.environ, "MEDDAH_DATA": folder}
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment, text=True
+        )
+        ready = json.loads(self.process.stdout.readline())
+        assert ready["ready"] is True
+        self.ports = {face["name"]: face["port"] for face in ready["faces"]}
+
+    def url(self, face: str) -> str:
+        return f"http://127.0.0.1:{self.ports[face]}"
+
+    def stop(self) -> None:
+        self.process.terminate()
+        assert self.process.wait(timeout=20) == 0
+
+
+@pytest.fixture(scope="session")
+def sidecar():
+    with tempfile.TemporaryDirectory() as folder:
+        running = Sidecar(os.environ["MEDDAH_BIN"], folder)
+        yield running
+        running.stop()
