@@ -1,0 +1,149 @@
+//! What became of a checkpoint, tensor by tensor, in words for the player.
+
+use std::collections::BTreeMap;
+
+use super::weight_type::WeightType;
+
+/// Tensors that are named one by one; the rest is counted.
+const NAMED_MAX: usize = 8;
+
+/// How far the weights of a matrix moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Change {
+    /// Why any had to.
+    pub reason: Option<&'static str>,
+    /// The largest move, in steps of the original's scale.
+    pub worst_steps: f32,
+    squared_error: f64,
+    squared_weights: f64,
+}
+
+impl Change {
+    pub(super) fn new(reason: Option<&'static str>) -> Change {
+        Change { reason, ..Change::default() }
+    }
+
+    /// Counts a weight.
+    pub(super) fn add(&mut self, step: f32, weight: f32, stored: f32) {
+        let error = stored - weight;
+        self.squared_error += f64::from(error) * f64::from(error);
+        self.squared_weights += f64::from(weight) * f64::from(weight);
+        if error != 0.0 {
+            self.worst_steps = self.worst_steps.max((error / step).abs());
+        }
+    }
+
+    /// Nothing moved.
+    pub fn is_exact(&self) -> bool {
+        self.squared_error == 0.0
+    }
+
+    /// The root mean square of the moves, as a share of that of the weights.
+    pub fn relative_rms(&self) -> f64 {
+        if self.squared_weights == 0.0 { 0.0 } else { (self.squared_error / self.squared_weights).sqrt() }
+    }
+}
+
+/// What became of a tensor's weights.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fate {
+    /// GPTQ weights, bit for bit the same numbers.
+    Exact,
+    /// GPTQ weights that had to be rounded.
+    Rounded(Change),
+    /// Floats, the same numbers.
+    Kept,
+    /// Floats, quantised.
+    Quantised,
+}
+
+/// A tensor of the result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorReport {
+    /// Its name in the GGUF file.
+    pub name: String,
+    /// How it was stored, for example `GPTQ` or `BF16`.
+    pub from: String,
+    /// How it is stored.
+    pub to: WeightType,
+    /// What that did to it.
+    pub fate: Fate,
+}
+
+/// The whole result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// llama.cpp's name of the family.
+    pub architecture: String,
+    /// Which tokenizer was built.
+    pub tokenizer: String,
+    /// Every tensor, in the order of the file.
+    pub tensors: Vec<TensorReport>,
+    /// What the player should know.
+    pub notes: Vec<String>,
+    /// Bytes of the checkpoint's weights.
+    pub bytes_before: u64,
+    /// Bytes of the GGUF file.
+    pub bytes: u64,
+}
+
+impl Report {
+    /// Plain lines, the most important first.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!(
+            "{} family, tokenizer {}; {} MB of weights became a file of {} MB",
+            self.architecture,
+            self.tokenizer,
+            self.bytes_before.div_ceil(1_000_000),
+            self.bytes.div_ceil(1_000_000)
+        )];
+        let count = |wanted: &dyn Fn(&Fate) -> bool| {
+            let mut kinds: BTreeMap<(String, WeightType), usize> = BTreeMap::new();
+            for tensor in self.tensors.iter().filter(|tensor| wanted(&tensor.fate)) {
+                *kinds.entry((tensor.from.clone(), tensor.to)).or_default() += 1;
+            }
+            let counts = kinds.iter().map(|((from, to), n)| format!("{n} from {from} to {}", to.name()));
+            counts.collect::<Vec<_>>().join(", ")
+        };
+        let mut add = |counts: String, what: &str| {
+            if !counts.is_empty() {
+                lines.push(format!("{what}: {counts}"));
+            }
+        };
+        add(count(&|fate| *fate == Fate::Exact), "exact, every weight bit for bit the same");
+        add(count(&|fate| matches!(fate, Fate::Rounded(_))), "NOT exact, had to be rounded again");
+        add(count(&|fate| *fate == Fate::Quantised), "quantised from floats");
+        add(count(&|fate| *fate == Fate::Kept), "floats, kept as they are");
+        lines.extend(self.rounded_lines());
+        lines.extend(self.notes.iter().map(|note| format!("note: {note}")));
+        lines
+    }
+
+    /// The matrices that are not exact, worst first.
+    fn rounded_lines(&self) -> Vec<String> {
+        let mut rounded: Vec<_> = self
+            .tensors
+            .iter()
+            .filter_map(|tensor| match &tensor.fate {
+                Fate::Rounded(change) => Some((tensor, change)),
+                _ => None,
+            })
+            .collect();
+        rounded.sort_by(|left, right| right.1.relative_rms().total_cmp(&left.1.relative_rms()));
+        let line = |(tensor, change): &(&TensorReport, &Change)| {
+            format!(
+                "  {} to {}: relative RMS error {:.1e}, worst {:.2} of a step; {}",
+                tensor.name,
+                tensor.to.name(),
+                change.relative_rms(),
+                change.worst_steps,
+                change.reason.unwrap_or("rounded")
+            )
+        };
+        let mut lines: Vec<_> = rounded.iter().take(NAMED_MAX).map(line).collect();
+        if rounded.len() > NAMED_MAX {
+            lines.push(format!("  and {} with smaller errors", rounded.len() - NAMED_MAX));
+        }
+        lines
+    }
+}
