@@ -110,6 +110,10 @@ impl Settings {
         metadata.set("tokenizer.ggml.add_bos_token", adds_begin);
         metadata.set("tokenizer.ggml.add_eos_token", end.is_some() && self.adds(file, "eos"));
         let mut notes = Vec::new();
+        let added = |text: &str| file.added_tokens.iter().any(|added| added.content == text);
+        for text in TURN_ENDS.iter().chain(KNOWN_ENDS).filter(|text| id_of(text).is_some() && !added(text)) {
+            notes.push(format!("{text:?} is an ordinary token of it; llama.cpp takes it as an end"));
+        }
         match &self.template {
             Some(template) => metadata.set("tokenizer.chat_template", template.as_str()),
             None => {

@@ -85,7 +85,7 @@ const CODE: &[&str] = &[
     "{\"key\": [1, 2.5, null]}",
 ];
 /// Texts of special tokens, and texts that only look like them.
-const SPECIALS: &[&str] = &[
+pub const SPECIALS: &[&str] = &[
     "<|im_start|>",
     "<|im_end|>",
     "<|endoftext|>",

@@ -13,7 +13,7 @@ use tokenizers::models::bpe::BpeTrainer;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, Tokenizer};
 
-use super::lines::lines;
+use super::lines::{SPECIALS, lines};
 use super::maker::{Made, import};
 
 const LINES: usize = 10_000;
@@ -137,20 +137,18 @@ fn sentence_piece(normalizer: Value, pre_tokenizer: Value) -> Value {
     let trainer =
         BpeTrainer::builder().vocab_size(TRAINED_TOKENS).show_progress(false).limit_alphabet(200).build();
     let mut frame: Tokenizer = serde_json::from_value(frame).unwrap();
-    // A word at a time, or the merges would learn the lines by heart.
-    // Nor may they learn zero bytes, or to write a byte's token: the import leaves out the first and refuses
-    // the second.
+    // A word at a time, or the merges would learn the lines by heart. Nor may they learn texts of special
+    // tokens as ordinary ones, which llama.cpp takes as special, and zero bytes, which it cannot read.
     let words = lines(99, 4000).into_iter().flat_map(|line| {
-        line.replace("0x0A", "").replace('\0', "").split_inclusive(' ').map(str::to_owned).collect::<Vec<_>>()
+        let ordinary = |word: &&str| !word.contains('\0') && !SPECIALS.iter().any(|text| word.contains(text));
+        line.split_inclusive(' ').filter(ordinary).map(str::to_owned).collect::<Vec<_>>()
     });
     frame.train(&mut TrainerWrapper::BpeTrainer(trainer), words).unwrap();
     let learned = frame.get_vocab(false);
     let mut ordered: Vec<(&String, &u32)> = learned.iter().collect();
     ordered.sort_by_key(|(_, id)| **id);
-    let mut vocabulary: Vec<String> = ["<unk>", "<s>", "</s>"].map(str::to_owned).to_vec();
+    let mut vocabulary: Vec<String> = ["<unk>", "<s>", "</s>", "<end_of_turn>"].map(str::to_owned).to_vec();
     vocabulary.extend((0..=255_u8).map(|byte| format!("<0x{byte:02X}>")));
-    // The lines hold these texts too, and they are learned.
-    ordered.retain(|(text, _)| !vocabulary.contains(text));
     vocabulary.extend(ordered.iter().map(|(text, _)| (*text).clone()));
     let ids: HashMap<&str, usize> =
         vocabulary.iter().enumerate().map(|(id, text)| (text.as_str(), id)).collect();
@@ -171,7 +169,7 @@ fn sentence_piece(normalizer: Value, pre_tokenizer: Value) -> Value {
     };
     json!({
         "version": "1.0", "truncation": null, "padding": null,
-        "added_tokens": [special(0), special(1), special(2)],
+        "added_tokens": [special(0), special(1), special(2), special(3)],
         "normalizer": normalizer, "pre_tokenizer": pre_tokenizer, "post_processor": null, "decoder": null,
         "model": {
             "type": "BPE", "unk_token": "<unk>", "fuse_unk": true, "byte_fallback": true,
