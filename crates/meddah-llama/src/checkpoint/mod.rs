@@ -102,13 +102,14 @@ impl Conversion<'_> {
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Report, CheckpointError> {
         let bytes = self.bytes();
-        let mut output = Output { out, written: 0, progress, cancelled };
+        let mut output = Output { out: &mut *out, written: 0, progress, cancelled };
         output.put(&self.header)?;
         let folder = &self.checkpoint.folder;
         let mut tensors = Vec::with_capacity(self.tensors.len());
         for planned in &self.tensors {
             tensors.push(write::write_tensor(folder, planned, &mut output)?);
         }
+        out.flush().map_err(|error| CheckpointError::writing(&error))?;
         Ok(Report {
             architecture: self.checkpoint.family.architecture.into(),
             tokenizer: self.tokenizer,
