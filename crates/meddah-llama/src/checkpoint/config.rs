@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::CheckpointError;
-use super::folder::Folder;
+use super::folder::{Folder, SETTINGS_BYTES_MAX};
 use super::gptq::GptqConfig;
 
 const FILE: &str = "config.json";
@@ -66,7 +66,7 @@ pub struct Config {
 impl Config {
     /// Reads it, and checks everything that sizes follow from.
     pub fn read(folder: &Folder) -> Result<Config, CheckpointError> {
-        let all: Map<String, Value> = folder.json(FILE)?.ok_or_else(|| {
+        let all: Map<String, Value> = folder.json(FILE, SETTINGS_BYTES_MAX)?.ok_or_else(|| {
             CheckpointError::missing(
                 format!("{} has no {FILE}", folder.path().display()),
                 "Give the folder of a whole download: weights, config.json and tokenizer.json.",
@@ -151,7 +151,7 @@ fn quantization(folder: &Folder, inline: Option<Value>) -> Result<Option<GptqCon
     const OWN_FILE: &str = "quantize_config.json";
     let (file, value) = match inline {
         Some(value) if !value.is_null() => (FILE, value),
-        _ => match folder.json::<Value>(OWN_FILE)? {
+        _ => match folder.json::<Value>(OWN_FILE, SETTINGS_BYTES_MAX)? {
             Some(value) => (OWN_FILE, value),
             None => return Ok(None),
         },

@@ -128,9 +128,9 @@ impl Family {
         Ok(family)
     }
 
-    /// The output matrix is the embedding.
-    pub fn is_tied(&self, config: &Config) -> bool {
-        self.always_tied || config.tied.unwrap_or(false)
+    /// The output matrix is the embedding. A config that does not say is believed to mean what is there.
+    pub fn is_tied(&self, config: &Config, has_output: bool) -> bool {
+        self.always_tied || config.tied.unwrap_or(!has_output)
     }
 
     /// What llama.cpp needs to know of the shape; notes on what it does differently.

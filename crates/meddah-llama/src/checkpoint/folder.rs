@@ -11,12 +11,15 @@ use serde::de::DeserializeOwned;
 use super::CheckpointError;
 use super::safetensors::{Place, read_header};
 
-/// Longest settings file; `tokenizer.json` of 262,144 tokens has 34 MB.
-const JSON_BYTES_MAX: u64 = 96 << 20;
+/// Longest settings file, and index of tensors.
+pub const SETTINGS_BYTES_MAX: u64 = 8 << 20;
 /// Longest chat template; a GGUF reader need not take longer ones.
 pub const TEMPLATE_BYTES_MAX: u64 = 512 << 10;
 /// Most files that the weights are split into.
 const SHARDS_MAX: usize = 1000;
+
+/// Files of the folder that are looked at for a better hint.
+const ENTRIES_MAX: usize = 1000;
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
@@ -42,7 +45,7 @@ impl Folder {
     /// Reads the headers of all weights.
     pub fn open(path: &Path) -> Result<Folder, CheckpointError> {
         let mut folder = Folder { path: path.into(), shards: Vec::new(), tensors: BTreeMap::new() };
-        match folder.json::<Index>(INDEX)? {
+        match folder.json::<Index>(INDEX, SETTINGS_BYTES_MAX)? {
             Some(index) => folder.add_shards(&index)?,
             None if folder.path.join(SINGLE).is_file() => folder.add(SINGLE)?,
             None => return Err(folder.without_weights()),
@@ -55,10 +58,17 @@ impl Folder {
         let old = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
         let help = if old.iter().any(|name| self.path.join(name).exists()) {
             "Its weights are in the old .bin format, which can carry programs; look for a copy in safetensors."
+        } else if self.has_gguf() {
+            "There is a .gguf file in it: give that file, not the folder."
         } else {
             "Give the folder of a whole download: weights in safetensors, config.json and tokenizer.json."
         };
         CheckpointError::missing(message, help)
+    }
+
+    fn has_gguf(&self) -> bool {
+        let entries = std::fs::read_dir(&self.path).into_iter().flatten().take(ENTRIES_MAX);
+        entries.flatten().any(|entry| entry.path().extension().is_some_and(|end| end == "gguf"))
     }
 
     fn add_shards(&mut self, index: &Index) -> Result<(), CheckpointError> {
@@ -128,9 +138,13 @@ impl Folder {
         Some(Tensor { name, shard: &self.shards[*shard], place })
     }
 
-    /// A settings file; `None` if it is not there.
-    pub fn json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, CheckpointError> {
-        let Some(text) = self.text(name, JSON_BYTES_MAX)? else { return Ok(None) };
+    /// A JSON file of at most this length; `None` if it is not there.
+    pub fn json<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        bytes_max: u64,
+    ) -> Result<Option<T>, CheckpointError> {
+        let Some(text) = self.text(name, bytes_max)? else { return Ok(None) };
         // The parser refuses more than 128 levels.
         serde_json::from_str(&text).map(Some).map_err(|error| CheckpointError::damaged(name, error))
     }

@@ -190,13 +190,13 @@ fn choose_form(bits: u32, zeros: &[i32], groups: &[u32], inexact_scales: bool) -
     let (lowest, highest) = zeros.iter().fold((ZERO_MAX, 0), |(low, high), z| (low.min(*z), high.max(*z)));
     let range = -highest..=(1 << bits) - 1 - lowest;
     let within = |low: i32, high: i32| low <= *range.start() && *range.end() <= high;
-    let rounded = inexact_scales.then_some("its scales are no 16-bit floats");
+    let rounded = inexact_scales.then_some("scales are no 16-bit floats");
     if !groups.len().is_multiple_of(BLOCK) {
-        let rounded = Some("its rows are no multiple of 32 long");
+        let rounded = Some("rows are no multiple of 32 long");
         return Form { kind: WeightType::F16, rounded };
     }
     if !groups.chunks(BLOCK).all(|run| run.iter().all(|group| *group == run[0])) {
-        let rounded = Some("its groups are scattered (act-order), so 32 neighbours share no scale");
+        let rounded = Some("groups are scattered (act-order), so that 32 neighbours share no scale");
         return Form { kind: WeightType::Q8_0, rounded };
     }
     if within(-8, 7) {
@@ -206,7 +206,7 @@ fn choose_form(bits: u32, zeros: &[i32], groups: &[u32], inexact_scales: bool) -
     } else if within(-128, 127) {
         Form { kind: WeightType::Q8_0, rounded }
     } else {
-        let wide = Some("its numbers need nine bits with a sign (8 bits, asymmetric)");
+        let wide = Some("numbers of 8 bits without symmetry may need a ninth for the sign");
         Form { kind: WeightType::Q8_0, rounded: rounded.or(wide) }
     }
 }
@@ -290,8 +290,7 @@ fn read_scales(tensor: &Tensor<'_>) -> Result<(Vec<f32>, bool), CheckpointError>
         .ok_or_else(|| tensor.wrong(format!("is {}, and floats are needed", tensor.place.dtype)))?;
     let mut inexact = false;
     for scale in &scales {
-        // This way round, because a NaN compares as false.
-        if !(scale.abs() <= SCALE_MAX) {
+        if scale.is_nan() || scale.abs() > SCALE_MAX {
             return Err(tensor.wrong(format!("holds the scale {scale}, which cannot be one")));
         }
         inexact |= f16::from_f32(*scale).to_f32() != *scale;

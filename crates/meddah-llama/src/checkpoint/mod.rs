@@ -24,7 +24,7 @@ use std::path::Path;
 
 pub use error::{CheckpointError, CheckpointErrorKind};
 pub use report::{Change, Fate, Report, TensorReport};
-pub use tokenizer::{NORMALIZER_KEY, NORMALIZER_NFC};
+pub use tokenizer::NORMALIZER_NFC;
 pub use weight_type::{Quantize, WeightType};
 
 use config::Config;

@@ -112,7 +112,8 @@ impl<'a> Planner<'a, '_> {
         let embedding = self.need("model.embed_tokens.weight")?;
         let rows = super::config::check_vocabulary(embedding.place.shape.first().copied().unwrap_or(0))?;
         self.matrix("model.embed_tokens", "token_embd", (rows, self.config.hidden), Part::Vocabulary, 0)?;
-        if self.family.is_tied(self.config) {
+        let has_output = self.folder.names().any(|name| name.starts_with("lm_head."));
+        if self.family.is_tied(self.config, has_output) {
             // Some writers store it all the same.
             self.find("lm_head.weight");
         } else {

@@ -1,11 +1,11 @@
 //! What became of a checkpoint, tensor by tensor, in words for the player.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::weight_type::WeightType;
 
-/// Tensors that are named one by one; the rest is counted.
-const NAMED_MAX: usize = 8;
+/// Matrices that are named one by one on a screen; [`Report::rounded_lines`] has them all.
+const NAMED_MAX: usize = 3;
 
 /// How far the weights of a matrix moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -114,36 +114,41 @@ impl Report {
         add(count(&|fate| matches!(fate, Fate::Rounded(_))), "NOT exact, had to be rounded again");
         add(count(&|fate| *fate == Fate::Quantised), "quantised from floats");
         add(count(&|fate| *fate == Fate::Kept), "floats, kept as they are");
-        lines.extend(self.rounded_lines());
+        let rounded = self.rounded_lines();
+        lines.extend(rounded.iter().take(NAMED_MAX).cloned());
+        if rounded.len() > NAMED_MAX {
+            lines.push(format!("  and {} with smaller errors", rounded.len() - NAMED_MAX));
+        }
+        for reason in self.reasons() {
+            lines.push(format!("  because {reason}"));
+        }
         lines.extend(self.notes.iter().map(|note| format!("note: {note}")));
         lines
     }
 
-    /// The matrices that are not exact, worst first.
-    fn rounded_lines(&self) -> Vec<String> {
-        let mut rounded: Vec<_> = self
-            .tensors
-            .iter()
-            .filter_map(|tensor| match &tensor.fate {
-                Fate::Rounded(change) => Some((tensor, change)),
-                _ => None,
-            })
-            .collect();
+    fn rounded(&self) -> impl Iterator<Item = (&TensorReport, &Change)> {
+        self.tensors.iter().filter_map(|tensor| match &tensor.fate {
+            Fate::Rounded(change) => Some((tensor, change)),
+            _ => None,
+        })
+    }
+
+    fn reasons(&self) -> BTreeSet<&'static str> {
+        self.rounded().filter_map(|(_, change)| change.reason).collect()
+    }
+
+    /// A line for each matrix that is not exact, worst first.
+    pub fn rounded_lines(&self) -> Vec<String> {
+        let mut rounded: Vec<_> = self.rounded().collect();
         rounded.sort_by(|left, right| right.1.relative_rms().total_cmp(&left.1.relative_rms()));
-        let line = |(tensor, change): &(&TensorReport, &Change)| {
+        let line = |(tensor, change): (&TensorReport, &Change)| {
             format!(
-                "  {} to {}: relative RMS error {:.1e}, worst {:.2} of a step; {}",
+                "  {}: relative RMS error {:.2} %, worst {:.2} of a step",
                 tensor.name,
-                tensor.to.name(),
-                change.relative_rms(),
-                change.worst_steps,
-                change.reason.unwrap_or("rounded")
+                100.0 * change.relative_rms(),
+                change.worst_steps
             )
         };
-        let mut lines: Vec<_> = rounded.iter().take(NAMED_MAX).map(line).collect();
-        if rounded.len() > NAMED_MAX {
-            lines.push(format!("  and {} with smaller errors", rounded.len() - NAMED_MAX));
-        }
-        lines
+        rounded.into_iter().map(line).collect()
     }
 }

@@ -123,7 +123,7 @@ fn write_floats(
 /// ggml takes every number as it is, and a NaN in one weight silences the whole model.
 fn check_range(tensor: &Tensor<'_>, numbers: &[f32], kind: WeightType) -> Result<(), CheckpointError> {
     let max = if kind == WeightType::F32 { f32::MAX } else { f16::MAX.to_f32() };
-    match numbers.iter().find(|number| !(number.abs() <= max)) {
+    match numbers.iter().find(|number| number.is_nan() || number.abs() > max) {
         Some(number) => Err(tensor.wrong(format!("holds {number}, which is no weight"))),
         None => Ok(()),
     }

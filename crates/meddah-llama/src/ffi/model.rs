@@ -13,8 +13,9 @@ use crate::checkpoint::NORMALIZER_NFC;
 /// An entry of the vocabulary.
 pub type Token = i32;
 
-/// Written by our own import ([`crate::checkpoint::NORMALIZER_KEY`]).
+/// Written by our own import, for what llama.cpp does not do itself.
 const NORMALIZER: &CStr = c"meddah.tokenizer.normalizer";
+const SPACE_FIRST: &CStr = c"meddah.tokenizer.space_first";
 /// Longest metadata value that is read, bytes.
 const META_BYTES_MAX: usize = 512;
 
@@ -33,6 +34,8 @@ struct Handle {
     pointer: *mut sys::llama_model,
     /// Texts are composed (NFC) before they are read.
     composes: bool,
+    /// A space belongs before a text, but not before what follows a special token.
+    leads: bool,
 }
 
 // SAFETY: llama.cpp does not change a model after it is loaded; all calls on it here only read.
@@ -107,10 +110,11 @@ impl Model {
         if pointer.is_null() {
             return Err(LoadError::Refused);
         }
-        let mut model = Model(Arc::new(Handle { pointer, composes: false }));
+        let mut model = Model(Arc::new(Handle { pointer, composes: false, leads: false }));
         let composes = model.meta(NORMALIZER).is_some_and(|name| name == NORMALIZER_NFC);
+        let leads = model.meta(SPACE_FIRST).is_some_and(|flag| flag == "true");
         if let Some(handle) = Arc::get_mut(&mut model.0) {
-            handle.composes = composes;
+            (handle.composes, handle.leads) = (composes, leads);
         }
         Ok(model)
     }
@@ -197,10 +201,28 @@ impl Model {
     pub fn tokenize(&self, text: &[u8], control: bool) -> Vec<Token> {
         match std::str::from_utf8(text) {
             Ok(text) if self.0.composes && !is_nfc(text) => {
-                self.tokenize_as_it_is(text.nfc().collect::<String>().as_bytes(), control)
+                self.tokenize_with_lead(text.nfc().collect::<String>().as_bytes(), control)
             }
-            _ => self.tokenize_as_it_is(text, control),
+            _ => self.tokenize_with_lead(text, control),
         }
+    }
+
+    fn tokenize_with_lead(&self, text: &[u8], control: bool) -> Vec<Token> {
+        let tokens = self.tokenize_as_it_is(text, control);
+        let has_lead = text.is_empty() || text.starts_with(b" ") || text.starts_with("\u{2581}".as_bytes());
+        if !self.0.leads || has_lead || tokens.first().is_some_and(|token| self.is_found_first(*token)) {
+            return tokens;
+        }
+        self.tokenize_as_it_is(&[b" ", text].concat(), control)
+    }
+
+    /// A token that is looked for in the text before all others.
+    fn is_found_first(&self, token: Token) -> bool {
+        const FOUND_FIRST: sys::llama_token_attr = sys::LLAMA_TOKEN_ATTR_CONTROL
+            | sys::LLAMA_TOKEN_ATTR_USER_DEFINED
+            | sys::LLAMA_TOKEN_ATTR_UNKNOWN;
+        // SAFETY: the index was checked.
+        self.is_token(token) && unsafe { sys::llama_vocab_get_attr(self.vocab(), token) } & FOUND_FIRST != 0
     }
 
     fn tokenize_as_it_is(&self, text: &[u8], control: bool) -> Vec<Token> {

@@ -24,6 +24,8 @@ use super::{
 
 /// Progress is told whenever so many bytes more are written.
 const PROGRESS_BYTES: u64 = 1 << 20;
+/// Matrices named in a record, which has to stay small.
+const RECORD_LINES_MAX: usize = 400;
 /// What a download cache of Hugging Face puts before a model's folder.
 const CACHE_PREFIX: &str = "models--";
 
@@ -67,7 +69,7 @@ impl ModelStore {
             bytes: bytes_total,
             licence,
             added: httpdate::fmt_http_date(SystemTime::now()),
-            conversion: report.lines(),
+            conversion: conversion_lines(&report),
         };
         let made = temporary.into_temp_path().keep().map_err(|error| fail(error.error))?;
         let placed = self.put_in_place(&made, &name, record);
@@ -94,6 +96,13 @@ fn write_hashed(
     let mut out = Hashing { out: BufWriter::with_capacity(READ_BYTES, file), hasher: Sha256::new() };
     let report = conversion.write(&mut out, &mut tell, &|| cancel.is_cancelled())?;
     Ok((report, Sha256Hash::of(out.hasher)))
+}
+
+/// The report for the record: the summary, then every matrix that is not exact.
+fn conversion_lines(report: &Report) -> Vec<String> {
+    let mut lines = report.lines();
+    lines.extend(report.rounded_lines().into_iter().take(RECORD_LINES_MAX));
+    lines
 }
 
 /// The folder's own name; in a download cache, where folders are called by hashes, the model's.
@@ -204,7 +213,7 @@ mod tests {
         assert_eq!(told.last(), Some(&Progress::Converting { bytes: bytes_total, bytes_total }));
         let record = store.installed().unwrap().remove(0).record.unwrap();
         assert_eq!(record.sha256, Sha256Hash::of(Sha256::new_with_prefix(&bytes)));
-        assert_eq!(record.conversion, report.lines());
+        assert_eq!(record.conversion, conversion_lines(&report));
         assert_eq!(import(&CancellationToken::new()).0.unwrap_err().kind, ModelsErrorKind::AlreadyInstalled);
     }
 

@@ -125,7 +125,7 @@ fn check_bytes(file: &TokenizerFile, bpe: &Bpe) -> Result<(), CheckpointError> {
 fn byte_letters() -> impl Iterator<Item = char> {
     let printable = |byte: u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
     let mut next = 256_u32;
-    let letters = (0..=u8::MAX).filter_map(move |byte| {
+    (0..=u8::MAX).filter_map(move |byte| {
         let letter = if printable(byte) {
             u32::from(byte)
         } else {
@@ -134,6 +134,5 @@ fn byte_letters() -> impl Iterator<Item = char> {
         };
         let occurs = !matches!(byte, 0xC0 | 0xC1 | 0xF5..=0xFF);
         occurs.then(|| char::from_u32(letter)).flatten()
-    });
-    letters
+    })
 }

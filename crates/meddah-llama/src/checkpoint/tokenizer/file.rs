@@ -11,6 +11,9 @@ use crate::checkpoint::folder::Folder;
 /// Its name.
 pub const FILE: &str = "tokenizer.json";
 
+/// Longest; that of 262,144 tokens has 34 MB.
+const BYTES_MAX: u64 = 48 << 20;
+
 /// The file.
 #[derive(Deserialize)]
 pub struct TokenizerFile {
@@ -71,10 +74,10 @@ pub enum Merge {
 
 impl Merge {
     /// Left and right.
-    pub fn parts(&self) -> Option<(&str, &str)> {
+    pub fn parts(self) -> Option<(String, String)> {
         match self {
             Merge::Pair([left, right]) => Some((left, right)),
-            Merge::Text(text) => text.split_once(' '),
+            Merge::Text(text) => text.split_once(' ').map(|(left, right)| (left.into(), right.into())),
         }
     }
 }
@@ -89,7 +92,7 @@ pub struct Bpe {
 
 impl TokenizerFile {
     pub fn read(folder: &Folder) -> Result<TokenizerFile, CheckpointError> {
-        folder.json(FILE)?.ok_or_else(|| {
+        folder.json(FILE, BYTES_MAX)?.ok_or_else(|| {
             CheckpointError::missing(
                 format!("{} has no {FILE}", folder.path().display()),
                 "Download it from the page of the model, or of the model it was made from.",
@@ -97,9 +100,9 @@ impl TokenizerFile {
         })
     }
 
-    /// The vocabulary and the merges, if the algorithm is byte pair encoding without frills.
-    pub fn bpe(&self) -> Result<Bpe, CheckpointError> {
-        let model = &self.model;
+    /// Takes out the vocabulary and the merges, if the algorithm is byte pair encoding without frills.
+    pub fn take_bpe(&mut self) -> Result<Bpe, CheckpointError> {
+        let model = &mut self.model;
         let plain = |text: &Option<String>| text.as_deref().is_none_or(str::is_empty);
         let kind = model.kind.as_deref().unwrap_or("BPE");
         if kind != "BPE" {
@@ -108,7 +111,7 @@ impl TokenizerFile {
         if !plain(&model.continuing_subword_prefix) || !plain(&model.end_of_word_suffix) {
             return Err(unknown("it marks parts of words, which llama.cpp does not"));
         }
-        let Value::Object(vocab) = &model.vocab else {
+        let Value::Object(vocab) = model.vocab.take() else {
             return Err(CheckpointError::damaged(FILE, "its vocabulary is no object"));
         };
         let mut ids = HashMap::with_capacity(vocab.len());
@@ -116,19 +119,19 @@ impl TokenizerFile {
             let id = id.as_u64().and_then(|id| u32::try_from(id).ok());
             let id =
                 id.ok_or_else(|| CheckpointError::damaged(FILE, format!("token {text:?} has no number")))?;
-            ids.insert(text.clone(), id);
+            ids.insert(text, id);
         }
         let mut merges = Vec::with_capacity(model.merges.len());
-        for merge in &model.merges {
-            let whole = |(left, right): &(&str, &str)| {
-                let merged = [*left, *right].concat();
-                [*left, *right, merged.as_str()].iter().all(|text| ids.contains_key(*text))
+        for merge in std::mem::take(&mut model.merges) {
+            let whole = |(left, right): &(String, String)| {
+                let merged = [left.as_str(), right.as_str()].concat();
+                [left, right, &merged].into_iter().all(|text| ids.contains_key(text))
             };
-            let Some((left, right)) = merge.parts().filter(whole) else {
+            let Some(parts) = merge.parts().filter(whole) else {
                 let what = format!("merge {} is not of known tokens", merges.len());
                 return Err(CheckpointError::damaged(FILE, what));
             };
-            merges.push((left.to_owned(), right.to_owned()));
+            merges.push(parts);
         }
         Ok(Bpe { ids, merges })
     }

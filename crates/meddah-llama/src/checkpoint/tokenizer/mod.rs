@@ -14,10 +14,11 @@ use super::config::Config;
 use super::folder::Folder;
 use super::gguf_header::{Metadata, Value};
 use file::{Added, Bpe, FILE, TokenizerFile};
+use sentence_piece::Lead;
 use special::Settings;
 
 /// Our own key: the text has to be composed before llama.cpp splits it.
-pub const NORMALIZER_KEY: &str = "meddah.tokenizer.normalizer";
+const NORMALIZER_KEY: &str = "meddah.tokenizer.normalizer";
 /// The only value of it so far.
 pub const NORMALIZER_NFC: &str = "nfc";
 
@@ -30,6 +31,9 @@ mod kind {
     pub const UNUSED: i32 = 5;
     pub const BYTE: i32 = 6;
 }
+
+/// Our own key: a space belongs before a text, but not after special tokens.
+const SPACE_FIRST_KEY: &str = "meddah.tokenizer.space_first";
 
 /// What was built.
 pub struct Built {
@@ -46,9 +50,9 @@ pub fn describe(
     vocabulary: u64,
     metadata: &mut Metadata,
 ) -> Result<Built, CheckpointError> {
-    let file = TokenizerFile::read(folder)?;
+    let mut file = TokenizerFile::read(folder)?;
     let settings = Settings::read(folder)?;
-    let bpe = file.bpe()?;
+    let bpe = file.take_bpe()?;
     let mut notes = Vec::new();
     let texts = Texts::new(&file, &bpe, vocabulary as usize, &mut notes)?;
     let description = if byte_level::is_byte_level(&file) {
@@ -68,7 +72,7 @@ pub fn describe(
         notes.extend(splitting.note.map(str::to_owned));
         format!("{} (over bytes, {} tokens)", splitting.pre, bpe.ids.len())
     } else {
-        let spaces = sentence_piece::spaces(&file)?;
+        let lead = sentence_piece::lead(&file)?;
         if !file.model.byte_fallback {
             return Err(file::unknown("it has no tokens for single bytes"));
         }
@@ -79,8 +83,12 @@ pub fn describe(
         metadata.set("tokenizer.ggml.tokens", Value::Texts(texts.tokens.clone()));
         metadata.set("tokenizer.ggml.scores", Value::F32s(scores));
         metadata.set("tokenizer.ggml.token_type", Value::I32s(texts.kinds(&file, Some(&bpe))));
-        metadata.set("tokenizer.ggml.add_space_prefix", spaces.prefix);
-        notes.extend(spaces.note.map(str::to_owned));
+        let everywhere = matches!(lead, Lead::Everywhere | Lead::EverywhereOnce);
+        metadata.set("tokenizer.ggml.add_space_prefix", everywhere);
+        if lead == Lead::First {
+            metadata.set(SPACE_FIRST_KEY, true);
+        }
+        notes.extend(lead.note().map(str::to_owned));
         format!("SentencePiece ({} tokens)", bpe.ids.len())
     };
     notes.extend(settings.describe(&file, config, &texts.tokens, metadata)?);

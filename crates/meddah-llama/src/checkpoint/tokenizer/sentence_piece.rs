@@ -16,58 +16,70 @@ pub const SPACE: &str = "\u{2581}";
 /// Of tokens that no merge makes: they are found first, or are single characters.
 const SCORE_UNMERGED: f32 = -1e9;
 
-/// How spaces are treated.
-pub struct Spaces {
-    /// A space is put before the text.
-    pub prefix: bool,
-    /// Where llama.cpp is known to differ.
-    pub note: Option<&'static str>,
+/// Where a space is put that the text does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lead {
+    Nowhere,
+    /// Before the text and after each special token.
+    Everywhere,
+    /// The same, except where there is a space already; llama.cpp puts a second one.
+    EverywhereOnce,
+    /// Before the text unless it begins with a space or a special token. Meddah does that, llama.cpp cannot.
+    First,
 }
 
-const NOTE_METASPACE: &str = "tokenizer.json puts no second space before a text that begins with one, and none \
-                              after a special token; llama.cpp does, as SentencePiece itself did";
+impl Lead {
+    /// What the player should know.
+    pub fn note(self) -> Option<&'static str> {
+        match self {
+            Lead::Nowhere | Lead::Everywhere => None,
+            Lead::EverywhereOnce => Some(
+                "a text that begins with a space, also after a special token, gets a second one from llama.cpp",
+            ),
+            Lead::First => Some(
+                "its tokenizer puts a space before a text but not after special tokens; Meddah does the same, \
+                      other programs leave it out",
+            ),
+        }
+    }
+}
 
 /// Reads how spaces are treated, and refuses what llama.cpp cannot do.
-pub fn spaces(file: &TokenizerFile) -> Result<Spaces, CheckpointError> {
+pub fn lead(file: &TokenizerFile) -> Result<Lead, CheckpointError> {
     if file.model.ignore_merges {
         return Err(unknown("it takes words whole and falls back to bytes, which llama.cpp does not"));
     }
-    let (mut replaced, mut prefix) = (false, false);
+    let (mut replaced, mut lead) = (false, Lead::Nowhere);
     for step in steps(&file.normalizer, "normalizers") {
         match step["type"].as_str() {
-            Some("Prepend") if step["prepend"] == SPACE => prefix = true,
+            Some("Prepend") if step["prepend"] == SPACE => lead = Lead::Everywhere,
             Some("Replace") if step["pattern"]["String"] == " " && step["content"] == SPACE => {
                 replaced = true
             }
             other => return Err(unknown(&format!("its normalizer {} is not known", other.unwrap_or("?")))),
         }
     }
-    let mut note = None;
     for step in steps(&file.pre_tokenizer, "pretokenizers") {
         match step["type"].as_str() {
             Some("Metaspace") if !replaced => {
-                (replaced, prefix) = (true, metaspace(step)?);
-                note = prefix.then_some(NOTE_METASPACE);
+                (replaced, lead) = (true, metaspace(step)?);
             }
             // Gemma's: there are no spaces left to split at.
             Some("Split") if replaced && step["pattern"]["String"] == " " => {}
             other => return Err(unknown(&format!("its step {} is not known", other.unwrap_or("?")))),
         }
     }
-    if replaced {
-        Ok(Spaces { prefix, note })
-    } else {
-        Err(unknown("it does not say what becomes of spaces"))
-    }
+    if replaced { Ok(lead) } else { Err(unknown("it does not say what becomes of spaces")) }
 }
 
-fn metaspace(step: &Value) -> Result<bool, CheckpointError> {
+fn metaspace(step: &Value) -> Result<Lead, CheckpointError> {
     if step["replacement"] != SPACE || step["split"] != false {
         return Err(unknown("it splits at spaces, which llama.cpp does not do here"));
     }
     match step["prepend_scheme"].as_str() {
-        Some("first" | "always") => Ok(true),
-        Some("never") => Ok(false),
+        Some("first") => Ok(Lead::First),
+        Some("always") => Ok(Lead::EverywhereOnce),
+        Some("never") => Ok(Lead::Nowhere),
         _ => Err(unknown("it does not say where a space is put")),
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::file::TokenizerFile;
 use crate::checkpoint::CheckpointError;
 use crate::checkpoint::config::Config;
-use crate::checkpoint::folder::{Folder, TEMPLATE_BYTES_MAX};
+use crate::checkpoint::folder::{Folder, SETTINGS_BYTES_MAX, TEMPLATE_BYTES_MAX};
 use crate::checkpoint::gguf_header::Metadata;
 
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
@@ -28,13 +28,15 @@ pub struct Settings {
 
 impl Settings {
     pub fn read(folder: &Folder) -> Result<Settings, CheckpointError> {
-        let tokenizer: Map<String, Value> = folder.json(TOKENIZER_CONFIG)?.unwrap_or_default();
+        let tokenizer: Map<String, Value> =
+            folder.json(TOKENIZER_CONFIG, SETTINGS_BYTES_MAX)?.unwrap_or_default();
         let template = match folder.text("chat_template.jinja", TEMPLATE_BYTES_MAX)? {
             Some(template) => Some(template),
             None => match template_of(tokenizer.get("chat_template")) {
                 Some(template) => Some(template.to_owned()),
                 None => {
-                    let file: Option<Map<String, Value>> = folder.json("chat_template.json")?;
+                    let file: Option<Map<String, Value>> =
+                        folder.json("chat_template.json", SETTINGS_BYTES_MAX)?;
                     let file = file.unwrap_or_default();
                     template_of(file.get("chat_template")).map(str::to_owned)
                 }
@@ -45,8 +47,8 @@ impl Settings {
         }
         Ok(Settings {
             tokenizer,
-            special: folder.json(SPECIAL_TOKENS)?.unwrap_or_default(),
-            generation: folder.json(GENERATION_CONFIG)?.unwrap_or_default(),
+            special: folder.json(SPECIAL_TOKENS, SETTINGS_BYTES_MAX)?.unwrap_or_default(),
+            generation: folder.json(GENERATION_CONFIG, SETTINGS_BYTES_MAX)?.unwrap_or_default(),
             template,
         })
     }

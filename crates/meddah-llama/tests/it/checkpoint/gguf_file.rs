@@ -24,6 +24,7 @@ pub struct Weights {
 }
 
 /// A whole file.
+#[derive(Debug)]
 pub struct GgufFile {
     pub values: BTreeMap<String, Kv>,
     pub tensors: BTreeMap<String, Weights>,

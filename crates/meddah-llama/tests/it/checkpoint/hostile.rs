@@ -13,7 +13,7 @@ fn refused(change: impl FnOnce(&Made)) -> CheckpointError {
     let made = Made::gptq(CASE);
     made.write();
     change(&made);
-    let error = import(&made.path(), Quantize::Q8_0).err().expect("it is refused");
+    let error = import(&made.path(), Quantize::Q8_0).expect_err("it is refused");
     assert!(error.help.ends_with('.') && !error.message.is_empty(), "{error:?}");
     error
 }
@@ -89,7 +89,7 @@ fn with_tensor(tensor: Raw) -> CheckpointError {
     let mut made = Made::gptq(CASE);
     made.tensors.retain(|old| old.name != tensor.name);
     made.tensors.push(tensor);
-    made.import(Quantize::Q8_0).err().expect("it is refused")
+    made.import(Quantize::Q8_0).expect_err("it is refused")
 }
 
 #[test]

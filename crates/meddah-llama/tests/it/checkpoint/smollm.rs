@@ -141,7 +141,7 @@ fn write_gguf(path: &Path, file: &GgufFile) {
 fn as_gptq(tensor: &Weights, heads: usize) -> Matrix {
     let (columns, rows) = (tensor.shape[0] as usize, tensor.shape[1] as usize);
     let (bits, zero, block) = if tensor.kind == Q4_0 { (4, 8, 18) } else { (8, 128, 34) };
-    let head = if heads == 0 { 0 } else { rows / heads };
+    let head = rows.checked_div(heads).unwrap_or(0);
     // Where a row of the publisher's order stands in ggml's.
     let place = |row: usize| match head {
         0 => row,

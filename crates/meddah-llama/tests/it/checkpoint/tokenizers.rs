@@ -127,9 +127,9 @@ fn qwen_with_composed_accents() {
 
 /// As SentencePiece's vocabularies are turned into tokenizer.json: every way of making a token from two
 /// others is a merge, in the order of the tokens.
-fn sentence_piece(normalizer: Value, pre_tokenizer: Value) -> Value {
+fn sentence_piece(normalizer: Value, learns_with: Value, pre_tokenizer: Value) -> Value {
     let frame = json!({
-        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": normalizer,
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": learns_with,
         "pre_tokenizer": null, "post_processor": null, "decoder": null,
         "model": {"type": "BPE", "vocab": {}, "merges": []},
     });
@@ -186,8 +186,16 @@ fn replace_spaces() -> Value {
 fn sentence_piece_with_a_space_before() {
     let prepend = json!({"type": "Prepend", "prepend": "\u{2581}"});
     let normalizer = json!({"type": "Sequence", "normalizers": [prepend, replace_spaces()]});
-    let tokenizer = sentence_piece(normalizer, Value::Null);
+    let tokenizer = sentence_piece(normalizer.clone(), normalizer, Value::Null);
     check_same_tokens(&tokenizer, &json!({}), "SentencePiece", &lines(5, LINES));
+}
+
+#[test]
+fn sentence_piece_with_a_space_before_the_first_words() {
+    let metaspace =
+        json!({"type": "Metaspace", "replacement": "\u{2581}", "prepend_scheme": "first", "split": false});
+    let tokenizer = sentence_piece(Value::Null, replace_spaces(), metaspace);
+    check_same_tokens(&tokenizer, &json!({}), "SentencePiece", &lines(8, LINES));
 }
 
 #[test]
@@ -195,6 +203,6 @@ fn sentence_piece_as_gemma_has_it() {
     let split = json!({
         "type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": false,
     });
-    let tokenizer = sentence_piece(replace_spaces(), split);
+    let tokenizer = sentence_piece(replace_spaces(), replace_spaces(), split);
     check_same_tokens(&tokenizer, &json!({}), "SentencePiece", &lines(6, LINES));
 }
