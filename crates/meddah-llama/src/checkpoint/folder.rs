@@ -16,7 +16,7 @@ pub const SETTINGS_BYTES_MAX: u64 = 8 << 20;
 /// Longest chat template; a GGUF reader need not take longer ones.
 pub const TEMPLATE_BYTES_MAX: u64 = 512 << 10;
 /// Most files that the weights are split into.
-const SHARDS_MAX: usize = 1000;
+const SHARDS_MAX: usize = 500;
 
 /// Files of the folder that are looked at for a better hint.
 const ENTRIES_MAX: usize = 1000;

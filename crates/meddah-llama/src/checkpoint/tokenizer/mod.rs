@@ -89,6 +89,13 @@ pub fn describe(
             metadata.set(SPACE_FIRST_KEY, true);
         }
         notes.extend(lead.note().map(str::to_owned));
+        if file
+            .added_tokens
+            .iter()
+            .any(|added| !added.special && added.content.contains(sentence_piece::SPACE))
+        {
+            notes.push("the sign \u{2581} itself, twice or more in a text, is taken for spaces".into());
+        }
         format!("SentencePiece ({} tokens)", bpe.ids.len())
     };
     notes.extend(settings.describe(&file, config, &texts.tokens, metadata)?);

@@ -26,7 +26,7 @@ fn check_exact(case: Case, kind: u32) {
 
 #[test]
 fn whole_groups_are_exact() {
-    for group in [Some(32), Some(64), Some(128), None] {
+    for group in [Some(32), Some(64), Some(96), Some(128), None] {
         for order in [Order::Plain, Order::Blocks] {
             for offset in [0, 1] {
                 let case = |bits, symmetric| Case { bits, symmetric, group, order, offset };

@@ -8,4 +8,5 @@ mod hostile;
 mod lines;
 mod maker;
 mod smollm;
+mod special;
 mod tokenizers;
