@@ -40,7 +40,10 @@ const KNOWN: &[Known] = &[
         steps: &[TEKKEN, "bytes"],
         ignores_merges: true,
         pre: "tekken",
-        note: Some("llama.cpp splits words with capital letters outside ASCII a little differently"),
+        note: Some(
+            "llama.cpp splits words with combining marks (Arabic vowels, Hindi) or with capitals beside letters \
+                    outside ASCII differently, as in all .gguf files of this kind",
+        ),
     },
 ];
 

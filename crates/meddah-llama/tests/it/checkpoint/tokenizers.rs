@@ -12,6 +12,7 @@ use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::BpeTrainer;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{AddedToken, Tokenizer};
+use unicode_normalization::char::is_combining_mark;
 
 use super::lines::{SPECIALS, lines};
 use super::maker::{Made, import};
@@ -37,8 +38,13 @@ pub fn llama_tokens(model: &Path, lines: &[String]) -> Vec<Vec<u32>> {
         .collect()
 }
 
-/// Imports a model with this tokenizer and compares.
-pub fn check_same_tokens(tokenizer: &Value, settings: &Value, expected_model: &str, lines: &[String]) {
+/// Imports a model with this tokenizer and compares; what the import has to note.
+pub fn check_same_tokens(
+    tokenizer: &Value,
+    settings: &Value,
+    expected_model: &str,
+    lines: &[String],
+) -> Vec<String> {
     let original: Tokenizer = serde_json::from_value(tokenizer.clone()).unwrap();
     let made = Made::floats(original.get_vocab_size(true) + 5);
     made.write_json("tokenizer.json", tokenizer);
@@ -65,6 +71,7 @@ pub fn check_same_tokens(tokenizer: &Value, settings: &Value, expected_model: &s
         lines.len(),
         differing[..differing.len().min(12)].join("\n")
     );
+    report.notes
 }
 
 /// A tokenizer with these rules, trained on other lines than it is tested with.
@@ -103,6 +110,9 @@ fn bytes_after(pattern: &str) -> Value {
 const LLAMA_3: &str = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 const QWEN_2: &str = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
+const QWEN_3_5: &str = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+const TEKKEN: &str = "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+
 #[test]
 fn gpt_2() {
     let bytes =
@@ -123,6 +133,27 @@ fn llama_3() {
 fn qwen_with_composed_accents() {
     let tokenizer = trained_over_bytes(json!({"type": "NFC"}), bytes_after(QWEN_2), false);
     check_same_tokens(&tokenizer, &json!({}), "qwen2", &lines(4, LINES));
+}
+
+#[test]
+fn qwen_with_combining_marks() {
+    let tokenizer = trained_over_bytes(json!({"type": "NFC"}), bytes_after(QWEN_3_5), false);
+    check_same_tokens(&tokenizer, &json!({}), "qwen35", &lines(9, LINES));
+}
+
+/// llama.cpp's rule for this one knows no marks, and capitals of ASCII only; the import says so.
+#[test]
+fn tekken_where_its_note_does_not_apply() {
+    let plain = |character: char| {
+        let cased = character.is_uppercase() || character.is_lowercase();
+        !is_combining_mark(character) && (character.is_ascii() || !cased)
+    };
+    let plain: Vec<_> =
+        lines(10, 10 * LINES).into_iter().filter(|line| line.chars().all(plain)).take(LINES).collect();
+    assert_eq!(plain.len(), LINES);
+    let tokenizer = trained_over_bytes(Value::Null, bytes_after(TEKKEN), true);
+    let notes = check_same_tokens(&tokenizer, &json!({}), "tekken", &plain);
+    assert!(notes.iter().any(|note| note.contains("combining marks")), "{notes:?}");
 }
 
 /// As SentencePiece's vocabularies are turned into tokenizer.json: every way of making a token from two
