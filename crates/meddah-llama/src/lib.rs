@@ -5,6 +5,7 @@
 //! conversations per step. Only the worker touches llama.cpp, and only `ffi` is unsafe.
 
 pub mod bench;
+pub mod checkpoint;
 pub mod config;
 mod ffi;
 pub mod gguf;
@@ -12,6 +13,7 @@ pub mod hardware;
 pub mod memory;
 mod model;
 mod template;
+pub mod tokens;
 pub mod wire;
 mod worker;
 

@@ -8,8 +8,10 @@ mod context;
 mod dry;
 mod model;
 mod platform;
+mod quantize;
 
 pub use context::{Batch, Context, ContextParams, DecodeError, Pulse};
 pub use dry::{Candidate, Dry};
 pub use model::{Model, Token};
 pub use platform::{exit_now, yield_to_others};
+pub use quantize::quantize_rows;

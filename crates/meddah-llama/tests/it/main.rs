@@ -6,6 +6,7 @@
 )]
 
 mod cancel;
+mod checkpoint;
 mod decisions;
 mod faults;
 mod support;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use meddah_llama::checkpoint::Quantize;
 use tokio_util::sync::CancellationToken;
 
 use super::setup::{Common, Setup};
@@ -31,22 +32,31 @@ enum ModelsCommand {
         #[arg(long, value_name = "HEX")]
         sha256: Option<String>,
     },
-    /// Take in a .gguf file that is on this PC
-    Import {
-        /// The file
-        file: PathBuf,
-        /// Refuse anything else
-        #[arg(long, value_name = "HEX")]
-        sha256: Option<String>,
-        /// Link instead of copying, where the disk can
-        #[arg(long)]
-        link: bool,
-    },
+    /// Take in a .gguf file that is on this PC, or a folder with a GPTQ or safetensors checkpoint
+    Import(ImportArguments),
     /// Delete an installed model
     Remove {
         /// Its name
         name: String,
     },
+}
+
+#[derive(clap::Args)]
+struct ImportArguments {
+    /// The file, or the folder
+    path: PathBuf,
+    /// Refuse any other file
+    #[arg(long, value_name = "HEX")]
+    sha256: Option<String>,
+    /// Link a file instead of copying it, where the disk can
+    #[arg(long)]
+    link: bool,
+    /// What floats of a folder become: q8_0, q5_0, q4_0, q4_k_m or f16. GPTQ weights stay what they are
+    #[arg(long, value_name = "TYPE")]
+    quantize: Option<String>,
+    /// What the model of a folder is called here
+    #[arg(long)]
+    name: Option<String>,
 }
 
 pub async fn run(arguments: ModelsArguments) -> Result<u8, Failure> {
@@ -59,22 +69,75 @@ pub async fn run(arguments: ModelsArguments) -> Result<u8, Failure> {
         }
         ModelsCommand::List { json: false } => list(&store.list().map_err(failure)?),
         ModelsCommand::Pull { source, sha256 } => pull(&store, &source, hash(sha256)?).await?,
-        ModelsCommand::Import { file, sha256, link } => {
-            let placement = if link { Placement::Link } else { Placement::Copy };
-            let mut progress = ProgressPrinter::for_stderr();
-            let cancel = CancellationToken::new();
-            let added = store
-                .import(&file, placement, hash(sha256)?, |step| progress.show(&step), &cancel)
-                .map_err(failure)?;
-            progress.finish();
-            say_added(&added);
+        ModelsCommand::Import(arguments) if arguments.path.is_dir() => {
+            import_folder(store, arguments).await?
         }
+        ModelsCommand::Import(arguments) => import_file(&store, arguments)?,
         ModelsCommand::Remove { name } => {
             let removed = store.remove(&name).map_err(failure)?;
             print::line(&format!("Removed {removed}"));
         }
     }
     Ok(DONE)
+}
+
+fn import_file(store: &ModelStore, arguments: ImportArguments) -> Result<(), Failure> {
+    if arguments.quantize.is_some() || arguments.name.is_some() {
+        return Err(Failure::new(
+            WRONG_USAGE,
+            "--quantize and --name are for folders\nA .gguf file is taken as it is, under its own name.",
+        ));
+    }
+    let placement = if arguments.link { Placement::Link } else { Placement::Copy };
+    let mut progress = ProgressPrinter::for_stderr();
+    let cancel = CancellationToken::new();
+    let sha256 = hash(arguments.sha256)?;
+    let added = store
+        .import(&arguments.path, placement, sha256, |step| progress.show(&step), &cancel)
+        .map_err(failure)?;
+    progress.finish();
+    say_added(&added);
+    Ok(())
+}
+
+async fn import_folder(store: ModelStore, arguments: ImportArguments) -> Result<(), Failure> {
+    if arguments.sha256.is_some() || arguments.link {
+        return Err(Failure::new(
+            WRONG_USAGE,
+            "--sha256 and --link are for .gguf files\nA folder becomes a new file, so there is nothing to link.",
+        ));
+    }
+    let quantize = match arguments.quantize.as_deref().map(str::parse::<Quantize>) {
+        None => Quantize::default(),
+        Some(Ok(quantize)) => quantize,
+        Some(Err(())) => {
+            return Err(Failure::new(
+                WRONG_USAGE,
+                "--quantize is not known\nGive q8_0, q5_0, q4_0, q4_k_m or f16.",
+            ));
+        }
+    };
+    let cancel = CancellationToken::new();
+    let worker_cancel = cancel.clone();
+    let mut importing = tokio::task::spawn_blocking(move || {
+        let mut progress = ProgressPrinter::for_stderr();
+        let show = |step| progress.show(&step);
+        let name = arguments.name.as_deref();
+        let result = store.import_checkpoint(&arguments.path, name, quantize, show, &worker_cancel);
+        progress.finish();
+        result
+    });
+    let result = tokio::select! {
+        result = &mut importing => result,
+        _ = tokio::signal::ctrl_c() => {
+            cancel.cancel();
+            importing.await
+        }
+    };
+    let (added, report) = result.map_err(anyhow::Error::from)?.map_err(failure)?;
+    say_added(&added);
+    report.lines().iter().for_each(|line| print::line(line));
+    Ok(())
 }
 
 async fn pull(store: &ModelStore, source: &str, sha256: Option<Sha256Hash>) -> Result<(), Failure> {

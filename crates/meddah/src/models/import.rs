@@ -19,7 +19,7 @@ use super::{
 };
 
 /// Begins the name of a copy that is not complete.
-const LEFTOVER_PREFIX: &str = ".import-";
+pub(super) const LEFTOVER_PREFIX: &str = ".import-";
 
 /// How a file gets into the models folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +72,7 @@ impl ModelStore {
             bytes: original.bytes,
             licence,
             added: httpdate::fmt_http_date(SystemTime::now()),
+            conversion: Vec::new(),
         };
         let Some(arrived) = arrived else { return self.keep_equal(&original, record, cancel) };
         let arrived =
@@ -139,7 +140,7 @@ impl ModelStore {
     }
 
     /// Copies that an earlier run could not finish would hold their space for ever.
-    fn delete_leftovers(&self) -> Result<(), ModelsError> {
+    pub(super) fn delete_leftovers(&self) -> Result<(), ModelsError> {
         for name in self.file_names()?.iter().filter(|name| name.starts_with(LEFTOVER_PREFIX)) {
             files::delete(&self.folder.join(name)).ok(); // next time, then
         }
@@ -157,7 +158,7 @@ impl Original {
             return Err(ModelsError::new(
                 ModelsErrorKind::NotAModel,
                 format!("{} is not a file", path.display()),
-                "Give the .gguf file itself, not the folder around it.",
+                "Give the .gguf file itself, or the folder of a checkpoint with config.json.",
             ));
         }
         if metadata.len() > MODEL_BYTES_MAX {

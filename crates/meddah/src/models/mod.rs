@@ -5,6 +5,7 @@
 //! player may just as well drop a `.gguf` file into it.
 
 mod catalogue;
+mod convert;
 mod error;
 mod files;
 mod hash;
@@ -94,6 +95,9 @@ pub struct Record {
     pub licence: Option<String>,
     /// When it came, as an HTTP date.
     pub added: String,
+    /// What became of its weights, if it was made from a checkpoint folder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conversion: Vec<String>,
 }
 
 /// A model that can be used.

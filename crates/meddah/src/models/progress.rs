@@ -39,6 +39,13 @@ pub enum Progress {
         /// In all.
         bytes_total: u64,
     },
+    /// A checkpoint becomes a model file.
+    Converting {
+        /// Written so far.
+        bytes: u64,
+        /// In all.
+        bytes_total: u64,
+    },
     /// The line failed; the next attempt comes after a pause.
     Waiting {
         /// What failed.
@@ -84,6 +91,9 @@ impl ProgressPrinter {
             Progress::Checking { bytes, bytes_total } => self.amount("checking", *bytes, Some(*bytes_total)),
             Progress::Copying { bytes, bytes_total } => self.amount("copying", *bytes, Some(*bytes_total)),
             Progress::Downloading { bytes, bytes_total } => self.amount("downloading", *bytes, *bytes_total),
+            Progress::Converting { bytes, bytes_total } => {
+                self.amount("converting", *bytes, Some(*bytes_total));
+            }
             Progress::Waiting { reason, pause } => {
                 self.note(&format!("{reason}; trying again in {:.0} s", pause.as_secs_f32()));
             }

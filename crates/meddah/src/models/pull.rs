@@ -135,6 +135,7 @@ impl ModelStore {
             bytes,
             licence: source.licence.clone().or(inspected.and_then(|inspected| inspected.licence)),
             added: httpdate::fmt_http_date(SystemTime::now()),
+            conversion: Vec::new(),
         };
         let model = self.put_in_place(&paths.part, &source.name, record)?;
         files::delete(&paths.origin).ok(); // harmless without its part
@@ -198,6 +199,7 @@ impl ModelStore {
             bytes: model.bytes,
             licence: source.licence.clone(),
             added: httpdate::fmt_http_date(SystemTime::now()),
+            conversion: Vec::new(),
         };
         self.write_record(&model.name, &record)?;
         let model = self.read_back(&model.name)?;

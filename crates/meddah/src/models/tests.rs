@@ -592,6 +592,7 @@ fn the_newest_model_is_the_default() {
             bytes: 100,
             licence: None,
             added: httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(added)),
+            conversion: Vec::new(),
         };
         folder.store.write_record(name, &record).unwrap();
     }

@@ -48,6 +48,31 @@ fn a_file_that_is_no_model_is_told_from_a_good_one() {
 }
 
 #[test]
+fn a_folder_that_is_no_checkpoint_is_told_from_a_good_one() {
+    let (folder, _) = home();
+    let data = folder.path().join("data");
+    let checkpoint = folder.path().join("Tiny-GPTQ");
+    std::fs::create_dir(&checkpoint).unwrap();
+    let path = checkpoint.to_str().unwrap();
+    let import = ["models", "import", path];
+    check(&data, &import, 3, &["model.safetensors", "config.json"]);
+    std::fs::write(checkpoint.join("model.gguf"), "GGUF").unwrap();
+    check(&data, &import, 3, &["give that file, not the folder"]);
+    std::fs::write(checkpoint.join("model.safetensors"), b"\xff\xff\xff\xff\xff\xff\xff\xff{}").unwrap();
+    check(&data, &import, 3, &["model.safetensors: its header claims", "again"]);
+    std::fs::write(checkpoint.join("model.safetensors"), b"\x02\0\0\0\0\0\0\0{}").unwrap();
+    check(&data, &import, 3, &["no config.json"]);
+    std::fs::write(checkpoint.join("config.json"), "{\"model_type\": \"mamba\"").unwrap();
+    check(&data, &import, 3, &["config.json: EOF"]);
+    let left: Vec<_> =
+        std::fs::read_dir(data.join("models")).unwrap().flatten().map(|entry| entry.path()).collect();
+    assert!(left.is_empty(), "{left:?}");
+    check(&data, &["models", "import", path, "--link"], 2, &["--link"]);
+    check(&data, &["models", "import", path, "--quantize", "q1"], 2, &["q4_k_m"]);
+    check(&data, &["models", "import", "x.gguf", "--name", "y"], 2, &["folders"]);
+}
+
+#[test]
 fn wrong_usage_has_an_exit_code_of_its_own() {
     let (folder, world) = home();
     let (data, world) = (folder.path().join("data"), world.to_str().unwrap());
