@@ -52,6 +52,11 @@ impl Paths {
         self.data.join("keys.toml")
     }
 
+    /// What online models can do and cost, newer than what comes with the program.
+    pub fn model_table(&self) -> PathBuf {
+        self.data.join("online-models.toml")
+    }
+
     /// Worlds that were changed while a game ran.
     pub fn worlds(&self) -> PathBuf {
         self.data.join("worlds")

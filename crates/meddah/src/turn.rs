@@ -204,7 +204,7 @@ async fn answer(
     });
     reply.told = draft.now().to_owned();
 
-    let conversation = format!("{}/{}/{}", turn.key.world, turn.key.player, turn.character.id);
+    let conversation = conversation(&turn.key, &turn.character.id);
     let question =
         TurnQuestion { turn, events, draft: &draft, offer: &offer, past: &past, lore: &lore, conversation };
     let ladder = ports.ladders.of(turn);
@@ -233,6 +233,11 @@ async fn answer(
         reply.fall_back(turn, events); // the model had nothing to say
     }
     Ok(())
+}
+
+/// Under which key models and services keep what they have read and heard of a conversation.
+pub fn conversation(key: &TimelineKey, character: &str) -> String {
+    format!("{}/{}/{character}", key.world, key.player)
 }
 
 /// Emits a reply as it comes.

@@ -107,6 +107,14 @@ impl Rung {
         Ok(thinker)
     }
 
+    /// The service, if it is one and somebody asked it already.
+    pub fn opened_service(&self) -> Option<Arc<dyn CharacterService>> {
+        match &*self.opened() {
+            Some(Thinker::Service(service)) => Some(service.clone()),
+            _ => None,
+        }
+    }
+
     /// Name and kind of what answers.
     pub fn label(&self) -> (String, String) {
         match &*self.opened() {

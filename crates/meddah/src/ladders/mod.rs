@@ -9,15 +9,16 @@ mod online;
 mod open;
 mod order;
 mod pack;
+mod service;
 mod settings;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use meddah_inference::budget::Part;
 use meddah_inference::ladder::{Ladder, LadderModel, Rung, RungLimits, Thinker};
-use meddah_inference::{ChatModel, ModelError};
+use meddah_inference::{CharacterService, ChatModel, ModelError};
 use meddah_protocol::LadderState;
 
 use crate::config::Settings;
@@ -126,6 +127,22 @@ impl Ladders {
         }
     }
 
+    /// The game loaded an older save: services that remember by themselves begin these conversations anew.
+    pub async fn forget(&self, conversations: &[String]) {
+        let services: Vec<Arc<dyn CharacterService>> = {
+            let rungs: Vec<Arc<Rung>> = match &*self.0 {
+                Source::Fixed(ladder) => ladder.rungs().to_vec(),
+                Source::Settings(registry) => registry.rungs().values().cloned().collect(),
+            };
+            rungs.iter().filter_map(|rung| rung.opened_service()).collect()
+        };
+        for service in services {
+            for conversation in conversations {
+                service.forget(conversation).await;
+            }
+        }
+    }
+
     /// Ends the processes of local models in order.
     pub async fn shutdown(&self) {
         if let Source::Settings(registry) = &*self.0 {
@@ -145,8 +162,12 @@ impl Registry {
         ladders.entry(key).or_insert_with(build).clone()
     }
 
+    fn rungs(&self) -> MutexGuard<'_, HashMap<(String, Part), Arc<Rung>>> {
+        self.rungs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn rung(&self, name: &RungName, part: Part) -> Arc<Rung> {
-        let mut rungs = self.rungs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rungs = self.rungs();
         if rungs.len() >= RUNGS_MAX {
             rungs.clear();
         }

@@ -17,7 +17,7 @@ pub(super) fn provider(settings: &RungSettings) -> Result<&'static ProviderInfo,
 
 fn unknown(name: &str) -> ModelError {
     let known: Vec<&str> = providers::known().iter().map(|info| info.name).collect();
-    let message = match strsim_best(name, &known) {
+    let message = match nearest(name, &known) {
         Some(best) => format!("there is no provider {name:?}; did you mean {best:?}?"),
         None => format!("there is no provider {name:?}"),
     };
@@ -31,7 +31,8 @@ fn unknown(name: &str) -> ModelError {
 /// A name further off than this is not suggested (Jaro-Winkler similarity).
 const SIMILARITY_MIN: f64 = 0.8;
 
-fn strsim_best<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
+/// The known name that was probably meant.
+pub(super) fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
     let scored = known.iter().map(|other| (strsim::jaro_winkler(name, other), *other));
     scored.filter(|(score, _)| *score >= SIMILARITY_MIN).max_by(|a, b| a.0.total_cmp(&b.0)).map(|best| best.1)
 }
@@ -68,15 +69,7 @@ fn action_style(name: &str, settings: &RungSettings) -> Result<ActionStyle, Mode
 /// The price of the settings, if they name one.
 fn price(name: &str, settings: &RungSettings) -> Result<Option<Price>, ModelError> {
     let Some(PriceSettings { input, cached_input, output, .. }) = &settings.price else { return Ok(None) };
-    let amount = |key: &str, text: &str, usual: u64| {
-        if text.is_empty() {
-            return Ok(usual);
-        }
-        parse_micro(text).map_err(|error| {
-            ModelError::new(ErrorKind::BadRequest, format!("[rungs.{name}]: `price.{key}`: {error}"))
-                .with_help("Write it as in \"0.40\".")
-        })
-    };
+    let amount = |key: &str, text: &str, usual: u64| amount(name, key, text, usual);
     let input = amount("input", input, 0)?;
     Ok(Some(Price {
         input,
@@ -85,6 +78,17 @@ fn price(name: &str, settings: &RungSettings) -> Result<Option<Price>, ModelErro
         cache_write: input.saturating_mul(2),
         output: amount("output", output, 0)?,
     }))
+}
+
+/// An amount of money in the settings of a rung, in micro-units.
+pub(super) fn amount(name: &str, key: &str, text: &str, usual: u64) -> Result<u64, ModelError> {
+    if text.is_empty() {
+        return Ok(usual);
+    }
+    parse_micro(text).map_err(|error| {
+        ModelError::new(ErrorKind::BadRequest, format!("[rungs.{name}]: `price.{key}`: {error}"))
+            .with_help("Write it as in \"0.40\".")
+    })
 }
 
 impl Opener {
@@ -110,7 +114,7 @@ impl Opener {
             headers: settings.headers.clone(),
             extra: settings.extra.clone(),
         };
-        let model = providers::open(config, self.http()?, &self.table)?;
+        let model = providers::open(config, self.http(), &self.table)?;
         if !info.paid && own_price.is_none() {
             return Ok(model);
         }
@@ -121,6 +125,6 @@ impl Opener {
             guessed: own_price.is_none() && facts.guessed,
             output_tokens_extra: OUTPUT_TOKENS_EXTRA_MAX,
         };
-        Ok(Arc::new(Metered::new(model, self.ledger()?, rates)))
+        Ok(Arc::new(Metered::new(model, self.ledger(), rates)))
     }
 }

@@ -8,16 +8,19 @@ use std::time::Duration;
 use meddah_inference::budget::{Ledger, Part};
 use meddah_inference::http::Http;
 use meddah_inference::ladder::{Rung, RungLimits, Thinker};
-use meddah_inference::model_table::ModelTable;
-use meddah_inference::{Key, ModelError, providers};
+use meddah_inference::model_table::{ModelTable, TABLE_BYTES_MAX};
+use meddah_inference::{ErrorKind, Key, ModelError, providers};
 use meddah_llama::LocalModel;
 
 use super::local::{find_model, local_config, no_model, scripted};
 use super::online;
 use super::order::RungName;
 use super::pack;
+use super::service;
 use super::settings::{LOCAL, RungSettings, SCRIPTED, resolve};
+use crate::budget;
 use crate::config::Settings;
+use crate::keys::{KeyError, KeyStore, SetBy};
 use crate::paths::Paths;
 
 /// What is needed to open rungs.
@@ -26,6 +29,7 @@ pub(super) struct Opener {
     settings: Settings,
     paths: Paths,
     http: Http,
+    keys: KeyStore,
     ledger: Arc<dyn Ledger>,
     /// By file: two names of one model share its process.
     locals: Mutex<HashMap<PathBuf, Arc<LocalModel>>>,
@@ -34,11 +38,12 @@ pub(super) struct Opener {
 impl Opener {
     pub fn new(settings: &Settings, paths: &Paths) -> Result<Opener, ModelError> {
         Ok(Opener {
-            table: ModelTable::embedded(),
+            table: table(paths)?,
             settings: settings.clone(),
             paths: paths.clone(),
             http: Http::new()?,
-            ledger: Arc::new(meddah_inference::budget::MemoryLedger::new(Default::default())),
+            keys: KeyStore::open(paths, settings).map_err(key_error)?,
+            ledger: budget::open_or_refuse(paths, settings),
             locals: Mutex::default(),
         })
     }
@@ -49,6 +54,7 @@ impl Opener {
         match settings.provider.as_str() {
             LOCAL => find_model(&settings.model, &self.paths).map(drop),
             SCRIPTED => scripted(Path::new(&settings.model)).map(drop),
+            "" => service::check(name.shown(), &settings),
             _ => online::check(name.shown(), &settings),
         }
     }
@@ -85,6 +91,7 @@ impl Opener {
         match settings.provider.as_str() {
             LOCAL => Ok(Thinker::Model(self.local(&settings.model)?)),
             SCRIPTED => Ok(Thinker::Model(Arc::new(scripted(Path::new(&settings.model))?))),
+            "" => Ok(Thinker::Service(self.service(name, settings, part)?)),
             _ => Ok(Thinker::Model(self.online(name, settings, part)?)),
         }
     }
@@ -100,25 +107,41 @@ impl Opener {
         Ok(local)
     }
 
-    /// The key that the rung names, if it may go where the rung is.
+    /// The key that the rung names, if it may go where the rung is. What a world pack puts elsewhere is not
+    /// asked at all before the player has said yes: what the player says would go there, too.
     pub(super) fn key(
         &self,
-        _name: &RungName,
+        name: &RungName,
         settings: &RungSettings,
-        usual: &str,
-        _usual_url: &str,
+        usual_key: &str,
+        usual_url: &str,
     ) -> Result<Option<Key>, ModelError> {
-        let name = if settings.key.is_empty() { usual } else { &settings.key };
-        let variable = format!("MEDDAH_KEY_{}", name.to_uppercase().replace('-', "_"));
-        Ok(std::env::var(variable).ok().map(|key| Key::new(&key)))
+        let key = if settings.key.is_empty() { usual_key } else { &settings.key };
+        if key.is_empty() {
+            return Ok(None); // a service that knows no keys
+        }
+        let usual_url = Some(usual_url).filter(|url| !url.is_empty());
+        let url = Some(settings.base_url.as_str()).filter(|url| !url.is_empty()).or(usual_url);
+        let Some(url) = url else { return Ok(None) };
+        let set_by = match name {
+            RungName::Player(_) => SetBy::Player,
+            RungName::Pack { .. } => SetBy::Pack,
+        };
+        if !self.keys.allowed(key, url, set_by, usual_url).map_err(key_error)? {
+            let message =
+                format!("the world wants {} to answer at {url}, which you have not allowed", name.shown());
+            return Err(ModelError::new(ErrorKind::Unauthorized, message)
+                .with_help(format!("If you trust it: `meddah key allow {key} {url}`.")));
+        }
+        self.keys.key_for(key, url, set_by, usual_url).map_err(key_error)
     }
 
-    pub(super) fn ledger(&self) -> Result<Arc<dyn Ledger>, ModelError> {
-        Ok(self.ledger.clone())
+    pub(super) fn ledger(&self) -> Arc<dyn Ledger> {
+        self.ledger.clone()
     }
 
-    pub(super) fn http(&self) -> Result<Http, ModelError> {
-        Ok(self.http.clone())
+    pub(super) fn http(&self) -> Http {
+        self.http.clone()
     }
 
     fn limits(&self, rung: &RungSettings) -> RungLimits {
@@ -138,4 +161,28 @@ impl Opener {
     fn locals(&self) -> MutexGuard<'_, HashMap<PathBuf, Arc<LocalModel>>> {
         self.locals.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn key_error(error: KeyError) -> ModelError {
+    ModelError::new(ErrorKind::Unauthorized, error.to_string()).with_help(error.help())
+}
+
+/// What is known of models: the table of the program, with the rows of the player's own file over it.
+fn table(paths: &Paths) -> Result<ModelTable, ModelError> {
+    let file = paths.model_table();
+    let bad = |message: String, help: String| {
+        let message = format!("{}: {message}", file.display());
+        ModelError::new(ErrorKind::BadRequest, message).with_help(help)
+    };
+    match std::fs::metadata(&file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(ModelTable::embedded()),
+        Ok(metadata) if metadata.len() > TABLE_BYTES_MAX as u64 => {
+            return Err(bad("it is too large".into(), "Delete it, or get a new one.".into()));
+        }
+        _ => {}
+    }
+    let text = std::fs::read_to_string(&file)
+        .map_err(|error| bad(error.to_string(), "It must be a text file that you may read.".into()))?;
+    let newer = ModelTable::parse(&text).map_err(|error| bad(error.message, error.help))?;
+    Ok(ModelTable::embedded().merge(newer))
 }

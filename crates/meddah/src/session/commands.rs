@@ -13,6 +13,7 @@ use meddah_store::LoadBy;
 use super::scene::{self, Noticed};
 use super::{Accepted, Session};
 use crate::turn::Cause;
+use crate::turn::conversation;
 
 /// How long `load` waits for turns that it cut.
 const CUT_TURNS_WAIT: Duration = Duration::from_secs(2);
@@ -288,9 +289,12 @@ impl Session {
         self.cut_where(|_, _| true);
         self.wait_until_no_turn_runs().await?;
         let loaded = self.ports.store.load(&self.timeline(), by).await?;
+        let world = self.world()?;
+        let key = self.timeline();
+        let conversations: Vec<String> = world.characters.keys().map(|id| conversation(&key, id)).collect();
+        self.ports.ladders.forget(&conversations).await;
         {
             // Where everybody is belongs to the time that was left; the game tells it anew.
-            let world = self.world()?;
             let mut state = self.state();
             state.scene = Scene::default();
             let actions =

@@ -7,8 +7,8 @@ mod bad_input;
 mod budget;
 mod chance;
 mod command_line;
-mod keys;
 mod faces;
+mod keys;
 mod killed_sidecar;
 #[cfg(target_os = "linux")]
 mod killed_worker;

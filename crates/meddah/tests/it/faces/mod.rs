@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use meddah::config::Settings;
+use meddah::ladders::Ladders;
 use meddah::sidecar::Sidecar;
 use meddah::transport::Server;
 use meddah::turn::Ports;
@@ -41,7 +42,8 @@ impl Faces {
         let mut settings = Settings::load(folder.path(), []).unwrap();
         settings.port = 0;
         settings.faces = ["openai:0", "player2:0", "ollama:0", "koboldcpp:0"].map(str::to_owned).into();
-        let sidecar = Sidecar::new(Arc::new(worlds), Ports { model, store }, settings);
+        let sidecar =
+            Sidecar::new(Arc::new(worlds), Ports { ladders: Ladders::single(model), store }, settings);
         let server = Server::bind(sidecar).await.unwrap();
         let ready = serde_json::to_value(server.ready()).unwrap();
         let faces = ready["faces"].as_array().unwrap().iter();
