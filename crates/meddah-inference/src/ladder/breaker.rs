@@ -95,6 +95,8 @@ impl Breaker {
                 state.resting_until = Some(now + REST_UNTIL_MENDED);
             }
             kind if says_nothing_of_health(kind) => {}
+            // Turns that were on their way when it opened say nothing new.
+            _ if !was_probe && state.resting_until.is_some_and(|until| until > now) => {}
             _ => {
                 state.failures += 1;
                 if was_probe || state.failures >= FAILURES_MAX {
@@ -153,6 +155,15 @@ mod tests {
         assert_eq!(breaker.pass(later + 2 * REST_MIN), Pass::Probe);
         breaker.succeeded();
         assert_eq!(breaker.pass(later + 2 * REST_MIN), Pass::Open);
+    }
+
+    #[test]
+    fn many_turns_that_fail_together_open_it_once() {
+        let (breaker, now) = (Breaker::default(), Instant::now());
+        for _ in 0..20 {
+            breaker.failed(&error(ErrorKind::Timeout), now);
+        }
+        assert_eq!(breaker.pass(now), Pass::Resting(REST_MIN));
     }
 
     #[test]

@@ -12,4 +12,5 @@ mod keys;
 mod killed_sidecar;
 #[cfg(target_os = "linux")]
 mod killed_worker;
+mod online;
 mod process;

@@ -77,7 +77,18 @@ pub struct Serving {
 impl Serving {
     pub fn start(data: &Path, world: &Path, model: &str) -> Serving {
         let mut command = meddah(data);
-        command.args(["serve", "--port", "0", "--model", model, "--world"]).arg(world);
+        command.args(["serve", "--model", model]);
+        Serving::run(command, world)
+    }
+
+    /// With the ladder of the settings.
+    pub fn of(mut command: Command, world: &Path) -> Serving {
+        command.arg("serve");
+        Serving::run(command, world)
+    }
+
+    fn run(mut command: Command, world: &Path) -> Serving {
+        command.args(["--port", "0", "--world"]).arg(world);
         command.env("MEDDAH_KEY_NOBODY", SIDECAR_KEY);
         let mut child = command.stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
