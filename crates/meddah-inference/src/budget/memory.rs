@@ -160,6 +160,10 @@ impl Ledger for MemoryLedger {
         state.expired.remove(&id.0);
     }
 
+    fn held(&self) -> u64 {
+        self.state().reserved(|_| true)
+    }
+
     fn take_warning(&self) -> Option<Warning> {
         let mut state = self.state();
         let (scope, warning) = self.warning(&state, self.day())?;

@@ -1,12 +1,14 @@
 //! Models and services that ask the ledger before they send anything.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::meter::{Meter, MeteredStream, Tariff};
-use super::{Ask, Estimate, Ledger, Part, Price};
+use super::{Ask, Estimate, Ledger, Part, Price, Refusal, Reserved};
 use crate::{
     CharacterService, ChatModel, ChatRequest, ChatStream, ModelError, ModelInfo, ModelState, ServiceRequest,
 };
@@ -78,7 +80,8 @@ impl ChatModel for Metered {
         };
         let tariff =
             Tariff::Tokens { price: *price, guessed: *guessed, prompt_likely: estimate.prompt_likely };
-        let meter = Meter::new(self.ledger.clone(), self.ledger.reserve(&ask)?, tariff);
+        let reserved = reserve(&*self.ledger, &ask).await?;
+        let meter = Meter::new(self.ledger.clone(), reserved, tariff);
         run(meter, self.inner.stream(request, cancel)).await
     }
 }
@@ -131,12 +134,36 @@ impl CharacterService for MeteredService {
         let ask =
             Ask { part: *part, source: source.clone(), model: self.inner.label().0, micro: *per_interaction };
         let tariff = Tariff::Interaction(*per_interaction);
-        let meter = Meter::new(self.ledger.clone(), self.ledger.reserve(&ask)?, tariff);
+        let reserved = reserve(&*self.ledger, &ask).await?;
+        let meter = Meter::new(self.ledger.clone(), reserved, tariff);
         run(meter, self.inner.stream(request, cancel)).await
     }
 
     async fn forget(&self, conversation: &str) {
         self.inner.forget(conversation).await;
+    }
+}
+
+/// Many replies at once reserve more than they spend: how long one waits for what the others give back.
+const GIVEN_BACK_WAIT_MAX: Duration = Duration::from_secs(3);
+const GIVEN_BACK_LOOK: Duration = Duration::from_millis(50);
+
+/// Asks for leave, again while what others have reserved could make room.
+async fn reserve(ledger: &dyn Ledger, ask: &Ask) -> Result<Reserved, Refusal> {
+    let deadline = Instant::now() + GIVEN_BACK_WAIT_MAX;
+    loop {
+        let refusal = match ledger.reserve(ask) {
+            Ok(reserved) => return Ok(reserved),
+            Err(refusal) => refusal,
+        };
+        let may_fit = matches!(
+            refusal,
+            Refusal::Ceiling { asked, left, .. } if left.saturating_add(ledger.held()) >= asked
+        );
+        if !may_fit || Instant::now() >= deadline {
+            return Err(refusal);
+        }
+        tokio::time::sleep(GIVEN_BACK_LOOK).await;
     }
 }
 

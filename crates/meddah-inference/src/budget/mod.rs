@@ -287,6 +287,10 @@ pub trait Ledger: Send + Sync {
     /// Gives back what was reserved: nothing was spent.
     fn release(&self, id: ReservationId);
 
+    /// What is reserved at the moment and neither settled nor given back, in micro-units: a refusal may be over
+    /// when some of it comes back.
+    fn held(&self) -> u64;
+
     /// A warning that nobody was given yet: once for each ceiling and day.
     fn take_warning(&self) -> Option<Warning>;
 }

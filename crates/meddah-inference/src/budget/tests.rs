@@ -276,6 +276,10 @@ impl Ledger for Witness {
         self.inner.release(id);
     }
 
+    fn held(&self) -> u64 {
+        self.inner.held()
+    }
+
     fn take_warning(&self) -> Option<Warning> {
         self.inner.take_warning()
     }

@@ -72,6 +72,16 @@ pub struct Ladder {
     last: Cache<String, usize>,
 }
 
+/// One turn on its way down.
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    question: &'a dyn Question,
+    deadline: Instant,
+    cancel: &'a CancellationToken,
+    /// All rungs rest: they are tried all the same.
+    desperate: bool,
+}
+
 /// Why a rung was left.
 struct Left {
     rung: usize,
@@ -101,10 +111,10 @@ impl Ladder {
         let awake = |place: &usize| !self.rungs[*place].rests();
         let places: Vec<usize> = (from..self.rungs.len()).collect();
         // When all of them rest, a turn that would fail for certain may as well try.
-        let desperate = !places.iter().any(awake);
+        let asking = Asking { question, deadline, cancel, desperate: !places.iter().any(awake) };
         for place in places {
             let can_step_down = place + 1 < self.rungs.len();
-            match self.try_rung(place, desperate, can_step_down, question, deadline, cancel).await {
+            match self.try_rung(place, can_step_down, asking).await {
                 Ok(stream) => {
                     self.tell_step(question, place, &left);
                     return Ok(Answer { rung: place, label: self.rungs[place].label(), stream });
@@ -122,11 +132,8 @@ impl Ladder {
     async fn try_rung(
         &self,
         place: usize,
-        desperate: bool,
         can_step_down: bool,
-        question: &dyn Question,
-        deadline: Instant,
-        cancel: &CancellationToken,
+        Asking { question, deadline, cancel, desperate }: Asking<'_>,
     ) -> Result<ChatStream, ModelError> {
         let rung = &self.rungs[place];
         // What cannot be opened was not asked: it is no failure of the other side, and may be mended any time.

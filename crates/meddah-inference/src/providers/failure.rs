@@ -265,7 +265,7 @@ fn by_status(status: u16) -> ErrorKind {
 /// What a player can do.
 fn help(kind: ErrorKind) -> &'static str {
     match kind {
-        ErrorKind::Unauthorized => "Check the key: `meddah keys` sets it anew.",
+        ErrorKind::Unauthorized => "Set the right key with `meddah key set NAME`.",
         ErrorKind::Quota => "Add credit on the provider's page, or put another model into the ladder.",
         ErrorKind::RateLimited => "Wait a little, or put another model into the ladder.",
         ErrorKind::Overloaded | ErrorKind::Timeout => "Try again in a moment.",

@@ -54,8 +54,10 @@ impl Online {
         };
         if config.key.is_none() && info.needs_key && config.base_url.is_none() {
             let message = format!("{} needs a key", config.provider);
-            return Err(ModelError::new(ErrorKind::Unauthorized, message)
-                .with_help("Get one on the provider's page and set it with `meddah keys`."));
+            return Err(ModelError::new(ErrorKind::Unauthorized, message).with_help(format!(
+                "Get one on the provider's page and set it with `meddah key set {}`.",
+                info.key_name
+            )));
         }
         let facts = table.lookup(info.name, config.model.trim_start_matches("models/"));
         let context = config.context_tokens.or(facts.context_tokens).unwrap_or(CONTEXT_DEFAULT);

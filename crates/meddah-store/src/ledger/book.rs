@@ -103,6 +103,13 @@ impl Book<'_> {
         }
     }
 
+    /// The sum of all open reservations.
+    pub fn held(&self) -> rusqlite::Result<u64> {
+        self.transaction
+            .prepare_cached("SELECT COALESCE(SUM(micro), 0) FROM reservation")?
+            .query_row([], |row| row.get(0))
+    }
+
     pub fn settle(&self, id: u64, spent: &Spent) -> rusqlite::Result<()> {
         let (reservation, given_back) = match self.take(id)? {
             Some(open) => (open, true),

@@ -230,6 +230,14 @@ impl SqliteLedger {
         self.write(|book| book.release(id))
     }
 
+    /// What is reserved at the moment, in micro-units.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn held(&self) -> Result<u64, StoreError> {
+        self.write(|book| book.held())
+    }
+
     /// A warning that nobody took yet: once for each ceiling and day.
     ///
     /// # Errors

@@ -120,6 +120,10 @@ impl Ledger for Durable {
         }
     }
 
+    fn held(&self) -> u64 {
+        self.0.held().unwrap_or_default() // who cannot read it does not wait for it
+    }
+
     fn take_warning(&self) -> Option<Warning> {
         let near_end = self.0.take_near_end().unwrap_or_else(|error| {
             tracing::warn!("the budget cannot be read: {error}");
@@ -155,6 +159,10 @@ impl Ledger for Closed {
     }
 
     fn release(&self, _: ReservationId) {}
+
+    fn held(&self) -> u64 {
+        0
+    }
 
     fn take_warning(&self) -> Option<Warning> {
         None

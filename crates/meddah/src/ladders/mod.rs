@@ -48,9 +48,9 @@ enum Source {
 struct Registry {
     order: Order,
     opener: Arc<Opener>,
-    /// By name and by what it is paid for.
-    rungs: Mutex<HashMap<(String, Part), Arc<Rung>>>,
-    ladders: Mutex<HashMap<(Vec<String>, Part), Arc<Ladder>>>,
+    /// By name and by what it is paid for, as are the ladders.
+    rungs: Mutex<HashMap<String, Arc<Rung>>>,
+    ladders: Mutex<HashMap<String, Arc<Ladder>>>,
     /// How long a request with a prompt of its own may wait.
     timeout: Duration,
 }
@@ -153,7 +153,7 @@ impl Ladders {
 
 impl Registry {
     fn ladder(&self, names: &[RungName], part: Part) -> Arc<Ladder> {
-        let key = (names.iter().map(RungName::key).collect(), part);
+        let key = names.iter().fold(part.to_string(), |key, name| key + "\n" + &name.key());
         let mut ladders = self.ladders.lock().unwrap_or_else(PoisonError::into_inner);
         if ladders.len() >= LADDERS_MAX {
             ladders.clear(); // worlds that change for ever; what is in use lives on
@@ -162,7 +162,7 @@ impl Registry {
         ladders.entry(key).or_insert_with(build).clone()
     }
 
-    fn rungs(&self) -> MutexGuard<'_, HashMap<(String, Part), Arc<Rung>>> {
+    fn rungs(&self) -> MutexGuard<'_, HashMap<String, Arc<Rung>>> {
         self.rungs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -177,6 +177,6 @@ impl Registry {
                 Rung::late(name.shown(), "unusable", RungLimits::LOCAL, move || Err(error.clone()))
             })
         };
-        rungs.entry((name.key(), part)).or_insert_with(build).clone()
+        rungs.entry(format!("{part} {}", name.key())).or_insert_with(build).clone()
     }
 }
