@@ -5,6 +5,8 @@
 //! ([`Sidecar::model`](crate::sidecar::Sidecar::model)); the model name `character:<id>` reaches a whole
 //! character with memory, feelings and actions.
 
+pub mod relay;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -69,7 +71,7 @@ impl FaceKind {
             FaceKind::Ollama => 11434,
             FaceKind::KoboldCpp => 5001,
             FaceKind::BannerlordRelay | FaceKind::SkyrimRelay => 3000,
-            FaceKind::BaldursGateRelay => 3030,
+            FaceKind::BaldursGateRelay => 3001, // written into the mod's program; 3030 only into its connector
         }
     }
 }
@@ -155,13 +157,10 @@ pub(crate) async fn open(settings: &[String]) -> anyhow::Result<Vec<OpenFace>> {
 /// The routes of a face, behind the guard.
 pub(crate) fn router(kind: FaceKind, app: Arc<App>) -> Router {
     let routes: Router<Arc<App>> = match kind {
-        FaceKind::OpenAi
-        | FaceKind::Player2
-        | FaceKind::Ollama
-        | FaceKind::KoboldCpp
-        | FaceKind::BannerlordRelay
-        | FaceKind::SkyrimRelay
-        | FaceKind::BaldursGateRelay => Router::new(),
+        FaceKind::OpenAi | FaceKind::Player2 | FaceKind::Ollama | FaceKind::KoboldCpp => Router::new(),
+        FaceKind::BannerlordRelay => relay::bannerlord(&app),
+        FaceKind::SkyrimRelay => relay::skyrim(&app),
+        FaceKind::BaldursGateRelay => relay::baldursgate(&app),
     };
     routes.layer(middleware::from_fn_with_state(app.clone(), transport::guarded)).with_state(app)
 }
