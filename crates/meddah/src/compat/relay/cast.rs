@@ -172,7 +172,7 @@ fn facts(id: &str, rest: &[String]) -> Vec<LoreEntry> {
 /// An entry that its names call up, and the word for its kind.
 fn entry(id: String, text: String, kind: &str, audience: Vec<String>) -> Option<LoreEntry> {
     let keys = keys(&text, kind);
-    (!text.is_empty() && !keys.is_empty()).then(|| LoreEntry { id, text, keys, audience, condition: None })
+    (!text.is_empty() && !keys.is_empty()).then_some(LoreEntry { id, text, keys, audience, condition: None })
 }
 
 /// Names in a text: words that begin with a capital letter, and not only because a sentence does. A text

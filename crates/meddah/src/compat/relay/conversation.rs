@@ -15,11 +15,15 @@ use meddah_protocol::{
 };
 use tracing::warn;
 
+use super::wording;
 use crate::session::Session;
 use crate::transport::App;
 
 /// Rest before a failed look at the events is repeated.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// A word between the lines, in characters: games have little room.
+const ASIDE_CHARS_MAX: usize = 300;
 
 /// With whom, where and as whom.
 #[derive(Clone, Debug, Default)]
@@ -67,12 +71,11 @@ struct Reply {
 impl Conversation {
     /// Begins a talk; the character remembers earlier ones.
     pub async fn open(app: &Arc<App>, partner: Partner) -> Result<Conversation, WireError> {
-        let session = open_session(app, &partner).await?;
-        let world = app.sidecar.worlds.find(&partner.world)?;
-        if !world.characters.contains_key(&partner.character) {
-            app.sidecar.close_session(&session.id).await?;
+        let world = app.sidecar.worlds.find(&partner.world).ok();
+        if world.is_none_or(|world| !world.characters.contains_key(&partner.character)) {
             return Err(WireError::new(ErrorCode::UnknownCharacter, "there is no such character"));
         }
+        let session = open_session(app, &partner).await?;
         Ok(Conversation { app: app.clone(), partner, session, cursor: 0, replies: BTreeMap::new() })
     }
 
@@ -251,7 +254,7 @@ pub(super) fn aside(error: &WireError) -> String {
     if !error.help.is_empty() {
         text.push_str(&format!(". {}", error.help.trim_end_matches('.')));
     }
-    text + ".)"
+    wording::cut(&text, ASIDE_CHARS_MAX) + ".)"
 }
 
 fn within(text: &str, bytes_max: usize) -> &str {

@@ -67,7 +67,7 @@ fn mend(text: &str) -> String {
                     mended.push('\\');
                 }
             }
-            (true, control) if control.is_control() && control.is_ascii() => {
+            (true, control) if control < ' ' => {
                 mended.push_str(match control {
                     '\n' => "\\n",
                     '\t' => "\\t",

@@ -18,7 +18,7 @@ use tracing::{info, warn};
 
 use super::cast::Cast;
 use super::conversation::{self, Conversation, Partner, Said};
-use super::http::no_route;
+use super::http::{aside, no_route};
 use super::json;
 use super::notes::Notes;
 use super::sheet;
@@ -144,7 +144,8 @@ impl Talk {
         }
         self.leave().await;
         actor.clone_into(&mut self.actor);
-        let Some(character) = self.face.find(actor) else {
+        let (face, wanted) = (self.face.clone(), actor.to_owned());
+        let Some(character) = aside(move || Ok(face.find(&wanted))).await? else {
             info!(actor, "no character of world `{WORLD}` has this name");
             self.send("doesntexist", NOT_KNOWN).await;
             return Ok(false);

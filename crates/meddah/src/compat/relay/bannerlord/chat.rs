@@ -77,7 +77,7 @@ async fn hear(face: &Arc<Bannerlord>, with: &mut Option<Conversation>, text: &st
         "chat" => {
             let said = sheet::text(&message["message"]).unwrap_or_default();
             match with {
-                Some(with) => with.say(&said).await,
+                Some(with) => with.say(&said).await.map_err(unknown),
                 None => Err(unknown(WireError::new(ErrorCode::UnknownCharacter, ""))),
             }
         }
