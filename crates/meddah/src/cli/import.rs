@@ -35,7 +35,7 @@ pub fn run(arguments: ImportArguments) -> Result<u8, Failure> {
         print::line(name);
     }
     print::line(&format!(
-        "World `{}` now has {} characters and {} pieces of knowledge more. If `meddah serve` runs, start it again.",
+        "World `{}` has {} more characters and {} more pieces of knowledge. If `meddah serve` runs, start it again.",
         arguments.into,
         imported.characters.len(),
         imported.records

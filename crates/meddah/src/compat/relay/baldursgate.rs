@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tracing::warn;
 
 use super::cast::Cast;
-use super::conversation::{self, Conversation, Partner, Said};
+use super::conversation::{self, Conversation, Partner, Said, Talks};
 use super::http::{aside, no_route};
 use super::json;
 use super::notes::Notes;
@@ -47,6 +47,7 @@ const COMPANIONS: [(&str, &str, &str, &str); 6] = [
 struct BaldursGate {
     app: Arc<App>,
     cast: Cast,
+    talks: Arc<Talks>,
 }
 
 pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
@@ -58,7 +59,7 @@ pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
     if let Err(error) = cast.wake(WORLD) {
         warn!("the companions' world is not as it was: {}", error.message);
     }
-    let face = Arc::new(BaldursGate { app: app.clone(), cast });
+    let face = Arc::new(BaldursGate { app: app.clone(), cast, talks: Arc::default() });
     Router::new()
         .route("/", get(async || "Meddah answers here."))
         .route("/connect", get(open))
@@ -160,7 +161,7 @@ impl Talk {
             player: Player { id: PLAYER_ID.to_owned(), name: PLAYER.to_owned() },
             scene: Some(Scene { present, ..Scene::default() }),
         };
-        self.with = Some(Conversation::open(&self.face.app, partner).await?);
+        self.with = Some(Conversation::open(&self.face.app, &self.face.talks, partner).await?);
         Ok(name)
     }
 
@@ -230,10 +231,11 @@ fn plain_companion(id: &str) -> Sheet {
         Some((_, name, kind, pronoun)) => (name.to_owned(), kind, pronoun),
         None => (titled(id), "adventurer", ""),
     };
+    let article = if kind.starts_with('a') { "an" } else { "a" };
     Sheet {
         id: id.to_owned(),
         description: format!(
-            "{name} is a {kind} who travels with {PLAYER}. Both carry a mind flayer's tadpole in the head and \
+            "{name} is {article} {kind} who travels with {PLAYER}. Both carry a mind flayer's tadpole in the head and \
              look for a cure; through it they can speak in thoughts."
         ),
         role: format!("{kind} and travelling companion"),

@@ -4,8 +4,8 @@
 //! Those protocols cannot say that something failed. So whatever happens, a reply has words: what the
 //! character said, else what it says when no model answers, else what is wrong and what to do about it.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use meddah_engine::emotion::EmotionLabel;
@@ -49,9 +49,57 @@ pub(super) enum Said {
     Over(String),
 }
 
+/// The talks of a face that are open. Who talks with the same character again has come back after a break: what
+/// was broken off is written down first, or it would be missing in what the character remembers.
+#[derive(Default)]
+pub(super) struct Talks {
+    open: Mutex<HashMap<TalkKey, Arc<Session>>>,
+}
+
+/// World, player, character.
+type TalkKey = (String, String, String);
+
+impl Talks {
+    async fn open(&self, app: &App, partner: &Partner) -> Result<Arc<Session>, WireError> {
+        let former = self.lock().get(&partner.key()).cloned();
+        if let Some(former) = former {
+            former.close(Duration::ZERO).await;
+            app.sidecar.close_session(&former.id).await.ok(); // its own connection may be first
+        }
+        let hello = Hello {
+            game: partner.game.to_owned(),
+            world: partner.world.clone(),
+            player: partner.player.clone(),
+            ..Hello::default()
+        };
+        let session = app.sidecar.open_session(hello).await?;
+        self.lock().insert(partner.key(), session.clone());
+        Ok(session)
+    }
+
+    async fn close(&self, app: &App, partner: &Partner, session: &Session) {
+        app.sidecar.close_session(&session.id).await.ok(); // it may have ended for lack of use
+        let mut open = self.lock();
+        if open.get(&partner.key()).is_some_and(|other| other.id == session.id) {
+            open.remove(&partner.key());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<TalkKey, Arc<Session>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Partner {
+    fn key(&self) -> TalkKey {
+        (self.world.clone(), self.player.id.clone(), self.character.clone())
+    }
+}
+
 /// One talk.
 pub(super) struct Conversation {
     app: Arc<App>,
+    talks: Arc<Talks>,
     pub partner: Partner,
     session: Arc<Session>,
     cursor: u64,
@@ -70,13 +118,24 @@ struct Reply {
 
 impl Conversation {
     /// Begins a talk; the character remembers earlier ones.
-    pub async fn open(app: &Arc<App>, partner: Partner) -> Result<Conversation, WireError> {
+    pub async fn open(
+        app: &Arc<App>,
+        talks: &Arc<Talks>,
+        partner: Partner,
+    ) -> Result<Conversation, WireError> {
         let world = app.sidecar.worlds.find(&partner.world).ok();
         if world.is_none_or(|world| !world.characters.contains_key(&partner.character)) {
             return Err(WireError::new(ErrorCode::UnknownCharacter, "there is no such character"));
         }
-        let session = open_session(app, &partner).await?;
-        Ok(Conversation { app: app.clone(), partner, session, cursor: 0, replies: BTreeMap::new() })
+        let session = talks.open(app, &partner).await?;
+        Ok(Conversation {
+            app: app.clone(),
+            talks: talks.clone(),
+            partner,
+            session,
+            cursor: 0,
+            replies: BTreeMap::new(),
+        })
     }
 
     /// The player says something. Whoever still speaks is cut off.
@@ -129,7 +188,7 @@ impl Conversation {
 
     /// Ends the talk; who still speaks falls silent.
     pub async fn close(self) {
-        self.app.sidecar.close_session(&self.session.id).await.ok(); // it may have ended for lack of use
+        self.talks.close(&self.app, &self.partner, &self.session).await;
     }
 
     /// Whether the session is over because the program ends.
@@ -137,11 +196,11 @@ impl Conversation {
         self.session.events.is_closed() && self.app.stop.is_cancelled()
     }
 
-    /// A session that was closed for lack of use is opened again: the mod knows of none.
+    /// A session that was closed for lack of use, or for another connection, is opened again: the mod knows of none.
     async fn ready(&mut self) -> Result<(), WireError> {
         self.app.check_running()?;
         if self.session.events.is_closed() {
-            self.session = open_session(&self.app, &self.partner).await?;
+            self.session = self.talks.open(&self.app, &self.partner).await?;
             self.cursor = 0;
             self.replies.clear();
         }
@@ -221,16 +280,6 @@ impl Reply {
         said.push(Said::Piece(piece));
         said
     }
-}
-
-async fn open_session(app: &App, partner: &Partner) -> Result<Arc<Session>, WireError> {
-    let hello = Hello {
-        game: partner.game.to_owned(),
-        world: partner.world.clone(),
-        player: partner.player.clone(),
-        ..Hello::default()
-    };
-    app.sidecar.open_session(hello).await
 }
 
 /// What no waiting helps against: the player has to do something.

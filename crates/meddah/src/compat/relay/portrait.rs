@@ -22,6 +22,9 @@ const LIST_MAX: usize = 12;
 /// Exchanges of a sample dialogue.
 const SAMPLES_MAX: usize = 6;
 
+/// How the names of styles begin; others are words.
+const STYLE: &str = "EXAMPLE_DIALOG_STYLE_";
+
 /// What is said when no model can answer.
 const FALLBACK_LINES: [&str; 3] = [
     "Forgive me, my thoughts are elsewhere. Ask me again in a moment.",
@@ -137,7 +140,10 @@ fn pronouns(sheet: &Sheet) -> Option<String> {
 }
 
 fn speech(sheet: &Sheet, plain: &dyn Fn(&str) -> String) -> Value {
-    let mut style = wording::constant(&sheet.dialog_style, "EXAMPLE_DIALOG_STYLE_");
+    let mut style = match sheet.dialog_style.starts_with(STYLE) {
+        true => wording::constant(&sheet.dialog_style, STYLE),
+        false => plain(&sheet.dialog_style).trim_end_matches('.').to_owned(),
+    };
     if let Some(first) = style.chars().next() {
         style.replace_range(..first.len_utf8(), &first.to_uppercase().to_string());
         style.push('.');

@@ -92,7 +92,7 @@ impl Sheet {
         let styles = fields["customDialogStyles"].as_array().into_iter().flatten();
         if let Some(style) = styles.into_iter().find(|style| flag(&style["isActive"]) == Some(true)) {
             let mut words = list(&style["adjectives"]).unwrap_or_default();
-            words.extend(text(&style["colloquialism"]).map(|with| format!("with {with}")));
+            words.extend(text(&style["colloquialism"]).map(|with| format!("idiom: {with}")));
             sheet.dialog_style = words.iter().map(|word| word.trim()).collect::<Vec<_>>().join(", ");
         }
         sheet

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tracing::{info, warn};
 
 use super::cast::Cast;
-use super::conversation::{self, Conversation, Partner, Said};
+use super::conversation::{self, Conversation, Partner, Said, Talks};
 use super::http::{aside, no_route};
 use super::json;
 use super::notes::Notes;
@@ -37,6 +37,7 @@ const CANNOT_HEAR: &str = "(Meddah cannot hear you yet. Type what you want to sa
 struct Skyrim {
     app: Arc<App>,
     cast: Cast,
+    talks: Arc<Talks>,
 }
 
 pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
@@ -158,7 +159,7 @@ impl Talk {
             player: Player { id: PLAYER_ID.to_owned(), name: PLAYER.to_owned() },
             scene: Some(Scene { present, ..Scene::default() }),
         };
-        self.with = Some(Conversation::open(&self.face.app, partner).await?);
+        self.with = Some(Conversation::open(&self.face.app, &self.face.talks, partner).await?);
         Ok(true)
     }
 
@@ -185,7 +186,7 @@ impl Skyrim {
         if let Err(error) = cast.wake(WORLD) {
             warn!("what characters know beyond the most important is missing: {}", error.message);
         }
-        Skyrim { app, cast }
+        Skyrim { app, cast, talks: Arc::default() }
     }
 
     /// By name, by a nickname, or by a part of the name that is somebody's name.

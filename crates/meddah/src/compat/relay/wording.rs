@@ -87,8 +87,8 @@ pub(super) fn mood(joy: i64, fear: i64, trust: i64, surprise: i64) -> &'static s
     if joy <= -TELLING && trust <= -TELLING {
         return "contempt"; // the mods send both for an enemy, who is not sad about it
     }
-    let felt =
-        [(joy, "joy"), (-joy, "sadness"), (fear, "fear"), (trust, "affection"), (surprise, "surprise")];
+    let warm = if trust >= STRONG { trust } else { 0 }; // less of it shows in how they stand to the player
+    let felt = [(joy, "joy"), (-joy, "sadness"), (fear, "fear"), (warm, "affection"), (surprise, "surprise")];
     // The first of equals: joy tells more than trust.
     let strongest = felt.into_iter().rev().max_by_key(|(number, _)| *number);
     strongest.filter(|(number, _)| *number >= TELLING).map_or("neutral", |(_, label)| label)
@@ -129,7 +129,9 @@ mod tests {
     fn numbers_and_constants_become_words() {
         assert_eq!(traits(-30, 100, 0, 19), ["gloomy", "very peaceable"]);
         assert_eq!(mood(0, 0, 0, 0), "neutral");
-        assert_eq!(mood(40, 0, 40, 0), "joy");
+        assert_eq!(mood(70, 0, 70, 0), "joy");
+        assert_eq!(mood(0, 0, 70, 0), "affection");
+        assert_eq!(mood(0, 0, 50, 0), "neutral");
         assert_eq!(mood(-50, 10, 0, 20), "sadness");
         assert_eq!(mood(0, 0, -70, 0), "neutral");
         assert_eq!(mood(-30, 50, -70, 0), "contempt");

@@ -172,7 +172,7 @@ mod tests {
         let anwen = &world.characters["anwen_the_smith"];
         assert_eq!((anwen.name.as_str(), anwen.pronouns.as_str()), ("Anwen the Smith", "she/her"));
         assert_eq!(anwen.knows, ["Anwen the Smith once met the Dragonborn."]);
-        assert_eq!(anwen.speech.style, "Short, with proverbs. Says for example: \"Hot work.\"");
+        assert_eq!(anwen.speech.style, "Short, idiom: proverbs. Says for example: \"Hot work.\"");
         assert_eq!(anwen.speech.samples[0].reply, "Aye.");
         assert_eq!(anwen.personality, ["loyal", "quick to anger"]);
         assert!(

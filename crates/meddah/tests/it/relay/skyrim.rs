@@ -135,6 +135,28 @@ async fn two_mods_and_two_clients_talk_at_once() {
 }
 
 #[tokio::test]
+async fn who_comes_second_takes_the_talk_over_and_the_first_may_take_it_back() {
+    let folder = tempfile::tempdir().unwrap();
+    import(folder.path());
+    let (rig, ports) = start(script(0, 0), &FACES, folder.path()).await;
+    let mut links = [Link::open(ports[0], "/chat").await, Link::open(ports[0], "/chat").await];
+    for link in &mut links {
+        send(link, "connect", "connect", "Brenna").await;
+        assert_eq!(next(link).await.0, "established");
+    }
+    for turn in 0..6 {
+        let link = &mut links[turn % 2];
+        send(link, "message", &format!("Turn {turn}"), "Brenna").await;
+        assert_eq!(next(link).await, ("chat".to_owned(), REPLY.to_owned()));
+    }
+    assert!((0..6).all(|turn| shown(&rig).contains(&format!("Turn {turn}"))), "{}", shown(&rig));
+    for link in links {
+        link.close().await;
+    }
+    rig.stop().await;
+}
+
+#[tokio::test]
 async fn an_interrupted_reply_is_not_shown_and_a_failed_one_is_no_silence() {
     let folder = tempfile::tempdir().unwrap();
     import(folder.path());

@@ -71,7 +71,7 @@ async fn hear(face: &Arc<Bannerlord>, with: &mut Option<Conversation>, text: &st
                 let face = face.clone();
                 aside(move || face.partner(&message)).await?
             };
-            *with = Some(Conversation::open(&face.app, partner).await.map_err(unknown)?);
+            *with = Some(Conversation::open(&face.app, &face.talks, partner).await.map_err(unknown)?);
             Ok(())
         }
         "chat" => {

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tracing::warn;
 
 use super::cast::{Cast, KINDS_MAX, Knowledge, RECORDS_MAX};
+use super::conversation::Talks;
 use super::http::{answer, aside, body, no_route};
 use super::notes::Notes;
 use super::sheet::{self, Sheet};
@@ -40,6 +41,7 @@ const SOMEBODY: &str = "the player";
 pub(super) struct Bannerlord {
     app: Arc<App>,
     cast: Cast,
+    talks: Arc<Talks>,
     state: Mutex<Played>,
 }
 
@@ -119,7 +121,12 @@ impl Bannerlord {
         let notes = Notes::new(&app.sidecar.settings.data);
         let cast = Cast { worlds: app.sidecar.worlds.clone(), notes, world_name: "Calradia" };
         let campaigns = cast.notes.read::<Campaigns>(&CAMPAIGNS).unwrap_or_default().checked();
-        let face = Bannerlord { app, cast, state: Mutex::new(Played { campaigns, wars: None }) };
+        let face = Bannerlord {
+            app,
+            cast,
+            talks: Arc::default(),
+            state: Mutex::new(Played { campaigns, wars: None }),
+        };
         face.wake(&face.played());
         face
     }
