@@ -29,6 +29,9 @@ pub struct Settings {
     /// What is odd and does no harm: variables that name no setting. They may be another program's.
     #[serde(skip)]
     pub warnings: Vec<ConfigError>,
+    /// The folder they were read from, where everything else is kept, too.
+    #[serde(skip)]
+    pub data: PathBuf,
     pub port: u16,
     pub require_token: bool,
     pub allowed_origins: Vec<String>,
@@ -126,7 +129,7 @@ impl Settings {
                 help: "The defaults show which values are possible: `meddah doctor --settings`.".into(),
             })?;
         settings.budget.limits()?;
-        Ok(Settings { warnings, ..settings })
+        Ok(Settings { warnings, data: data_dir.to_owned(), ..settings })
     }
 }
 

@@ -3,6 +3,7 @@
 mod bench;
 mod budget;
 mod doctor;
+mod import;
 mod key;
 mod models;
 mod print;
@@ -61,6 +62,8 @@ enum Command {
         /// Its folder, which must not exist yet
         name: PathBuf,
     },
+    /// Add characters from the files of a mod
+    Import(import::ImportArguments),
     #[command(flatten)]
     NotYet(NotYet),
 }
@@ -71,9 +74,6 @@ enum NotYet {
     /// Serve many players from one machine (not in this version)
     #[command(disable_help_flag = true)]
     Host(Rest),
-    /// Import a character card (not in this version)
-    #[command(disable_help_flag = true)]
-    Import(Rest),
     /// Run a world's scripted talks against a model (not in this version)
     #[command(disable_help_flag = true)]
     Check(Rest),
@@ -174,9 +174,10 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Bench(arguments) => setup::block_on(bench::run(arguments)),
         Command::World(arguments) => world::run(arguments),
         Command::New { name } => world::new(&name),
+        Command::Import(arguments) => import::run(arguments),
         Command::NotYet(_) => Err(Failure::new(
             WRONG_USAGE,
-            "this version cannot do that yet\nWhat it can do: talk, serve, doctor, models, key, budget, bench, world, new.",
+            "this version cannot do that yet\nWhat it can do: talk, serve, doctor, models, key, budget, bench, world, new, import.",
         )),
     }
 }

@@ -15,6 +15,7 @@ mod openai;
 mod passthrough;
 mod path;
 mod player2;
+pub mod relay;
 mod reply;
 mod sent;
 mod stop;
@@ -84,7 +85,7 @@ impl FaceKind {
             FaceKind::Ollama => 11434,
             FaceKind::KoboldCpp => 5001,
             FaceKind::BannerlordRelay | FaceKind::SkyrimRelay => 3000,
-            FaceKind::BaldursGateRelay => 3030,
+            FaceKind::BaldursGateRelay => 3001, // written into the mod's program; 3030 only into its connector
         }
     }
 }
@@ -174,7 +175,9 @@ pub(crate) fn router(kind: FaceKind, app: Arc<App>) -> Router {
         FaceKind::Player2 => path::forgiving(player2::face(&app)),
         FaceKind::Ollama => path::forgiving(ollama::face().with_state(app.clone())),
         FaceKind::KoboldCpp => path::forgiving(koboldcpp::face(&app)),
-        FaceKind::BannerlordRelay | FaceKind::SkyrimRelay | FaceKind::BaldursGateRelay => Router::new(),
+        FaceKind::BannerlordRelay => relay::bannerlord(&app),
+        FaceKind::SkyrimRelay => relay::skyrim(&app),
+        FaceKind::BaldursGateRelay => relay::baldursgate(&app),
     };
     routes.layer(middleware::from_fn_with_state(app.clone(), transport::guarded)).with_state(app)
 }

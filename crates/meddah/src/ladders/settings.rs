@@ -102,10 +102,8 @@ mod tests {
     #[test]
     fn a_rung_is_a_table_a_provider_with_a_model_or_a_local_model() {
         let cloud = RungSettings { provider: "groq".into(), model: "m".into(), ..RungSettings::default() };
-        let rungs = BTreeMap::from([
-            ("cloud".to_owned(), cloud),
-            ("bad".to_owned(), RungSettings::default()),
-        ]);
+        let rungs =
+            BTreeMap::from([("cloud".to_owned(), cloud), ("bad".to_owned(), RungSettings::default())]);
         let resolved = |name: &str| {
             let rung = resolve(name, &rungs, &["openai", "ollama"]);
             rung.map(|rung| (rung.provider, rung.model)).map_err(|error| error.message)

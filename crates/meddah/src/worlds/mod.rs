@@ -17,6 +17,7 @@ use tracing::warn;
 
 use overlay::Overlay;
 pub use overlay::OverlayError;
+pub(crate) use overlay::file_stem;
 
 /// Worlds loaded at once; games can create them by name.
 pub const WORLDS_MAX: usize = 256;
@@ -137,6 +138,19 @@ impl Worlds {
     /// Deletes a lore entry.
     pub fn delete_lore(&self, world: &str, id: &str) -> Result<(), WireError> {
         self.change(Part::Lore, world, id, None)
+    }
+
+    /// Changes a world for as long as the program runs; whoever asks for it keeps what it is made of, and asks
+    /// again after the next start. An unknown world is created.
+    pub(crate) fn amend(&self, world: &str, change: impl FnOnce(&mut World)) -> Result<(), WireError> {
+        let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = self.worlds.read().unwrap_or_else(PoisonError::into_inner).get(world).cloned();
+        let mut changed = current.map_or_else(|| self.new_world(world), |world| Ok(World::clone(&world)))?;
+        change(&mut changed);
+        changed.lore.truncate(LORE_MAX);
+        let mut worlds = self.worlds.write().unwrap_or_else(PoisonError::into_inner);
+        worlds.insert(world.to_owned(), Arc::new(changed));
+        Ok(())
     }
 
     fn change(&self, part: Part, world: &str, id: &str, value: Option<Value>) -> Result<(), WireError> {

@@ -147,7 +147,7 @@ fn read_file(file: &Path) -> Result<Option<Kept>, String> {
 }
 
 /// A file name that belongs to this id alone, on every file system.
-fn file_stem(id: &str) -> String {
+pub(crate) fn file_stem(id: &str) -> String {
     let mut stem = String::new();
     for byte in id.bytes() {
         match byte {

@@ -1,5 +1,6 @@
 //! A running sidecar for one test.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,15 +37,32 @@ impl Rig {
     }
 
     pub async fn with(script: Script, change: impl FnOnce(&mut Settings)) -> Rig {
-        let model = Arc::new(ScriptedModel::new(script));
-        let store = Arc::new(SqliteStore::in_memory().unwrap());
+        let store = SqliteStore::in_memory().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let mut settings = Settings::load(folder.path(), []).unwrap();
+        Rig::run(script, change, folder.path(), store, Worlds::new(vec![tavern()])).await
+    }
+
+    /// A sidecar that finds in `folder` what an earlier one left there.
+    pub async fn in_folder(script: Script, change: impl FnOnce(&mut Settings), folder: &Path) -> Rig {
+        let store = SqliteStore::open(&folder.join("timeline.sqlite3")).unwrap();
+        let worlds = Worlds::new(vec![tavern()]).with_overlay(folder.join("worlds")).unwrap();
+        Rig::run(script, change, folder, store, worlds).await
+    }
+
+    async fn run(
+        script: Script,
+        change: impl FnOnce(&mut Settings),
+        folder: &Path,
+        store: SqliteStore,
+        worlds: Worlds,
+    ) -> Rig {
+        let model = Arc::new(ScriptedModel::new(script));
+        let store = Arc::new(store);
+        let mut settings = Settings::load(folder, []).unwrap();
         settings.port = 0;
         change(&mut settings);
-        let worlds = Arc::new(Worlds::new(vec![tavern()]));
-        let sidecar =
-            Sidecar::new(worlds, Ports { ladders: Ladders::single(model.clone()), store }, settings);
+        let ports = Ports { ladders: Ladders::single(model.clone()), store };
+        let sidecar = Sidecar::new(Arc::new(worlds), ports, settings);
         let server = Server::bind(sidecar.clone()).await.unwrap();
         let (port, token, stop) = (server.port(), server.token().to_owned(), CancellationToken::new());
         let running = TaskTracker::new();

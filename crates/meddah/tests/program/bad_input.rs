@@ -73,6 +73,18 @@ fn a_folder_that_is_no_checkpoint_is_told_from_a_good_one() {
 }
 
 #[test]
+fn a_file_without_characters_says_what_can_be_imported() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path().join("data"), folder.path().join("card.json"));
+    let path = file.to_str().unwrap();
+    check(&data, &["import", path], 3, &["card.json", "cannot be read"]);
+    std::fs::write(&file, "{\"spec\": \"chara_card_v2\"}").unwrap();
+    check(&data, &["import", path], 3, &["card.json", "later version"]);
+    std::fs::write(&file, "{\"characters\": [").unwrap();
+    check(&data, &["import", path], 3, &["card.json", "not JSON"]);
+}
+
+#[test]
 fn wrong_usage_has_an_exit_code_of_its_own() {
     let (folder, world) = home();
     let (data, world) = (folder.path().join("data"), world.to_str().unwrap());

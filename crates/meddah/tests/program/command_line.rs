@@ -29,6 +29,20 @@ fn a_scripted_talk_prints_events_and_ends() {
 }
 
 #[test]
+fn characters_of_a_mod_are_imported_and_listed_where_they_are() {
+    let (folder, _) = home();
+    let file = folder.path().join("characters.json");
+    let anwen = r#"{"characters": [{"name": "workspaces/x/characters/anwen",
+        "defaultCharacterDescription": {"givenName": "Anwen"}}]}"#;
+    std::fs::write(&file, anwen).unwrap();
+    let data = folder.path().join("data");
+    let (code, out, err) = run(&data, &["import", "--into", "north", file.to_str().unwrap()]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.starts_with("Anwen\n") && out.contains("`north` has 1 more characters"), "{out}");
+    assert!(data.join("worlds/north/characters/anwen.json").exists());
+}
+
+#[test]
 fn real_model_a_talk_in_the_tavern_says_what_it_cost() {
     let (folder, _) = home();
     let (model, tavern) = (model_path(), concat!(env!("CARGO_MANIFEST_DIR"), "/../../worlds/tavern"));
