@@ -20,6 +20,8 @@ pub struct Rates {
     pub part: Part,
     /// The rung of the ladder, for the ledger.
     pub source: String,
+    /// The model, likewise.
+    pub model: String,
     /// The price.
     pub price: Price,
     /// The price is a guess: what the provider says that it charged counts instead, if it says so.
@@ -70,12 +72,12 @@ impl ChatModel for Metered {
         request: ChatRequest,
         cancel: CancellationToken,
     ) -> Result<ChatStream, ModelError> {
-        let Rates { part, source, price, guessed, output_tokens_extra } = &self.rates;
+        let Rates { part, source, model, price, guessed, output_tokens_extra } = &self.rates;
         let estimate = Estimate::of(&request, *output_tokens_extra);
         let ask = Ask {
             part: *part,
             source: source.clone(),
-            model: self.inner.label().0,
+            model: model.clone(),
             micro: price.most(estimate.prompt_most, estimate.output_most),
         };
         let tariff =

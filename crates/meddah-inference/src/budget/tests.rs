@@ -89,8 +89,14 @@ impl CharacterService for Player {
 }
 
 fn metered(player: &Arc<Player>, ledger: &Arc<MemoryLedger>, guessed: bool) -> Metered {
-    let rates =
-        Rates { part: Part::Talk, source: "rung".into(), price: PRICE, guessed, output_tokens_extra: 0 };
+    let rates = Rates {
+        part: Part::Talk,
+        model: "m".into(),
+        source: "rung".into(),
+        price: PRICE,
+        guessed,
+        output_tokens_extra: 0,
+    };
     Metered::new(player.clone(), ledger.clone(), rates)
 }
 
@@ -199,6 +205,27 @@ async fn without_leave_nothing_is_sent() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_others_only_reserved_is_waited_for_and_what_is_spent_is_not() {
+    let (player, ledger) = (Player::of(vec![text("Hail"), done(usage(1, 1))]), ledger(10_000));
+    let model = metered(&player, &ledger, false);
+    let ask = Ask { part: Part::Talk, source: "rung".into(), model: "m".into(), micro: 9_999 };
+    let held = ledger.reserve(&ask).unwrap();
+    let given_back = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(player.asked.load(Ordering::SeqCst), 0);
+        ledger.release(held.id);
+    };
+    let (answer, ()) = tokio::join!(begin(&model), given_back);
+    assert!(answer.is_ok());
+    drop(answer);
+    let held = ledger.reserve(&ask).unwrap();
+    ledger.settle(held.id, &Charge { micro: 9_999, ..Charge::default() });
+    let began = tokio::time::Instant::now();
+    assert_eq!(begin(&model).await.err().unwrap().kind, ErrorKind::OverBudget);
+    assert!(began.elapsed() < Duration::from_secs(1));
+}
+
 #[tokio::test]
 async fn most_of_the_budget_is_told_once_and_before_the_end() {
     let ledger = ledger(20_000);
@@ -304,6 +331,7 @@ async fn a_thousand_replies_dropped_anywhere_leave_nothing_open() {
         let rates = Rates {
             part: Part::ALL[(round % 3) as usize],
             source: "rung".into(),
+            model: "m".into(),
             price: PRICE,
             guessed: false,
             output_tokens_extra: 0,

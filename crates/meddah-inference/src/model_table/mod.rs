@@ -139,6 +139,11 @@ impl ModelTable {
         self
     }
 
+    /// The day of the newest row, as in `2026-11-25`.
+    pub fn newest_date(&self) -> Option<&str> {
+        self.rows.iter().map(|row| row.date.as_str()).max()
+    }
+
     /// What is known of this model; of several rows that fit, the longest name counts.
     ///
     /// Gateways name models `vendor/model`: what such a model can do is the vendor's row, and the price a guess.

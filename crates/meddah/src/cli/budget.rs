@@ -9,6 +9,7 @@ use super::setup::{Common, Setup};
 use super::{BAD_INPUT, DONE, Failure, WRONG_USAGE, print};
 use crate::budget::{BudgetError, CURRENCY, check, edit, open_file};
 use crate::day::{self, DAY_MS};
+use crate::ladders::model_table;
 
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -116,10 +117,16 @@ fn show(setup: &Setup, json: bool) -> Result<(), Failure> {
     let limits = limits(setup)?;
     let ledger = open_file(&setup.paths, &setup.settings).map_err(failure)?;
     let report = ledger.report().map_err(|error: StoreError| failure(error.into()))?;
+    let table = model_table(&setup.paths)
+        .map_err(|error| Failure::new(BAD_INPUT, format!("{}\n{}", error.message, error.help)))?;
+    let prices_of = table.newest_date().unwrap_or_default();
     if json {
-        print::line(&to_json(&report, &limits).to_string());
+        print::line(&to_json(&report, &limits, prices_of).to_string());
     } else {
         to_person(&report, &limits);
+        print::aside(&format!(
+            "Prices are those of {prices_of}; `price` of a rung in the settings wins over them."
+        ));
     }
     Ok(())
 }
@@ -159,7 +166,7 @@ fn part_sums(report: &LedgerReport, part: Part) -> (Sums, Sums) {
     line.map(|line| (line.today, line.total)).unwrap_or_default()
 }
 
-fn to_json(report: &LedgerReport, limits: &Limits) -> Value {
+fn to_json(report: &LedgerReport, limits: &Limits, prices_of: &str) -> Value {
     let span = |sums: Sums, ceiling: Option<u64>| {
         json!({"spent_micro": sums.spent, "reserved_micro": sums.reserved, "ceiling_micro": ceiling,
                "left_micro": left(sums, ceiling)})
@@ -180,6 +187,7 @@ fn to_json(report: &LedgerReport, limits: &Limits) -> Value {
     };
     json!({
         "currency": CURRENCY,
+        "prices_of": prices_of,
         "day": day::iso(report.day),
         "day_ends_in_seconds": (DAY_MS - report.now_ms % DAY_MS) / 1000,
         "today": span(all(report, |part| part.today), limits.per_day),

@@ -28,6 +28,7 @@ use open::Opener;
 use order::{Order, RungName};
 
 pub use local::{find_model, is_scripted, local_config};
+pub use open::model_table;
 pub use settings::{PriceSettings, RungSettings};
 
 /// Ladders and rungs that are kept; more only come from world packs that change while the program runs.

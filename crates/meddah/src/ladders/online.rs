@@ -121,6 +121,7 @@ impl Opener {
         let rates = Rates {
             part,
             source: shown.to_owned(),
+            model: settings.model.clone(),
             price: own_price.unwrap_or(facts.price),
             guessed: own_price.is_none() && facts.guessed,
             output_tokens_extra: OUTPUT_TOKENS_EXTRA_MAX,

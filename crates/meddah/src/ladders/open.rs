@@ -38,7 +38,7 @@ pub(super) struct Opener {
 impl Opener {
     pub fn new(settings: &Settings, paths: &Paths) -> Result<Opener, ModelError> {
         Ok(Opener {
-            table: table(paths)?,
+            table: model_table(paths)?,
             settings: settings.clone(),
             paths: paths.clone(),
             http: Http::new()?,
@@ -168,7 +168,7 @@ fn key_error(error: KeyError) -> ModelError {
 }
 
 /// What is known of models: the table of the program, with the rows of the player's own file over it.
-fn table(paths: &Paths) -> Result<ModelTable, ModelError> {
+pub fn model_table(paths: &Paths) -> Result<ModelTable, ModelError> {
     let file = paths.model_table();
     let bad = |message: String, help: String| {
         let message = format!("{}: {message}", file.display());
