@@ -39,7 +39,9 @@ pub async fn run(arguments: TalkArguments) -> Result<u8, Failure> {
     setup.settings.local.background = false;
     let sidecar = setup.sidecar()?;
     let ladders = sidecar.ports.ladders.clone();
-    let world = sidecar.worlds.list().into_iter().next().ok_or_else(|| {
+    // A pack comes before worlds that a game or an import created.
+    let pack = sidecar.worlds.find("").ok();
+    let world = pack.or_else(|| sidecar.worlds.list().into_iter().next()).ok_or_else(|| {
         Failure::new(WRONG_USAGE, "there is no world\nName a world pack with `--world DIR`.")
     })?;
     let character = match &arguments.character {

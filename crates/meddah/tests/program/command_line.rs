@@ -30,16 +30,20 @@ fn a_scripted_talk_prints_events_and_ends() {
 
 #[test]
 fn characters_of_a_mod_are_imported_and_listed_where_they_are() {
-    let (folder, _) = home();
+    let (folder, world) = home();
     let file = folder.path().join("characters.json");
     let anwen = r#"{"characters": [{"name": "workspaces/x/characters/anwen",
         "defaultCharacterDescription": {"givenName": "Anwen"}}]}"#;
     std::fs::write(&file, anwen).unwrap();
     let data = folder.path().join("data");
-    let (code, out, err) = run(&data, &["import", "--into", "north", file.to_str().unwrap()]);
+    let (code, out, err) = run(&data, &["import", "--into", "a-land", file.to_str().unwrap()]);
     assert_eq!((code, err.as_str()), (0, ""));
-    assert!(out.starts_with("Anwen\n") && out.contains("`north` has 1 more characters"), "{out}");
-    assert!(data.join("worlds/north/characters/anwen.json").exists());
+    assert!(out.starts_with("Anwen\n") && out.contains("`a-land` has 1 more characters"), "{out}");
+    assert!(data.join("worlds/a-land/characters/anwen.json").exists());
+    let model = script(folder.path(), 0);
+    let talk = ["talk", "--world", world.to_str().unwrap(), "--model", &model, "--say", "Hail!"];
+    let (code, out, _) = run(&data, &talk);
+    assert!(code == 0 && out.contains("Bran: "), "the world that was asked for is used: {out}");
 }
 
 #[test]

@@ -51,11 +51,7 @@ struct BaldursGate {
 }
 
 pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
-    let cast = Cast {
-        worlds: app.sidecar.worlds.clone(),
-        notes: Notes::new(&app.sidecar.settings.data),
-        world_name: "Baldur's Gate",
-    };
+    let cast = Cast::new(app.sidecar.worlds.clone(), Notes::new(&app.sidecar.settings.data), "Baldur's Gate");
     if let Err(error) = cast.wake(WORLD) {
         warn!("the companions' world is not as it was: {}", error.message);
     }

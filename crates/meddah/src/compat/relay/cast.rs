@@ -5,7 +5,7 @@
 //! from the notes at each start, because a campaign has thousands of entries and a file each would be too many.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use meddah_engine::world::{Character, LORE_MAX, LoreEntry, NAME_CHARS_MAX, World};
 use meddah_protocol::WireError;
@@ -46,10 +46,16 @@ pub(super) struct Cast {
     pub worlds: Arc<Worlds>,
     pub notes: Notes,
     /// What a world is called that a mod begins.
-    pub world_name: &'static str,
+    world_name: &'static str,
+    /// What everybody in a world was told of the place: told anew, it goes, and what a pack says stays.
+    places: Arc<Mutex<BTreeMap<String, Vec<String>>>>,
 }
 
 impl Cast {
+    pub fn new(worlds: Arc<Worlds>, notes: Notes, world_name: &'static str) -> Cast {
+        Cast { worlds, notes, world_name, places: Arc::default() }
+    }
+
     /// Puts what is kept in force again.
     pub fn wake(&self, world: &str) -> Result<(), WireError> {
         if self.worlds.find(world).is_err() {
@@ -136,7 +142,16 @@ impl Cast {
                 entry(format!("{RECORD}{kind}:{place}"), record, kind, Vec::new())
             }));
         }
-        self.worlds.amend(world, |world| world.everybody_knows = here)?;
+        let before = {
+            let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+            places.insert(world.to_owned(), here.clone()).unwrap_or_default()
+        };
+        if before != here {
+            self.worlds.amend(world, |world| {
+                world.everybody_knows.retain(|known| !before.contains(known));
+                world.everybody_knows.extend(here);
+            })?;
+        }
         self.replace_lore(world, RECORD, lore)
     }
 
@@ -257,7 +272,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let open = || {
             let worlds = Worlds::new(Vec::new()).with_overlay(folder.path().join("worlds")).unwrap();
-            Cast { worlds: Arc::new(worlds), notes: Notes::new(folder.path()), world_name: "Calradia" }
+            Cast::new(Arc::new(worlds), Notes::new(folder.path()), "Calradia")
         };
         let cast = open();
         let mut knowledge = Knowledge::default();
@@ -283,5 +298,27 @@ mod tests {
         again.remove("bannerlord", "a-1").unwrap();
         assert_eq!(again.worlds.find("bannerlord").unwrap().lore.len(), 1);
         assert_eq!(again.sheet("bannerlord", "a-1"), None);
+    }
+
+    #[test]
+    fn what_a_pack_says_stays_when_the_place_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let pack = World {
+            id: "bannerlord".into(),
+            name: "My Calradia".into(),
+            narration: true,
+            everybody_knows: vec!["The year is 1084.".into()],
+            ..World::default()
+        };
+        let cast = Cast::new(Arc::new(Worlds::new(vec![pack])), Notes::new(folder.path()), "Calradia");
+        let at = |place: &str| Knowledge([("scene".to_owned(), vec![place.to_owned()])].into());
+        for place in ["This is Sargot.", "This is Pravend."] {
+            cast.keep_knowledge("bannerlord", &at(place)).unwrap();
+            let world = cast.worlds.find("bannerlord").unwrap();
+            assert_eq!(world.everybody_knows, ["The year is 1084.", place]);
+            assert_eq!((world.name.as_str(), world.narration), ("My Calradia", true));
+        }
+        cast.wake("bannerlord").unwrap();
+        assert_eq!(cast.worlds.find("bannerlord").unwrap().everybody_knows.len(), 2);
     }
 }

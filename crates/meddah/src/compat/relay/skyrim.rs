@@ -178,11 +178,7 @@ impl Talk {
 
 impl Skyrim {
     fn open(app: Arc<App>) -> Skyrim {
-        let cast = Cast {
-            worlds: app.sidecar.worlds.clone(),
-            notes: Notes::new(&app.sidecar.settings.data),
-            world_name: WORLD_NAME,
-        };
+        let cast = Cast::new(app.sidecar.worlds.clone(), Notes::new(&app.sidecar.settings.data), WORLD_NAME);
         if let Err(error) = cast.wake(WORLD) {
             warn!("what characters know beyond the most important is missing: {}", error.message);
         }

@@ -63,7 +63,7 @@ pub fn import(path: &Path, world: &str, worlds: Arc<Worlds>, data: &Path) -> Res
         ));
     }
     let world_name = if world == skyrim::WORLD { skyrim::WORLD_NAME } else { "a land of tales" };
-    let cast = Cast { worlds, notes: Notes::new(data), world_name };
+    let cast = Cast::new(worlds, Notes::new(data), world_name);
     for sheet in &sheets {
         cast.keep(world, sheet, "the Dragonborn")?;
         imported.characters.push(sheet.name.clone());

@@ -119,7 +119,7 @@ async fn with_body(
 impl Bannerlord {
     fn open(app: Arc<App>) -> Bannerlord {
         let notes = Notes::new(&app.sidecar.settings.data);
-        let cast = Cast { worlds: app.sidecar.worlds.clone(), notes, world_name: "Calradia" };
+        let cast = Cast::new(app.sidecar.worlds.clone(), notes, "Calradia");
         let campaigns = cast.notes.read::<Campaigns>(&CAMPAIGNS).unwrap_or_default().checked();
         let face = Bannerlord {
             app,
