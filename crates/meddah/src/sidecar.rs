@@ -1,6 +1,6 @@
 //! The program beside the game: worlds, models, one store, and the sessions that share them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ use crate::worlds::Worlds;
 pub const SESSIONS_MAX: usize = 256;
 /// A session that nobody used for so long may be closed to make room.
 const SESSION_IDLE: Duration = Duration::from_secs(15 * 60);
+/// The same for sessions of the one-shot route; long enough to ask again with the same `req_id`.
+const ONE_SHOT_IDLE: Duration = Duration::from_secs(1);
 /// How long running turns may go on at shutdown.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 
@@ -139,7 +141,11 @@ impl Sidecar {
         let outlived = {
             let mut sessions = self.sessions();
             let full = sessions.by_id.len() >= SESSIONS_MAX;
-            let idle = sessions.by_id.values().find(|other| other.is_idle(SESSION_IDLE)).cloned();
+            // Nobody holds on to a one-shot session: the next request opens it anew.
+            let one_shot: HashSet<&String> = sessions.one_shot.values().collect();
+            let after =
+                |other: &Session| if one_shot.contains(&other.id) { ONE_SHOT_IDLE } else { SESSION_IDLE };
+            let idle = sessions.by_id.values().find(|other| other.is_idle(after(other))).cloned();
             match (full, idle) {
                 (true, None) => {
                     return Err(WireError::new(
@@ -150,6 +156,7 @@ impl Sidecar {
                 }
                 (true, Some(idle)) => {
                     sessions.by_id.remove(&idle.id);
+                    sessions.one_shot.retain(|_, id| *id != idle.id);
                     sessions.by_id.insert(session.id.clone(), session);
                     Some(idle)
                 }

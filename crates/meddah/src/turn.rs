@@ -112,7 +112,7 @@ pub async fn run(turn: &Turn, ports: &Ports, events: &TurnEvents, cancel: &Cance
     events.push(EventKind::TurnStarted);
     let mut reply = Reply::default();
 
-    let deadline = tokio::time::Instant::from_std(turn.accepted + turn.timeout);
+    let deadline = deadline(turn);
     let (mut finish, mut error) = tokio::select! {
         biased;
         () = cancel.cancelled() => (Finish::Interrupted, None),
@@ -208,10 +208,9 @@ async fn answer(
     let question =
         TurnQuestion { turn, events, draft: &draft, offer: &offer, past: &past, lore: &lore, conversation };
     let ladder = ports.ladders.of(turn);
-    let deadline = tokio::time::Instant::from_std(turn.accepted + turn.timeout.saturating_sub(CANNED_MARGIN));
     let mut from = 0;
     loop {
-        let answer = ladder.ask(&question, from, deadline, cancel).await.map_err(model_error)?;
+        let answer = ladder.ask(&question, from, deadline(turn), cancel).await.map_err(model_error)?;
         from = answer.rung + 1;
         reply.timing.model = answer.label.0;
         match speak(turn, events, &before, answer.stream, reply).await {
@@ -280,8 +279,16 @@ async fn speak(
     Ok(())
 }
 
-/// Kept free before the deadline, for a line from the character's file.
-const CANNED_MARGIN: Duration = Duration::from_millis(200);
+/// Kept free before a turn's end, for a line from the character's file and for writing the turn down; a tenth
+/// of its time if that is less.
+const CANNED_MARGIN_MAX: Duration = Duration::from_millis(200);
+
+/// When whoever thinks must have come to an end.
+fn deadline(turn: &Turn) -> tokio::time::Instant {
+    let margin = CANNED_MARGIN_MAX.min(turn.timeout / 10);
+    tokio::time::Instant::from_std(turn.accepted + turn.timeout - margin)
+}
+
 /// Pieces of knowledge that one turn calls up, and their characters in sum: a small model gets lost in more.
 const LORE_ENTRIES_MAX: usize = 2;
 const LORE_CHARS_MAX: usize = 500;

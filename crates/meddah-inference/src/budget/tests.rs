@@ -219,8 +219,8 @@ async fn what_others_only_reserved_is_waited_for_and_what_is_spent_is_not() {
     let (answer, ()) = tokio::join!(begin(&model), given_back);
     assert!(answer.is_ok());
     drop(answer);
-    let held = ledger.reserve(&ask).unwrap();
-    ledger.settle(held.id, &Charge { micro: 9_999, ..Charge::default() });
+    let held = ledger.reserve(&Ask { micro: 9_800, ..ask }).unwrap();
+    ledger.settle(held.id, &Charge { micro: 9_800, ..Charge::default() });
     let began = tokio::time::Instant::now();
     assert_eq!(begin(&model).await.err().unwrap().kind, ErrorKind::OverBudget);
     assert!(began.elapsed() < Duration::from_secs(1));

@@ -35,6 +35,8 @@ pub use rung::{Rung, RungLimits, Thinker};
 const CONVERSATIONS_MAX: u64 = 10_000;
 /// A probe of a rung that was away may take no longer: a turn waits for it.
 const PROBE_WAIT_MAX: Duration = Duration::from_secs(4);
+/// A shorter wait for the first piece says nothing of a rung's health.
+const COUNTED_WAIT_MIN: Duration = Duration::from_secs(2);
 /// Of the time that is left, a rung with others below it may take so much (in percent).
 const SHARE_OF_TIME: u32 = 60;
 
@@ -78,8 +80,6 @@ struct Asking<'a> {
     question: &'a dyn Question,
     deadline: Instant,
     cancel: &'a CancellationToken,
-    /// All rungs rest: they are tried all the same.
-    desperate: bool,
 }
 
 /// Why a rung was left.
@@ -110,11 +110,11 @@ impl Ladder {
         let mut left = Vec::new();
         let awake = |place: &usize| !self.rungs[*place].rests();
         let places: Vec<usize> = (from..self.rungs.len()).collect();
-        // When all of them rest, a turn that would fail for certain may as well try.
-        let asking = Asking { question, deadline, cancel, desperate: !places.iter().any(awake) };
+        // When all of them rest, a turn that would fail for certain may as well try one of them.
+        let mut desperate = !places.iter().any(awake);
+        let asking = Asking { question, deadline, cancel };
         for place in places {
-            let can_step_down = place + 1 < self.rungs.len();
-            match self.try_rung(place, can_step_down, asking).await {
+            match self.try_rung(place, &mut desperate, asking).await {
                 Ok(stream) => {
                     self.tell_step(question, place, &left);
                     return Ok(Answer { rung: place, label: self.rungs[place].label(), stream });
@@ -132,52 +132,60 @@ impl Ladder {
     async fn try_rung(
         &self,
         place: usize,
-        can_step_down: bool,
-        Asking { question, deadline, cancel, desperate }: Asking<'_>,
+        desperate: &mut bool,
+        asking: Asking<'_>,
     ) -> Result<ChatStream, ModelError> {
         let rung = &self.rungs[place];
         // What cannot be opened was not asked: it is no failure of the other side, and may be mended any time.
         rung.thinker()?;
         let now = Instant::now();
         let pass = rung.breaker.pass(now);
-        let mut patience = rung.limits.first_token;
-        match pass {
-            Pass::Open => {}
-            Pass::Probe => patience = patience.min(PROBE_WAIT_MAX),
-            Pass::Resting(_) if desperate => {}
-            Pass::Resting(wait) | Pass::Told(wait) => return Err(resting(rung, wait)),
-        }
-        let remaining = deadline.saturating_duration_since(now);
-        patience = patience.min(if can_step_down { remaining * SHARE_OF_TIME / 100 } else { remaining });
+        let usual = match pass {
+            Pass::Open => rung.limits.first_token,
+            Pass::Probe => rung.limits.first_token.min(PROBE_WAIT_MAX),
+            Pass::Resting(_) if std::mem::take(desperate) => rung.limits.first_token.min(PROBE_WAIT_MAX),
+            Pass::Resting(wait) | Pass::Told(wait) => return Err(rung.resting(wait)),
+        };
+        let patience = usual.min(self.share_of_time(place, asking.deadline));
         let mut probe = GivenUp { breaker: (pass == Pass::Probe).then_some(&rung.breaker) };
         let result = tokio::select! {
             biased;
-            () = cancel.cancelled() => return Err(ModelError::new(ErrorKind::Cancelled, "cancelled")),
-            result = tokio::time::timeout(patience, self.begin(rung, can_step_down, question, cancel)) => result,
+            () = asking.cancel.cancelled() => return Err(ModelError::new(ErrorKind::Cancelled, "cancelled")),
+            result = tokio::time::timeout(patience, self.begin(place, asking)) => result,
         };
-        probe.breaker = None;
         let error = match result {
-            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Ok(stream)) => {
+                probe.breaker = None; // told when the reply ends
+                return Ok(stream);
+            }
             Ok(Err(error)) => error,
+            // A caller in a hurry proves nothing against a rung that others have time for.
+            Err(_) if patience < usual.min(COUNTED_WAIT_MIN) => return Err(no_token(patience)),
             Err(_) => no_token(patience),
         };
+        probe.breaker = None;
         rung.failed(&error);
         Err(error)
     }
 
+    /// How long a rung may take of the time that is left.
+    fn share_of_time(&self, place: usize, deadline: Instant) -> Duration {
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        if place + 1 < self.rungs.len() { remaining * SHARE_OF_TIME / 100 } else { remaining }
+    }
+
     /// Asks one rung, again if that may help, until the first piece of its reply is there.
-    async fn begin(
-        &self,
-        rung: &Arc<Rung>,
-        can_step_down: bool,
-        question: &dyn Question,
-        cancel: &CancellationToken,
-    ) -> Result<ChatStream, ModelError> {
+    async fn begin(&self, place: usize, asking: Asking<'_>) -> Result<ChatStream, ModelError> {
+        let rung = &self.rungs[place];
+        let can_step_down = place + 1 < self.rungs.len();
         self.retries.earn();
         let mut retries = 0;
         loop {
-            let error = match first_piece(rung, question, cancel).await {
-                Ok(stream) => return Ok(stream),
+            let error = match first_piece(rung, asking).await {
+                Ok((first, rest)) => {
+                    let stall = rung.limits.stall.min(self.share_of_time(place, asking.deadline));
+                    return Ok(Box::pin(Watched::new(rest, first, rung.clone(), stall)));
+                }
                 Err(error) => error,
             };
             let wait = (retries < rung.limits.retries)
@@ -240,9 +248,8 @@ fn stepped_down(name: &str, why: Option<(String, ModelError)>) -> Notice {
 
 async fn first_piece(
     rung: &Arc<Rung>,
-    question: &dyn Question,
-    cancel: &CancellationToken,
-) -> Result<ChatStream, ModelError> {
+    Asking { question, cancel, .. }: Asking<'_>,
+) -> Result<(Chunk, ChatStream), ModelError> {
     let mut stream = match rung.thinker()? {
         Thinker::Model(model) => {
             let request = question.for_model(model.as_ref()).await?;
@@ -261,7 +268,7 @@ async fn first_piece(
             // Says nothing yet about whether an answer comes.
             Some(Ok(Chunk::Usage(_))) => {}
             Some(Ok(Chunk::Notice(notice))) => question.tell(notice),
-            Some(Ok(first)) => return Ok(Box::pin(Watched::new(stream, first, rung.clone()))),
+            Some(Ok(first)) => return Ok((first, stream)),
             Some(Err(error)) => return Err(error),
             None => return Err(ModelError::new(ErrorKind::Protocol, "the reply had no beginning")),
         }
@@ -283,13 +290,4 @@ impl Drop for GivenUp<'_> {
 
 fn no_token(patience: Duration) -> ModelError {
     ModelError::new(ErrorKind::Timeout, format!("no answer began within {} ms", patience.as_millis()))
-}
-
-fn resting(rung: &Rung, wait: Duration) -> ModelError {
-    let mut error = ModelError::new(
-        ErrorKind::Overloaded,
-        format!("{} failed lately and rests for {} s", rung.name, wait.as_secs() + 1),
-    );
-    error.retry_after = Some(wait);
-    error.with_help("It is tried again by itself.")
 }

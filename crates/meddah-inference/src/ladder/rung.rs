@@ -58,8 +58,16 @@ impl RungLimits {
     };
 }
 
-/// Opens what answers, when it is first asked and after its key was refused.
+/// Opens what answers, when it is first asked and after its key was refused or changed.
 type Open = Box<dyn Fn() -> Result<Thinker, ModelError> + Send + Sync>;
+/// Differs when what [`Open`] needs has changed. Asked on every turn, so it has to be quick.
+type Stamp = Box<dyn Fn() -> u64 + Send + Sync>;
+
+#[derive(Default)]
+struct Opened {
+    thinker: Option<Thinker>,
+    stamp: u64,
+}
 
 /// One step of a ladder. The same rung may be part of many ladders; its health is known to all.
 pub struct Rung {
@@ -69,16 +77,21 @@ pub struct Rung {
     pub limits: RungLimits,
     kind: String,
     open: Open,
-    thinker: Mutex<Option<Thinker>>,
+    stamp: Stamp,
+    opened: Mutex<Opened>,
+    /// Why it was left last, for whoever meets it while it rests.
+    last_error: Mutex<Option<ModelError>>,
     pub(super) breaker: Breaker,
 }
 
 impl Rung {
-    /// A rung that is opened when it is needed: a key may be set, a model installed, after the program began.
+    /// A rung that is opened when it is needed, and anew when `stamp` differs: a key may be set, changed or
+    /// taken back, a model installed, after the program began.
     pub fn late(
         name: impl Into<String>,
         kind: impl Into<String>,
         limits: RungLimits,
+        stamp: impl Fn() -> u64 + Send + Sync + 'static,
         open: impl Fn() -> Result<Thinker, ModelError> + Send + Sync + 'static,
     ) -> Arc<Rung> {
         Arc::new(Rung {
@@ -86,30 +99,36 @@ impl Rung {
             limits,
             kind: kind.into(),
             open: Box::new(open),
-            thinker: Mutex::default(),
+            stamp: Box::new(stamp),
+            opened: Mutex::default(),
+            last_error: Mutex::default(),
             breaker: Breaker::default(),
         })
     }
 
     /// A rung that is open.
     pub fn new(name: impl Into<String>, thinker: Thinker, limits: RungLimits) -> Arc<Rung> {
-        Rung::late(name, thinker.label().1, limits, move || Ok(thinker.clone()))
+        Rung::late(name, thinker.label().1, limits, || 0, move || Ok(thinker.clone()))
     }
 
     /// What answers.
     pub fn thinker(&self) -> Result<Thinker, ModelError> {
         let mut opened = self.opened();
-        if let Some(thinker) = &*opened {
-            return Ok(thinker.clone());
+        let stamp = (self.stamp)();
+        match &opened.thinker {
+            Some(thinker) if opened.stamp == stamp => return Ok(thinker.clone()),
+            Some(_) => self.breaker.succeeded(), // with another key it has another chance
+            None => {}
         }
+        opened.thinker = None;
         let thinker = (self.open)()?;
-        *opened = Some(thinker.clone());
+        *opened = Opened { thinker: Some(thinker.clone()), stamp };
         Ok(thinker)
     }
 
     /// The service, if it is one and somebody asked it already.
     pub fn opened_service(&self) -> Option<Arc<dyn CharacterService>> {
-        match &*self.opened() {
+        match &self.opened().thinker {
             Some(Thinker::Service(service)) => Some(service.clone()),
             _ => None,
         }
@@ -117,7 +136,7 @@ impl Rung {
 
     /// Name and kind of what answers.
     pub fn label(&self) -> (String, String) {
-        match &*self.opened() {
+        match &self.opened().thinker {
             Some(thinker) => thinker.label(),
             None => (self.name.clone(), self.kind.clone()),
         }
@@ -144,14 +163,23 @@ impl Rung {
     pub(super) fn failed(&self, error: &ModelError) {
         if self.limits.rests {
             self.breaker.failed(error, Instant::now());
+            *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
         }
         if error.kind == ErrorKind::Unauthorized {
             // The next one who asks finds the key that the player has set by then.
-            *self.opened() = None;
+            self.opened().thinker = None;
         }
     }
 
-    fn opened(&self) -> MutexGuard<'_, Option<Thinker>> {
-        self.thinker.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Why it is passed by: the error that it rests for.
+    pub(super) fn resting(&self, wait: Duration) -> ModelError {
+        let last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let last = last.unwrap_or_else(|| ModelError::new(ErrorKind::Overloaded, "it is being tried"));
+        let message = format!("{} rests for {} s: {}", self.name, wait.as_secs() + 1, last.message);
+        ModelError { message, retry_after: Some(wait), ..last }
+    }
+
+    fn opened(&self) -> MutexGuard<'_, Opened> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -22,9 +22,8 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    /// A reply of which `first` was taken already.
-    pub fn new(inner: ChatStream, first: Chunk, rung: Arc<Rung>) -> Watched {
-        let stall = rung.limits.stall;
+    /// A reply of which `first` was taken already, and which may not fall silent for `stall`.
+    pub fn new(inner: ChatStream, first: Chunk, rung: Arc<Rung>, stall: Duration) -> Watched {
         let silence = Box::pin(tokio::time::sleep(stall));
         Watched { inner, first: Some(first), rung, stall, silence, over: false }
     }
@@ -83,7 +82,7 @@ impl Stream for Watched {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(()) => {
                     let message =
-                        format!("nothing came for {} s in the middle of a reply", self.stall.as_secs());
+                        format!("nothing came for {} ms in the middle of a reply", self.stall.as_millis());
                     let error = ModelError::new(ErrorKind::Timeout, message);
                     self.end(&error);
                     Poll::Ready(Some(Err(error)))

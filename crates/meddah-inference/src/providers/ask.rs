@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::ActionStyle;
 use super::heads::{self, Head};
 use super::reading::Reading;
+use crate::model_table::ModelFacts;
 use crate::{ChatRequest, Choice, Decision, Message, Role, Sampling};
 
 /// Tokens added to the caller's limit for the mood and the labels.
@@ -17,8 +18,12 @@ const HEAD_TOKENS: u32 = 24;
 const ACTION_TOKENS: u32 = 96;
 /// Tokens added for models that reason although they were asked not to.
 const REASONING_TOKENS: u32 = 1024;
-/// The most that an adapter adds to a request's `max_tokens`.
-pub const OUTPUT_TOKENS_EXTRA_MAX: u32 = HEAD_TOKENS + ACTION_TOKENS + REASONING_TOKENS;
+/// The most that an adapter adds to a request's `max_tokens` for a model of which this is known.
+pub fn output_tokens_extra(facts: &ModelFacts) -> u32 {
+    // A model that nobody knows may turn out to reason.
+    HEAD_TOKENS + ACTION_TOKENS + if facts.reasoning || facts.guessed { REASONING_TOKENS } else { 0 }
+}
+
 /// Where the caller has no limit.
 const REPLY_TOKENS_DEFAULT: u32 = 512;
 /// Providers take four.

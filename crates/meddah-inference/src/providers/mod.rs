@@ -31,7 +31,7 @@ use crate::http::Http;
 use crate::model_table::ModelTable;
 use crate::{ChatModel, Key, ModelError};
 
-pub use ask::{NOTHING, OUTPUT_TOKENS_EXTRA_MAX};
+pub use ask::{NOTHING, output_tokens_extra};
 pub use catalogue::{Protocol, ProviderInfo, known, provider};
 
 /// How actions are asked for.

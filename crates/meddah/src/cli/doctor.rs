@@ -6,8 +6,10 @@ use super::setup::{Common, Setup};
 use super::{BAD_INPUT, DONE, Failure, print};
 use crate::config::DEFAULTS;
 use crate::doctor::{self, Inputs, Machine, Model, Status};
-use crate::ladders;
+use crate::ladders::{self, Ladders};
 use crate::models::Inspected;
+use meddah_inference::ladder::Rung;
+use std::sync::Arc;
 
 #[derive(clap::Args)]
 pub struct DoctorArguments {
@@ -51,15 +53,46 @@ pub async fn run(arguments: DoctorArguments) -> Result<u8, Failure> {
 }
 
 fn model(setup: &Setup) -> Model {
-    let name = &setup.settings.model;
-    if ladders::is_scripted(name) {
-        return Model::Elsewhere(name.clone());
+    let ladders = match Ladders::open(&setup.settings, &setup.paths) {
+        Ok(ladders) => ladders,
+        Err(error) => return Model::Unusable { message: error.message, help: error.help },
+    };
+    let ladder = ladders.usual();
+    match ladder.rungs() {
+        [rung] if rung.label().1 == "local" => local_model(setup),
+        rungs => elsewhere(rungs),
     }
+}
+
+fn local_model(setup: &Setup) -> Model {
+    let name = setup.settings.ladder.first().unwrap_or(&setup.settings.model);
+    let name = name.strip_prefix("local:").unwrap_or(if name == "local" { "" } else { name });
     match ladders::find_model(name, &setup.paths) {
         Ok(Some(file)) => Model::File(file),
         Ok(None) => Model::Missing,
         Err(error) => Model::Unusable { message: error.message, help: error.help },
     }
+}
+
+/// A ladder, or one model that does not run here: nobody is asked, but keys and addresses are looked at.
+fn elsewhere(rungs: &[Arc<Rung>]) -> Model {
+    let (mut usable, mut wrong, mut first_help) = (Vec::new(), Vec::new(), String::new());
+    for rung in rungs {
+        match rung.thinker() {
+            Ok(_) => usable.push(rung.name.clone()),
+            Err(error) => {
+                wrong.push(format!("{}: {}", rung.name, error.message));
+                if first_help.is_empty() {
+                    first_help = error.help;
+                }
+            }
+        }
+    }
+    if usable.is_empty() {
+        return Model::Unusable { message: wrong.join("; "), help: first_help };
+    }
+    let wrong = if wrong.is_empty() { String::new() } else { format!(" (not usable: {})", wrong.join("; ")) };
+    Model::Elsewhere(format!("ladder: {}{wrong}", usable.join(", then ")))
 }
 
 /// A model file's header, in the words of the model store.

@@ -146,6 +146,7 @@ impl From<meddah_protocol::WireError> for Failure {
 /// Runs the command that was asked for.
 pub fn main() -> ExitCode {
     crate::keys::no_core_dumps();
+    crate::keys::private_files();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

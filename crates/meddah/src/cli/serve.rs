@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::setup::{Common, Setup};
 use super::{BAD_INPUT, DONE, Failure};
+use crate::compat::FaceSetting;
 use crate::transport;
 
 #[derive(clap::Args)]
@@ -18,7 +19,7 @@ pub struct ServeArguments {
     /// Speak another protocol too, for mods that exist: openai, player2, ollama, koboldcpp, bannerlord-relay,
     /// skyrim-relay, baldursgate-relay; several may be given, each with a port of its own
     #[arg(long, value_name = "NAME[:PORT]")]
-    face: Vec<String>,
+    face: Vec<FaceSetting>,
     /// Write port, process id and token here too
     #[arg(long, value_name = "FILE", hide = true)]
     runtime_file: Option<PathBuf>,
@@ -30,7 +31,7 @@ pub async fn run(arguments: ServeArguments) -> Result<u8, Failure> {
         setup.settings.port = port;
     }
     if !arguments.face.is_empty() {
-        setup.settings.faces = arguments.face;
+        setup.settings.faces = arguments.face.iter().map(ToString::to_string).collect();
     }
     let sidecar = setup.sidecar()?;
     let ladders = sidecar.ports.ladders.clone();

@@ -116,6 +116,12 @@ impl fmt::Display for UnknownFace {
     }
 }
 
+impl fmt::Display for FaceSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.kind.name(), self.port)
+    }
+}
+
 impl FromStr for FaceSetting {
     type Err = UnknownFace;
 

@@ -28,7 +28,7 @@ use place::Keyring;
 
 pub use error::KeyError;
 pub use name::{check_key, check_name, origin_of};
-pub use process::no_core_dumps;
+pub use process::{no_core_dumps, private_files};
 
 /// The longest key, in bytes.
 pub const KEY_BYTES_MAX: usize = 4_096;

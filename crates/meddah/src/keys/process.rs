@@ -12,6 +12,13 @@ pub fn no_core_dumps() {
     }
 }
 
+/// New files are the user's alone on Unix, as those in a user's profile are on Windows: they hold what players
+/// say and what they spend.
+pub fn private_files() {
+    #[cfg(unix)]
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     #[test]

@@ -175,7 +175,7 @@ impl Registry {
         let build = || {
             self.opener.clone().rung(name, part).unwrap_or_else(|error| {
                 // The settings were checked; what is wrong in a pack is no reason to fall silent.
-                Rung::late(name.shown(), "unusable", RungLimits::LOCAL, move || Err(error.clone()))
+                Rung::late(name.shown(), "unusable", RungLimits::LOCAL, || 0, move || Err(error.clone()))
             })
         };
         rungs.entry(format!("{part} {}", name.key())).or_insert_with(build).clone()

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use meddah_inference::budget::{Metered, Part, Price, Rates, parse_micro};
-use meddah_inference::providers::{self, ActionStyle, OUTPUT_TOKENS_EXTRA_MAX, ProviderConfig, ProviderInfo};
+use meddah_inference::providers::{self, ActionStyle, ProviderConfig, ProviderInfo};
 use meddah_inference::{ChatModel, ErrorKind, ModelError};
 
 use super::open::Opener;
 use super::order::RungName;
-use super::settings::{PriceSettings, RungSettings};
+use super::settings::{PriceSettings, RungSettings, nearest};
 
 /// What is known of the provider that a rung names.
 pub(super) fn provider(settings: &RungSettings) -> Result<&'static ProviderInfo, ModelError> {
@@ -28,15 +28,6 @@ fn unknown(name: &str) -> ModelError {
     ))
 }
 
-/// A name further off than this is not suggested (Jaro-Winkler similarity).
-const SIMILARITY_MIN: f64 = 0.8;
-
-/// The known name that was probably meant.
-pub(super) fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
-    let scored = known.iter().map(|other| (strsim::jaro_winkler(name, other), *other));
-    scored.filter(|(score, _)| *score >= SIMILARITY_MIN).max_by(|a, b| a.0.total_cmp(&b.0)).map(|best| best.1)
-}
-
 /// Settings that make no sense, found before anything is asked.
 pub(super) fn check(name: &str, settings: &RungSettings) -> Result<(), ModelError> {
     let info = provider(settings)?;
@@ -46,6 +37,12 @@ pub(super) fn check(name: &str, settings: &RungSettings) -> Result<(), ModelErro
         return bad(
             format!("[rungs.{name}] has no `base_url`, and {} has no usual address", info.name),
             "Write where it is, for example `base_url = \"http://127.0.0.1:8000/v1\"`.",
+        );
+    }
+    if settings.model.is_empty() && info.needs_key {
+        return bad(
+            format!("{name} names no model of {}", info.name),
+            "Write `model = \"NAME\"`, or provider:model where the rung is named.",
         );
     }
     action_style(name, settings)?;
@@ -124,7 +121,7 @@ impl Opener {
             model: settings.model.clone(),
             price: own_price.unwrap_or(facts.price),
             guessed: own_price.is_none() && facts.guessed,
-            output_tokens_extra: OUTPUT_TOKENS_EXTRA_MAX,
+            output_tokens_extra: providers::output_tokens_extra(&facts),
         };
         Ok(Arc::new(Metered::new(model, self.ledger(), rates)))
     }

@@ -1,6 +1,7 @@
 //! Opens a rung: from its settings to something that answers.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -70,7 +71,11 @@ impl Opener {
             _ => "online",
         };
         let name = name.clone();
-        Ok(Rung::late(name.shown().to_owned(), kind, limits, move || self.open(&name, &settings, part)))
+        let keys = self.paths.keys();
+        let needs_key = !matches!(settings.provider.as_str(), LOCAL | SCRIPTED);
+        let stamp = move || if needs_key { changed(&keys) } else { 0 };
+        let shown = name.shown().to_owned();
+        Ok(Rung::late(shown, kind, limits, stamp, move || self.open(&name, &settings, part)))
     }
 
     /// Ends the processes of local models in order.
@@ -133,7 +138,13 @@ impl Opener {
             return Err(ModelError::new(ErrorKind::Unauthorized, message)
                 .with_help(format!("If you trust it: `meddah key allow {key} {url}`.")));
         }
-        self.keys.key_for(key, url, set_by, usual_url).map_err(key_error)
+        let found = self.keys.key_for(key, url, set_by, usual_url).map_err(key_error)?;
+        if found.is_none() && !settings.key.is_empty() {
+            let message = format!("{} wants the key {key}, which is not set", name.shown());
+            return Err(ModelError::new(ErrorKind::Unauthorized, message)
+                .with_help(format!("Set it with `meddah key set {key}`.")));
+        }
+        Ok(found)
     }
 
     pub(super) fn ledger(&self) -> Arc<dyn Ledger> {
@@ -161,6 +172,14 @@ impl Opener {
     fn locals(&self) -> MutexGuard<'_, HashMap<PathBuf, Arc<LocalModel>>> {
         self.locals.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Differs when the file has changed: a key was set, replaced, removed, allowed or denied.
+fn changed(file: &Path) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let metadata = std::fs::metadata(file).ok();
+    metadata.map(|metadata| (metadata.modified().ok(), metadata.len())).hash(&mut hasher);
+    hasher.finish()
 }
 
 fn key_error(error: KeyError) -> ModelError {

@@ -6,10 +6,10 @@ use meddah_inference::budget::{MeteredService, Part, ServiceRates};
 use meddah_inference::services::{self, KnownService, ServiceConfig};
 use meddah_inference::{CharacterService, ErrorKind, ModelError};
 
-use super::online::{amount, nearest};
+use super::online::amount;
 use super::open::Opener;
 use super::order::RungName;
-use super::settings::RungSettings;
+use super::settings::{RungSettings, nearest};
 
 /// What an exchange counts as where the settings name no price. Services sell subscriptions, not words, so no
 /// table can know it: two cents, on the high side of what their plans come to.

@@ -74,8 +74,35 @@ pub fn resolve(
     let short = name
         .split_once(':')
         .filter(|(provider, _)| *provider == SCRIPTED || *provider == LOCAL || providers.contains(provider));
-    let (provider, model) = short.unwrap_or((LOCAL, name));
+    let (provider, model) = match short {
+        Some(short) => short,
+        None if is_local(name) => (LOCAL, name),
+        None => return Err(unknown_rung(name, rungs, providers)),
+    };
     Ok(RungSettings { provider: provider.into(), model: model.into(), ..RungSettings::default() })
+}
+
+/// A model of this PC is a file, or a name without a provider in front. Drives have one letter.
+fn is_local(name: &str) -> bool {
+    let provider = name.split_once(':').map_or("", |(provider, _)| provider);
+    provider.len() <= 1 || name.ends_with(".gguf") || std::path::Path::new(name).is_file()
+}
+
+fn unknown_rung(name: &str, rungs: &BTreeMap<String, RungSettings>, providers: &[&str]) -> ModelError {
+    let provider = name.split_once(':').map_or(name, |(provider, _)| provider);
+    let known: Vec<&str> = rungs.keys().map(String::as_str).chain(providers.iter().copied()).collect();
+    let meant = nearest(provider, &known).map_or(String::new(), |best| format!("; did you mean {best:?}?"));
+    ModelError::new(ErrorKind::BadRequest, format!("there is no provider {provider:?}{meant}"))
+        .with_help(format!("Write provider:model. Providers are local, {}.", providers.join(", ")))
+}
+
+/// A name further off than this is not suggested (Jaro-Winkler similarity).
+const SIMILARITY_MIN: f64 = 0.8;
+
+/// The known name that was probably meant.
+pub(super) fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
+    let scored = known.iter().map(|other| (strsim::jaro_winkler(name, other), *other));
+    scored.filter(|(score, _)| *score >= SIMILARITY_MIN).max_by(|a, b| a.0.total_cmp(&b.0)).map(|best| best.1)
 }
 
 /// Settings of a rung that says what it is.
@@ -115,6 +142,10 @@ mod tests {
         assert_eq!(resolved("ollama:qwen3:4b"), is("ollama", "qwen3:4b"));
         assert_eq!(resolved("C:\\models\\a.gguf"), is("local", "C:\\models\\a.gguf"));
         assert_eq!(resolved("smollm2"), is("local", "smollm2"));
+        assert_eq!(
+            resolved("opnai:m").unwrap_err(),
+            "there is no provider \"opnai\"; did you mean \"openai\"?"
+        );
         assert_eq!(resolved("bad").unwrap_err(), "[rungs.bad] names neither a provider nor a service");
     }
 }
