@@ -18,7 +18,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::asked::{Asked, Tool, ToolChoice};
-use super::reply::{Piece, Pieces, Why};
+use super::reply::{Piece, Pieces, Trouble, Why};
 use super::sent::{bearer, header, invalid};
 use crate::session::{Accepted, Session};
 use crate::transport::App;
@@ -182,10 +182,14 @@ impl Following {
             }
             EventKind::TurnEnded { finish, error, usage, .. } => {
                 let silent = self.lines == 0 && !self.acted;
-                self.end(match error {
-                    Some(error) if finish == Finish::Failed && silent => Err(error),
-                    _ => Ok(usage),
-                });
+                match error {
+                    Some(error) if finish == Finish::Failed && silent => self.end(Err(error)),
+                    error => {
+                        let trouble = error.map(|error| Piece::Trouble(Trouble { finish, error }));
+                        self.ready.extend(trouble.map(Ok));
+                        self.end(Ok(usage));
+                    }
+                }
             }
             _ => {}
         }
@@ -220,7 +224,7 @@ fn declaration(tool: &Tool) -> ActionDeclaration {
 /// Who plays, by what the mod says of it.
 fn player(asked: &Asked) -> Player {
     let usual = Player::default();
-    let id = asked.player.as_deref().map_or(usual.id, |id| cut(id, ID_BYTES_MAX).to_owned());
+    let id = asked.player.as_deref().map_or(usual.id, |id| bounded(id, ID_BYTES_MAX));
     let name = asked.player_name.as_deref().map_or(usual.name, |name| cut(name, ID_BYTES_MAX).to_owned());
     Player { id, name }
 }
@@ -233,11 +237,22 @@ pub(crate) fn asker(app: &App, user: Option<&str>, headers: &HeaderMap) -> Optio
     let game = || header(headers, "player2-game-key").map(plain);
     let key = || {
         let key = bearer(headers).filter(|key| !app.is_token(key))?;
-        let hash: String =
-            Sha256::digest(key.as_bytes()).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        Some(format!("key-{hash}"))
+        Some(format!("key-{}", hash(key, 6)))
     };
-    user.or_else(game).or_else(key).map(|id| cut(&id, ID_BYTES_MAX).to_owned())
+    user.or_else(game).or_else(key).map(|id| bounded(&id, ID_BYTES_MAX))
+}
+
+/// An id of at most so many bytes: a longer one ends in what tells it from others that begin alike.
+pub(crate) fn bounded(id: &str, bytes_max: usize) -> String {
+    if id.len() <= bytes_max {
+        return id.to_owned();
+    }
+    let end = format!("-{}", hash(id, 16));
+    format!("{}{end}", cut(id, bytes_max.saturating_sub(end.len())))
+}
+
+fn hash(text: &str, bytes: usize) -> String {
+    Sha256::digest(text.as_bytes()).iter().take(bytes).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The beginning of a text, up to so many bytes.
@@ -254,5 +269,13 @@ mod tests {
         assert_eq!(named("character:mira"), Some(("", "mira")));
         assert_eq!(named(" character:tavern/mira"), Some(("tavern", "mira")));
         assert_eq!(named("gpt-4o"), None);
+    }
+
+    #[test]
+    fn long_ids_that_begin_alike_stay_two() {
+        let of = |end: &str| bounded(&format!("{}{end}", "ö".repeat(100)), ID_BYTES_MAX);
+        assert!(of("a") != of("b") && of("a") == of("a"));
+        assert!(of("a").starts_with("öööö") && of("a").len() <= ID_BYTES_MAX);
+        assert_eq!(bounded("ayla", ID_BYTES_MAX), "ayla");
     }
 }

@@ -26,7 +26,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use axum::{Router, middleware};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use meddah_protocol::WireError;
 use serde::{Serialize, Serializer};
 use tokio::net::TcpListener;
 use tracing::warn;
@@ -86,6 +90,19 @@ impl FaceKind {
             FaceKind::KoboldCpp => 5001,
             FaceKind::BannerlordRelay | FaceKind::SkyrimRelay => 3000,
             FaceKind::BaldursGateRelay => 3001, // written into the mod's program; 3030 only into its connector
+        }
+    }
+
+    /// How the guard's refusals look: a mod shows what it can read.
+    fn refuse(self) -> fn(WireError) -> Response {
+        match self {
+            FaceKind::OpenAi => |error| openai::error::Refused(error).into_response(),
+            FaceKind::Player2 => |error| player2::error::Refused(error).into_response(),
+            FaceKind::Ollama => |error| ollama::Refused(error).into_response(),
+            FaceKind::KoboldCpp => |error| koboldcpp::Refused(error).into_response(),
+            FaceKind::BannerlordRelay | FaceKind::SkyrimRelay | FaceKind::BaldursGateRelay => {
+                transport::refused
+            }
         }
     }
 }
@@ -185,7 +202,10 @@ pub(crate) fn router(kind: FaceKind, app: Arc<App>) -> Router {
         FaceKind::SkyrimRelay => relay::skyrim(&app),
         FaceKind::BaldursGateRelay => relay::baldursgate(&app),
     };
-    routes.layer(middleware::from_fn_with_state(app.clone(), transport::guarded)).with_state(app)
+    let guarded = move |State(app): State<Arc<App>>, request: Request, next: Next| async move {
+        transport::guard_with(&app, request, next, kind.refuse()).await
+    };
+    routes.layer(middleware::from_fn_with_state(app.clone(), guarded)).with_state(app)
 }
 
 /// A request as each of the faces understands it.

@@ -4,7 +4,8 @@ use std::pin::Pin;
 
 use futures::{Stream, StreamExt as _};
 use meddah_inference::{TokenUsage, ToolCall};
-use meddah_protocol::{ErrorCode, TalkEmotion, WireError};
+use meddah_protocol::{ErrorCode, Finish, TalkEmotion, WireError};
+use serde_json::{Value, json};
 
 /// A piece of a reply.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +16,8 @@ pub(crate) enum Piece {
     Text(String),
     /// A tool is called, or the character acts.
     Call(ToolCall),
+    /// What was said stands, and is not what a model would have said to its end.
+    Trouble(Trouble),
     /// The end; nothing follows.
     End {
         /// Why.
@@ -35,6 +38,23 @@ pub(crate) enum Why {
     Calls,
 }
 
+/// Why a character said a line of its own file instead, or broke off.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Trouble {
+    /// How its turn ended.
+    pub finish: Finish,
+    /// What went wrong.
+    pub error: WireError,
+}
+
+impl Trouble {
+    /// Adds it to what a face tells beside its protocol.
+    pub fn tell(&self, extra: &mut Value) {
+        extra["finish"] = json!(self.finish);
+        extra["error"] = json!({"code": self.error.code, "message": self.error.message});
+    }
+}
+
 /// Pieces as they come. Ends with [`Piece::End`] or one error. Dropping it ends the thinking.
 pub(crate) type Pieces = Pin<Box<dyn Stream<Item = Result<Piece, WireError>> + Send>>;
 
@@ -47,6 +67,8 @@ pub(crate) struct Whole {
     pub calls: Vec<ToolCall>,
     /// The feeling.
     pub feeling: Option<TalkEmotion>,
+    /// What went wrong with it all the same.
+    pub trouble: Option<Trouble>,
     /// Why it ended.
     pub why: Why,
     /// What it cost.
@@ -59,6 +81,7 @@ pub(crate) async fn collect(mut pieces: Pieces) -> Result<Whole, WireError> {
         text: String::new(),
         calls: Vec::new(),
         feeling: None,
+        trouble: None,
         why: Why::Stop,
         usage: TokenUsage::default(),
     };
@@ -67,6 +90,7 @@ pub(crate) async fn collect(mut pieces: Pieces) -> Result<Whole, WireError> {
             Piece::Feeling(feeling) => whole.feeling = Some(feeling),
             Piece::Text(text) => whole.text.push_str(&text),
             Piece::Call(call) => whole.calls.push(call),
+            Piece::Trouble(trouble) => whole.trouble = Some(trouble),
             Piece::End { why, usage } => return Ok(Whole { why, usage, ..whole }),
         }
     }

@@ -29,7 +29,7 @@ use runtime_file::RuntimeFile;
 
 pub use commands::COMMANDS_MAX;
 pub use http::BODY_BYTES_MAX;
-pub(crate) use http::{guarded, read_body};
+pub(crate) use http::{guard_with, read_body, refused};
 pub(crate) use listen::bind;
 pub use listen::{CONNECTIONS_MAX, HEADER_WAIT};
 pub use websocket::FRAME_BYTES_MAX;

@@ -66,7 +66,7 @@ pub(super) fn face(app: &Arc<App>) -> Router {
 }
 
 /// A request that was not carried out: `{"detail": {msg, type}}`.
-struct Refused(WireError);
+pub(super) struct Refused(pub WireError);
 
 impl From<WireError> for Refused {
     fn from(error: WireError) -> Refused {
@@ -157,7 +157,7 @@ impl Writer for Tokens {
         match piece {
             Piece::Text(text) => Tokens::write(&text, None, out),
             Piece::End { why, .. } => Tokens::write("", Some(finish(why)), out),
-            Piece::Feeling(_) | Piece::Call(_) => {}
+            Piece::Feeling(_) | Piece::Call(_) | Piece::Trouble(_) => {}
         }
     }
 
@@ -190,7 +190,9 @@ fn genkey(sent: Sent) -> String {
 }
 
 async fn model(State(face): State<Arc<Kobold>>) -> Json<Value> {
-    Json(json!({"result": format!("koboldcpp/{}", face.app.sidecar.model().label().0)}))
+    let name = face.app.sidecar.model().label().0;
+    let name = if name.is_empty() { "none" } else { name.as_str() };
+    Json(json!({"result": format!("koboldcpp/{name}")}))
 }
 
 async fn united_version() -> Json<Value> {

@@ -53,7 +53,7 @@ pub(super) fn face() -> Router<Arc<App>> {
 }
 
 /// A request that was not carried out: `{"error": "…"}`.
-struct Refused(WireError);
+pub(super) struct Refused(pub WireError);
 
 impl From<WireError> for Refused {
     fn from(error: WireError) -> Refused {
@@ -127,8 +127,9 @@ async fn tags(State(app): State<Arc<App>>) -> Json<Value> {
 async fn running(State(app): State<Arc<App>>) -> Json<Value> {
     let model = app.sidecar.model();
     let mut models = Vec::new();
-    if model.state() == ModelState::Ready {
-        models.push(entry(&model.label().0));
+    let name = model.label().0;
+    if model.state() == ModelState::Ready && !name.is_empty() {
+        models.push(entry(&name));
     }
     Json(json!({"models": models}))
 }

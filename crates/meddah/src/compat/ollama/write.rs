@@ -7,7 +7,7 @@ use meddah_protocol::{TalkEmotion, WireError};
 use serde_json::{Value, json};
 
 use crate::compat::openai::error::sentence;
-use crate::compat::reply::{Piece, Whole, Why};
+use crate::compat::reply::{Piece, Trouble, Whole, Why};
 use crate::compat::streaming::Writer;
 
 /// Which route is answered.
@@ -50,7 +50,7 @@ impl Head {
         line
     }
 
-    fn end(&self, mut line: Value, why: Why, usage: &TokenUsage, feeling: Option<&TalkEmotion>) -> Value {
+    fn end(&self, mut line: Value, why: Why, usage: &TokenUsage, extra: &Extra) -> Value {
         let total = self.began.elapsed();
         let reading = self.first_word.map_or(total, |first| first - self.began);
         line["done_reason"] = json!(if why == Why::Length { "length" } else { "stop" });
@@ -63,8 +63,11 @@ impl Head {
         if self.route == Route::Generate {
             line["context"] = json!([]);
         }
-        if let Some(feeling) = feeling {
+        if let Some(feeling) = &extra.feeling {
             line["meddah"] = json!({"emotion": feeling.label, "intensity": feeling.intensity});
+        }
+        if let Some(trouble) = &extra.trouble {
+            trouble.tell(&mut line["meddah"]);
         }
         line
     }
@@ -72,7 +75,8 @@ impl Head {
     /// The whole answer.
     pub fn whole(&self, whole: &Whole) -> Value {
         let line = self.with_calls(self.line(&whole.text, true), &whole.calls);
-        self.end(line, whole.why, &whole.usage, whole.feeling.as_ref())
+        let extra = Extra { feeling: whole.feeling.clone(), trouble: whole.trouble.clone() };
+        self.end(line, whole.why, &whole.usage, &extra)
     }
 
     /// An answer without words.
@@ -86,12 +90,19 @@ impl Head {
 /// Writes one object a line.
 pub(super) struct Lines {
     head: Head,
+    extra: Extra,
+}
+
+/// What no other program has: how the character feels, and what went wrong although it answers.
+#[derive(Default)]
+struct Extra {
     feeling: Option<TalkEmotion>,
+    trouble: Option<Trouble>,
 }
 
 impl Lines {
     pub fn new(head: Head) -> Lines {
-        Lines { head, feeling: None }
+        Lines { head, extra: Extra::default() }
     }
 }
 
@@ -99,7 +110,11 @@ impl Writer for Lines {
     fn piece(&mut self, piece: Piece, out: &mut Vec<u8>) {
         let line = match piece {
             Piece::Feeling(feeling) => {
-                self.feeling = Some(feeling);
+                self.extra.feeling = Some(feeling);
+                return;
+            }
+            Piece::Trouble(trouble) => {
+                self.extra.trouble = Some(trouble);
                 return;
             }
             Piece::Text(text) => {
@@ -107,9 +122,7 @@ impl Writer for Lines {
                 self.head.line(&text, false)
             }
             Piece::Call(call) => self.head.with_calls(self.head.line("", false), &[call]),
-            Piece::End { why, usage } => {
-                self.head.end(self.head.line("", true), why, &usage, self.feeling.as_ref())
-            }
+            Piece::End { why, usage } => self.head.end(self.head.line("", true), why, &usage, &self.extra),
         };
         out.extend_from_slice(format!("{line}\n").as_bytes());
     }

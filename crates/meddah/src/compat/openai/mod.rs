@@ -35,6 +35,9 @@ pub(super) fn routes() -> Router<Arc<App>> {
             .route(&format!("{start}/models"), get(models::list))
             .route(&format!("{start}/models/{{*id}}"), get(models::get))
             .route(&format!("{start}/embeddings"), post(embeddings))
+            .route(&format!("{start}/audio/speech"), post(speech))
+            .route(&format!("{start}/audio/transcriptions"), post(hearing))
+            .route(&format!("{start}/audio/translations"), post(hearing))
     };
     all("/v1").merge(all(""))
 }
@@ -116,6 +119,24 @@ async fn respond(
 
 async fn embeddings() -> Refused {
     Refused(no_embeddings())
+}
+
+async fn speech() -> Refused {
+    Refused(no_voice())
+}
+
+async fn hearing() -> Refused {
+    Refused(no_ear())
+}
+
+/// Why nothing is heard of a character.
+pub(super) fn no_voice() -> WireError {
+    unsupported("this build cannot speak aloud yet", "Turn off the voice in the mod's settings.")
+}
+
+/// Why the player is not heard.
+pub(super) fn no_ear() -> WireError {
+    unsupported("this build cannot hear yet", "Turn off voice input in the mod's settings, and type.")
 }
 
 /// No numbers are better than wrong ones: a mod would search its memories with them.

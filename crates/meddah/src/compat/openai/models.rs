@@ -36,7 +36,9 @@ pub(super) async fn get(State(app): State<Arc<App>>, Path(id): Path<String>) -> 
 }
 
 pub(in crate::compat) fn names(app: &App) -> Vec<String> {
-    let mut names = vec![app.sidecar.model().label().0];
+    // Without a model there is a label all the same, and it is empty.
+    let mut names: Vec<String> =
+        Some(app.sidecar.model().label().0).filter(|name| !name.is_empty()).into_iter().collect();
     names.extend(character::names(app));
     names
 }

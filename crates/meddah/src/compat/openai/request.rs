@@ -5,7 +5,7 @@ use meddah_protocol::WireError;
 use serde_json::{Value, json};
 
 use crate::compat::asked::{Asked, Tool, ToolChoice};
-use crate::compat::sent::{Fields as _, invalid, texts, unsupported};
+use crate::compat::sent::{Fields as _, invalid, texts};
 
 /// How the answer is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -161,7 +161,7 @@ fn response_format(body: &Value) -> Result<Option<Value>, WireError> {
                 .map(Some)
                 .ok_or_else(|| invalid("`response_format` has the type json_schema and no schema", help))
         }
-        kind => Err(unsupported(
+        kind => Err(invalid(
             format!("there is no `response_format` {:?}", shown(kind)),
             "Write text, json_object or json_schema.",
         )),
@@ -208,7 +208,9 @@ mod tests {
         assert_eq!(of(nested).unwrap(), Some(schema.clone()));
         assert_eq!(of(json!({"type": "json_object", "schema": schema})).unwrap(), Some(schema));
         assert_eq!(of(json!({"type": "json_object"})).unwrap(), Some(json!({"type": "object"})));
-        assert!(of(json!({"type": "json_schema"})).is_err() && of(json!({"type": "xml"})).is_err());
+        for wrong in ["json_schema", "xml"] {
+            assert_eq!(of(json!({"type": wrong})).unwrap_err().http_status(), 400, "{wrong}");
+        }
     }
 
     #[test]

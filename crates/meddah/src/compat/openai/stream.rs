@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::error;
 use super::request::Form;
-use crate::compat::reply::{Piece, Whole, Why};
+use crate::compat::reply::{Piece, Trouble, Whole, Why};
 use crate::compat::streaming::Writer;
 
 /// Which of the two old families of answers is written.
@@ -76,8 +76,8 @@ fn message(whole: &Whole) -> Value {
     if !whole.calls.is_empty() {
         message["tool_calls"] = whole.calls.iter().map(call).collect();
     }
-    if let Some(feeling) = &whole.feeling {
-        message["meddah"] = extra(feeling);
+    if let Some(extra) = extra(whole.feeling.as_ref(), whole.trouble.as_ref()) {
+        message["meddah"] = extra;
     }
     message
 }
@@ -87,10 +87,15 @@ fn call(call: &ToolCall) -> Value {
         "function": {"name": call.name, "arguments": call.arguments.to_string()}})
 }
 
-/// What no other program has: how the character feels.
-fn extra(feeling: &TalkEmotion) -> Value {
-    json!({"emotion": feeling.label, "intensity": feeling.intensity, "pleasure": feeling.pleasure,
-        "arousal": feeling.arousal, "dominance": feeling.dominance})
+/// What no other program has: how the character feels, and what went wrong although it answers.
+fn extra(feeling: Option<&TalkEmotion>, trouble: Option<&Trouble>) -> Option<Value> {
+    let mut extra = json!({});
+    if let Some(feeling) = feeling {
+        extra = json!({"emotion": feeling.label, "intensity": feeling.intensity, "pleasure": feeling.pleasure,
+            "arousal": feeling.arousal, "dominance": feeling.dominance});
+    }
+    trouble.iter().for_each(|trouble| trouble.tell(&mut extra));
+    (feeling.is_some() || trouble.is_some()).then_some(extra)
 }
 
 pub(super) fn usage(usage: &TokenUsage) -> Value {
@@ -123,11 +128,12 @@ pub(super) struct Chunks {
     lines: bool,
     calls: usize,
     feeling: Option<TalkEmotion>,
+    trouble: Option<Trouble>,
 }
 
 impl Chunks {
     pub fn new(head: Head, form: Form, lines: bool) -> Chunks {
-        Chunks { head, form, lines, calls: 0, feeling: None }
+        Chunks { head, form, lines, calls: 0, feeling: None, trouble: None }
     }
 
     fn write(&self, value: &Value, out: &mut Vec<u8>) {
@@ -152,8 +158,8 @@ impl Chunks {
         match (self.head.kind, finish) {
             (Kind::Chat, None) => self.delta(&json!({"content": text}), None, out),
             (Kind::Chat, Some(_)) => {
-                let feeling = self.feeling.as_ref();
-                let delta = feeling.map_or_else(|| json!({}), |feeling| json!({"meddah": extra(feeling)}));
+                let extra = extra(self.feeling.as_ref(), self.trouble.as_ref());
+                let delta = extra.map_or_else(|| json!({}), |extra| json!({"meddah": extra}));
                 self.delta(&delta, finish, out);
             }
             (Kind::Text, _) => {
@@ -190,6 +196,7 @@ impl Writer for Chunks {
     fn piece(&mut self, piece: Piece, out: &mut Vec<u8>) {
         match piece {
             Piece::Feeling(feeling) => self.feeling = Some(feeling),
+            Piece::Trouble(trouble) => self.trouble = Some(trouble),
             Piece::Text(text) => self.text(&text, None, out),
             // Whole in one chunk: some clients want a name in every chunk of a call, and all take this.
             Piece::Call(one) => {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::compat::openai::error as openai;
 
 /// A request that was not carried out.
-pub(super) struct Refused(pub WireError);
+pub(in crate::compat) struct Refused(pub WireError);
 
 impl From<WireError> for Refused {
     fn from(error: WireError) -> Refused {

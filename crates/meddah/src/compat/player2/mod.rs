@@ -4,7 +4,7 @@
 //! of ours: it has a world per game, is kept, and remembers. Both forms of paths are served: the local one
 //! with the game's id in it, and the one of the cloud without.
 
-mod error;
+pub(super) mod error;
 mod npcs;
 mod responses;
 
@@ -19,7 +19,7 @@ use axum::{Json, Router};
 use meddah_protocol::{ErrorCode, WireError};
 use serde_json::{Value, json};
 
-use super::sent::{Sent, bearer, header, unsupported};
+use super::sent::{Sent, bearer, header};
 use super::{character, openai};
 use crate::transport::App;
 use error::Refused;
@@ -104,7 +104,7 @@ fn game(headers: &HeaderMap, token: Option<&str>) -> String {
 
 fn plain_game(game: &str) -> String {
     let plain: String = game.trim().chars().filter(|c| !c.is_control()).collect();
-    let plain = character::cut(&plain, GAME_BYTES_MAX).to_owned();
+    let plain = character::bounded(&plain, GAME_BYTES_MAX);
     if plain.is_empty() { GAME_UNNAMED.to_owned() } else { plain }
 }
 
@@ -152,14 +152,11 @@ async fn nothing_heard() -> Json<Value> {
 }
 
 async fn no_voice() -> Refused {
-    Refused(unsupported("this build cannot speak aloud yet", "Turn off the voice in the mod's settings."))
+    Refused(openai::no_voice())
 }
 
 async fn no_ear() -> Refused {
-    Refused(unsupported(
-        "this build cannot hear yet",
-        "Turn off voice input in the mod's settings, and type.",
-    ))
+    Refused(openai::no_ear())
 }
 
 async fn no_embeddings() -> Refused {

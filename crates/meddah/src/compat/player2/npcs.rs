@@ -1,6 +1,6 @@
 //! Characters that a mod spawns and talks with.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use axum::Json;
@@ -67,21 +67,41 @@ async fn spawned(face: &Player2, game: &str, headers: &HeaderMap, sent: Sent) ->
     face.app.check_running()?;
     let body = sent.0?;
     let npc = read_npc(game, &body)?;
-    let uuid = uuid_of(&npc.world, &npc.id);
-    keep_character(&face.app, &npc, description(&body)).await?;
-    let mut npcs = face.npcs();
-    if npcs.len() >= NPCS_MAX && !npcs.contains_key(&uuid) {
-        return Err(Refused(
-            WireError::new(ErrorCode::Busy, format!("{NPCS_MAX} characters are spawned already"))
-                .with_help("Restart Meddah; all of them are remembered."),
-        ));
+    let name: String = npc.id.chars().take(NAME_CHARS_MAX).collect();
+    let (uuid, npc) = take_place(&mut face.npcs(), npc)?;
+    if let Err(error) = keep_character(&face.app, &npc, name, description(&body)).await {
+        face.npcs().remove(&uuid);
+        return Err(Refused(error));
     }
-    npcs.insert(uuid.clone(), Some(npc));
     // Some clients read the bare id, others JSON.
     Ok(if accepts(headers, "text/plain") { uuid.into_response() } else { Json(uuid).into_response() })
 }
 
-/// A character is who it is by its name: spawned again, it is the same one and remembers.
+/// Whoever is spawned while another one of its name lives is somebody else, with a memory of its own.
+fn take_place(npcs: &mut HashMap<String, Option<Npc>>, npc: Npc) -> Result<(String, Npc), WireError> {
+    let ids = (1..=NPCS_MAX).map(|place| numbered(&npc.id, place));
+    let mut places = ids.map(|id| (uuid_of(&npc.world, &id), id));
+    let free = places.find(|(uuid, _)| !matches!(npcs.get(uuid), Some(Some(_))));
+    let Some((uuid, id)) = free.filter(|(uuid, _)| npcs.len() < NPCS_MAX || npcs.contains_key(uuid)) else {
+        return Err(WireError::new(ErrorCode::Busy, format!("{NPCS_MAX} characters are spawned already"))
+            .with_help("Restart Meddah; all of them are remembered."));
+    };
+    let npc = Npc { id, ..npc };
+    npcs.insert(uuid.clone(), Some(npc.clone()));
+    Ok((uuid, npc))
+}
+
+/// The id of the first, second and so on with the same name.
+fn numbered(id: &str, place: usize) -> String {
+    if place == 1 {
+        return id.to_owned();
+    }
+    let number = format!(" #{place}");
+    format!("{}{number}", character::cut(id, ID_BYTES_MAX - number.len()))
+}
+
+/// A character is who it is by its name: spawned again after it was killed or after a restart, it is the same
+/// one and remembers.
 fn read_npc(game: &str, body: &Value) -> Result<Npc, WireError> {
     let name = body.text("name").or_else(|| body.text("short_name")).map(str::trim).unwrap_or_default();
     let id: String = name.chars().filter(|c| !c.is_control()).collect();
@@ -129,10 +149,9 @@ fn description(body: &Value) -> String {
     parts.join("\n").chars().take(TEXT_CHARS_MAX).collect()
 }
 
-/// Creates the character, or changes the one of that name.
-async fn keep_character(app: &App, npc: &Npc, description: String) -> Result<(), WireError> {
+/// Creates the character, or changes the one of that id.
+async fn keep_character(app: &App, npc: &Npc, name: String, description: String) -> Result<(), WireError> {
     let (world, id) = (npc.world.clone(), npc.id.clone());
-    let name: String = id.chars().take(NAME_CHARS_MAX).collect();
     let worlds = app.sidecar.worlds.clone();
     let kept = tokio::task::spawn_blocking(move || {
         let known = worlds.get_character(&world, &id).ok();
@@ -171,7 +190,10 @@ async fn said(face: &Player2, game: &str, uuid: &str, sent: Sent) -> Result<Json
     face.app.check_running()?;
     let body = sent.0?;
     let npc = find(face, game, uuid)?;
-    let text = body.text("sender_message").or_else(|| body.text("message")).unwrap_or_default().to_owned();
+    let text = body.text("sender_message").or_else(|| body.text("message")).map(str::to_owned);
+    let text = text.filter(|text| !text.trim().is_empty()).ok_or_else(|| {
+        invalid("`sender_message` is missing or empty", "Send what the player says as `sender_message`.")
+    })?;
     let sender: String =
         body.text("sender_name").unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
     let sender = character::cut(sender.trim(), ID_BYTES_MAX).to_owned();
@@ -212,9 +234,10 @@ fn respond(responses: &Responses, npc: &Npc, uuid: &str, answer: Result<Whole, W
             let silent = whole.calls.iter().any(|call| npc.silent.contains(&call.name));
             let message = if silent { Value::Null } else { json!(whole.text) };
             let commands = if commands.is_empty() { Value::Null } else { json!(commands) };
-            let emotion = whole.feeling.map(|feeling| feeling.label);
+            let mut extra = json!({"emotion": whole.feeling.map(|feeling| feeling.label)});
+            whole.trouble.iter().for_each(|trouble| trouble.tell(&mut extra));
             json!({"npc_id": uuid, "message": message, "audio": null, "command": commands, "error": null,
-                "meddah": {"emotion": emotion}})
+                "meddah": extra})
         }
     };
     responses.push(&response);
@@ -284,14 +307,16 @@ async fn past(face: &Player2, game: &str, uuid: &str) -> Result<Json<Value>, Ref
     Ok(Json(json!({"npc_id": uuid, "history": history})))
 }
 
-/// A spawned character; after a restart also one that was spawned before, which mods keep in their saves.
+/// A spawned character of this game; after a restart also one that was spawned before, which mods keep in their
+/// saves.
 fn find(face: &Player2, game: &str, uuid: &str) -> Result<Npc, WireError> {
+    let world = format!("{WORLD_PREFIX}{game}");
     match face.npcs().get(uuid) {
-        Some(Some(npc)) => return Ok(npc.clone()),
-        Some(None) => return Err(unknown()),
+        Some(Some(npc)) if npc.world == world => return Ok(npc.clone()),
+        Some(_) => return Err(unknown()),
         None => {}
     }
-    let world = face.app.sidecar.worlds.find(&format!("{WORLD_PREFIX}{game}")).map_err(|_| unknown())?;
+    let world = face.app.sidecar.worlds.find(&world).map_err(|_| unknown())?;
     let id = world.characters.keys().find(|id| uuid_of(&world.id, id) == uuid).ok_or_else(unknown)?;
     Ok(Npc { world: world.id.clone(), id: id.clone(), actions: Vec::new(), silent: BTreeSet::new() })
 }
@@ -370,6 +395,27 @@ mod tests {
         assert_ne!(mira, of("h", json!({"name": "Mira"})).unwrap());
         assert_eq!((mira.len(), mira.as_bytes()[14]), (36, b'8'));
         assert!(of("g", json!({"name": " \n"})).is_err());
+    }
+
+    #[test]
+    fn a_second_one_of_a_living_name_is_somebody_else() {
+        let mut npcs = HashMap::new();
+        let long = "ö".repeat(200);
+        for name in ["Zombie", long.as_str()] {
+            let mut spawn = || {
+                let (uuid, npc) =
+                    take_place(&mut npcs, read_npc("g", &json!({"name": name})).unwrap()).unwrap();
+                assert!(npc.id.len() <= ID_BYTES_MAX);
+                (uuid, npc.id)
+            };
+            let [first, second, third] = [spawn(), spawn(), spawn()];
+            assert!(first != second && second != third && first != third, "{first:?} {second:?} {third:?}");
+            npcs.insert(second.0.clone(), None);
+            let again = take_place(&mut npcs, read_npc("g", &json!({"name": name})).unwrap()).unwrap();
+            assert_eq!((again.0, again.1.id), second, "the place of the killed one is free again");
+        }
+        let (_, other) = take_place(&mut npcs, read_npc("h", &json!({"name": "Zombie"})).unwrap()).unwrap();
+        assert_eq!(other.id, "Zombie", "another game has names of its own");
     }
 
     #[test]

@@ -73,9 +73,13 @@ impl Responses {
         self.newest.send_replace(number);
     }
 
-    /// Where a new reader begins: at what nobody has fetched and is younger than `age_max`.
-    fn beginning(&self, age_max: Duration) -> u64 {
+    /// Where a reader begins: after what it saw last, else at what nobody has fetched and is younger than
+    /// `age_max`. Numbers begin anew when Meddah does, so one that nobody was given yet is of an earlier start.
+    fn beginning(&self, seen: Option<u64>, age_max: Duration) -> u64 {
         let inner = self.lock();
+        if let Some(seen) = seen.filter(|&seen| seen <= inner.fetched) {
+            return seen;
+        }
         let old = inner.kept.iter().filter(|one| one.at.elapsed() >= age_max).map(|one| one.number).max();
         inner.fetched.max(old.unwrap_or(0))
     }
@@ -139,7 +143,7 @@ fn respond(face: &Player2, game: &str, headers: &HeaderMap) -> Result<Response, 
     let responses = face.responses_of(game)?;
     let events = accepts(headers, "text/event-stream") || !accepts(headers, "json");
     let seen = header(headers, "last-event-id").and_then(|id| id.parse().ok());
-    let begin = seen.unwrap_or_else(|| responses.beginning(NEWS_AGE_MAX));
+    let begin = responses.beginning(seen, NEWS_AGE_MAX);
     let stop = face.app.stop.clone();
     let chunks = futures::stream::unfold(begin, move |number| {
         let (responses, stop) = (responses.clone(), stop.clone());
@@ -189,17 +193,30 @@ mod tests {
         let responses = Responses::default();
         responses.push(&json!({"message": "one"}));
         let first: Vec<u64> = responses
-            .wait_after(responses.beginning(NEWS_AGE_MAX))
+            .wait_after(responses.beginning(None, NEWS_AGE_MAX))
             .await
             .iter()
             .map(|one| one.number)
             .collect();
         assert_eq!(first, [1]);
         responses.push(&json!({"message": "two"}));
-        assert_eq!(responses.beginning(NEWS_AGE_MAX), 1);
+        assert_eq!(responses.beginning(None, NEWS_AGE_MAX), 1);
         assert_eq!(responses.wait_after(0).await.len(), 2, "whoever names an earlier one gets all since");
-        assert_eq!(responses.beginning(NEWS_AGE_MAX), 2);
+        assert_eq!(responses.beginning(None, NEWS_AGE_MAX), 2);
         responses.push(&json!({"message": "three"}));
-        assert_eq!(responses.beginning(Duration::ZERO), 3, "old news is not for new readers");
+        assert_eq!(responses.beginning(None, Duration::ZERO), 3, "old news is not for new readers");
+    }
+
+    #[test]
+    fn a_number_of_an_earlier_start_counts_as_none() {
+        let responses = Responses::default();
+        assert_eq!(responses.beginning(Some(3), NEWS_AGE_MAX), 0);
+        for message in ["one", "two", "three", "four"] {
+            responses.push(&json!({"message": message}));
+        }
+        assert_eq!(responses.beginning(Some(3), NEWS_AGE_MAX), 0, "nobody was given number 3 yet");
+        assert_eq!(responses.after(0).len(), 4);
+        assert_eq!(responses.beginning(Some(3), NEWS_AGE_MAX), 3);
+        assert_eq!(responses.beginning(Some(5), NEWS_AGE_MAX), 4);
     }
 }

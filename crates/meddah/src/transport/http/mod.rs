@@ -50,11 +50,26 @@ pub(super) fn router(app: Arc<App>) -> Router {
 }
 
 /// The guard comes before everything else, so that a refused request learns nothing.
-pub(crate) async fn guarded(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+async fn guarded(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    guard_with(&app, request, next, refused).await
+}
+
+/// A refusal in our own shape.
+pub(crate) fn refused(error: WireError) -> Response {
+    Failed(error).into_response()
+}
+
+/// Lets a request through, or answers it with what `refuse` makes of the error.
+pub(crate) async fn guard_with(
+    app: &App,
+    request: Request,
+    next: Next,
+    refuse: fn(WireError) -> Response,
+) -> Response {
     let (parts, body) = request.into_parts();
     let origin = app.guard.origin(&parts.headers);
     let mut response = match app.guard.check(&parts) {
-        Err(error) => Failed(error).into_response(),
+        Err(error) => refuse(error),
         Ok(()) if guard::is_preflight(&parts) => {
             let mut response = StatusCode::NO_CONTENT.into_response();
             guard::allow_methods(response.headers_mut(), &parts.headers);

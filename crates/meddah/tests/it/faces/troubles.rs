@@ -20,6 +20,7 @@ use crate::rig::{PATIENCE, answer};
 #[derive(Default)]
 struct Troubled {
     fails: Option<ModelError>,
+    nameless: bool,
     thinking: Arc<AtomicUsize>,
 }
 
@@ -39,7 +40,7 @@ impl ChatModel for Troubled {
     }
 
     fn label(&self) -> (String, String) {
-        ("troubled".into(), "online".into())
+        (if self.nameless { String::new() } else { "troubled".into() }, "online".into())
     }
 
     fn state(&self) -> ModelState {
@@ -187,9 +188,47 @@ async fn web_pages_are_kept_out_of_every_face() {
     ];
     for (face, path) in routes {
         let page = faces.post(face, path).header("origin", "https://evil.example").json(&hello(false));
-        assert_eq!(answer(page).await.0, 403, "{face}{path}");
+        let (status, body) = answer(page).await;
+        assert_eq!(status, 403, "{face}{path}");
+        let said = match face {
+            "ollama" => &body["error"],
+            "koboldcpp" => &body["detail"]["msg"],
+            "player2" => &body["message"],
+            _ => &body["error"]["message"],
+        };
+        assert!(said.as_str().is_some_and(|text| !text.is_empty()), "in the face's own shape: {face} {body}");
+        assert_eq!(body["error"]["help"], json!(null), "not in ours: {face} {body}");
         let rebound = faces.post(face, path).header("host", "evil.example").json(&hello(false));
         assert_eq!(answer(rebound).await.0, 403, "{face}{path}");
+    }
+    faces.stop().await;
+}
+
+#[tokio::test]
+async fn a_sidecar_without_a_model_lists_none() {
+    let faces = Faces::start(Arc::new(Troubled { nameless: true, ..Troubled::default() })).await;
+    let (_, models) = answer(faces.get("openai", "/v1/models")).await;
+    let (_, tags) = answer(faces.get("ollama", "/api/tags")).await;
+    let ids = models["data"].as_array().unwrap().iter().map(|one| &one["id"]);
+    let names = tags["models"].as_array().unwrap().iter().map(|one| &one["name"]);
+    let all: Vec<_> = ids.chain(names).collect();
+    let characters = ["character:tavern/borin", "character:tavern/mira"];
+    assert_eq!(all, [characters, characters].concat());
+    assert_eq!(answer(faces.get("ollama", "/api/ps")).await.1["models"], json!([]));
+    let (_, model) = answer(faces.get("koboldcpp", "/api/v1/model")).await;
+    assert_eq!(model["result"], "koboldcpp/none");
+    faces.stop().await;
+}
+
+#[tokio::test]
+async fn what_this_build_cannot_do_is_said_as_it_is() {
+    let faces = Faces::start(model()).await;
+    for (path, said) in
+        [("/v1/audio/speech", "cannot speak aloud yet"), ("/v1/audio/transcriptions", "cannot hear yet")]
+    {
+        let (status, body) = answer(faces.post("openai", path).json(&json!({"input": "Hello!"}))).await;
+        let message = body["error"]["message"].as_str().unwrap();
+        assert!(status == 501 && message.contains(said), "{path}: {status} {body}");
     }
     faces.stop().await;
 }
