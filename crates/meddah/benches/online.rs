@@ -22,6 +22,7 @@ use meddah_fakes::{Dialect, Fake, Play};
 use meddah_store::SqliteStore;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// Turns at once.
 const AT_ONCE: usize = 16;
@@ -54,7 +55,9 @@ async fn measure() {
     let worlds = Arc::new(Worlds::new(vec![hut()]));
     let server = Server::bind(Sidecar::new(worlds, Ports { ladders, store }, settings)).await.unwrap();
     let (port, stop) = (server.port(), CancellationToken::new());
-    let serving = tokio::spawn(server.run(stop.clone()));
+    let serving = TaskTracker::new();
+    serving.spawn(server.run(stop.clone()));
+    serving.close();
 
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let provider = format!("{}/chat/completions", fake.base_url);
@@ -71,7 +74,7 @@ async fn measure() {
         }
     }
     stop.cancel();
-    serving.await.unwrap();
+    serving.wait().await;
     report(direct, through);
 }
 
