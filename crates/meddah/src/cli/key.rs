@@ -3,11 +3,14 @@
 
 use std::io::{IsTerminal as _, Read as _};
 
-use meddah_inference::Key;
+use meddah_inference::http::Http;
+use meddah_inference::services::player2;
+use meddah_inference::{Key, ModelError};
+use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-use super::setup::{Common, Setup};
-use super::{BAD_INPUT, DONE, Failure, WRONG_USAGE, print};
+use super::setup::{Common, Setup, block_on};
+use super::{BAD_INPUT, DONE, Failure, INTERRUPTED, NO_ANSWER, WRONG_USAGE, print};
 use crate::day::{self, DAY_MS};
 use crate::keys::{KEY_BYTES_MAX, Kept, KeyError, KeyInfo, KeyStore};
 
@@ -25,6 +28,20 @@ enum KeyCommand {
         // Whatever else is typed may be the key: it is taken and refused without being shown.
         #[arg(value_name = "NAME", allow_hyphen_values = true, num_args = 0..)]
         words: Vec<String>,
+    },
+    /// Log in at a service that hands out keys by itself, and keep the key
+    Login {
+        /// The service
+        service: LoginService,
+        /// The game's id at the service
+        #[arg(long, value_name = "ID")]
+        client_id: String,
+        /// Ask the service's app on this PC instead of showing a code to type
+        #[arg(long)]
+        app: bool,
+        /// Another address than the usual one
+        #[arg(long, value_name = "URL")]
+        base_url: Option<String>,
     },
     /// Names of the keys, where each is kept, and where it may go
     List {
@@ -53,11 +70,20 @@ enum KeyCommand {
     },
 }
 
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum LoginService {
+    Player2,
+}
+
 pub fn run(arguments: KeyArguments) -> Result<u8, Failure> {
     let setup = Setup::open(&Common::default())?;
     let store = KeyStore::open(&setup.paths, &setup.settings).map_err(failure)?;
     match arguments.command {
         KeyCommand::Set { words } => set(&setup, &store, &words)?,
+        KeyCommand::Login { service: LoginService::Player2, client_id, app, base_url } => {
+            let key = block_on(player2_key(&client_id, app, base_url.as_deref()))?;
+            keep(&setup, &store, "player2", &key)?;
+        }
         KeyCommand::List { json } => list(&store.list().map_err(failure)?, json)?,
         KeyCommand::Remove { name } => {
             let kept = store.remove(&name).map_err(failure)?;
@@ -88,14 +114,37 @@ fn set(setup: &Setup, store: &KeyStore, words: &[String]) -> Result<(), Failure>
         return Err(Failure::new(WRONG_USAGE, message));
     };
     crate::keys::check_name(name).map_err(failure)?;
-    let key = ask(name)?;
-    let kept = store.set(name, &key).map_err(failure)?;
+    keep(setup, store, name, &ask(name)?)
+}
+
+fn keep(setup: &Setup, store: &KeyStore, name: &str, key: &Key) -> Result<(), Failure> {
+    let kept = store.set(name, key).map_err(failure)?;
     let place = match kept {
         Kept::File => setup.paths.keys().display().to_string(),
         _ => "the system's keyring".to_owned(),
     };
     print::line(&format!("The key {name} is kept in {place}."));
     Ok(())
+}
+
+/// The app gives a key at once; the web shows a page on which the player types a code.
+async fn player2_key(client_id: &str, app: bool, base_url: Option<&str>) -> Result<Key, Failure> {
+    let unanswered =
+        |error: ModelError| Failure::new(NO_ANSWER, format!("{}\n{}", error.message, error.help));
+    let http = Http::new().map_err(unanswered)?;
+    if app {
+        return player2::app_login(http, base_url, client_id).await.map_err(unanswered);
+    }
+    let login = player2::device_login(http, base_url, client_id).await.map_err(unanswered)?;
+    print::line(&format!("Open {} and type {}", login.verification_uri, login.user_code));
+    if !login.verification_uri_complete.is_empty() {
+        print::aside(&format!("or open {}", login.verification_uri_complete));
+    }
+    let cancel = CancellationToken::new();
+    tokio::select! {
+        key = login.wait(&cancel) => key.map_err(unanswered),
+        _ = tokio::signal::ctrl_c() => Err(Failure::new(INTERRUPTED, "no key was kept\nRun it again to log in.")),
+    }
 }
 
 /// From the terminal without showing it, else from the pipe.

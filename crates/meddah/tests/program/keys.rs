@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use meddah_fakes::services::FakePlayer2;
 use serde_json::Value;
 
 use crate::process::{home, meddah, script};
@@ -109,4 +110,33 @@ fn a_key_of_the_environment_is_listed_without_a_warning() {
     assert!(code == 0 && text.contains("openai  environment"), "{text}");
     assert!(!text.contains("unknown setting"), "{text}");
     assert_eq!(files_with_key(&data), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_login_keeps_the_key_that_the_service_hands_out() {
+    let (folder, _) = home();
+    let (cloud, app) = (FakePlayer2::start_cloud().await, FakePlayer2::start_app().await);
+    cloud.approve();
+    for (fake, is_app) in [(&cloud, false), (&app, true)] {
+        let data = folder.path().join(format!("data {is_app}"));
+        let mut login = quiet(&data);
+        login.args([
+            "key",
+            "login",
+            "player2",
+            "--client-id",
+            FakePlayer2::GAME,
+            "--base-url",
+            &fake.base_url(),
+        ]);
+        if is_app {
+            login.arg("--app");
+        }
+        let output = tokio::task::spawn_blocking(move || login.output().unwrap()).await.unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(output.status.success() && text.contains("The key player2 is kept"), "{text}");
+        assert!(is_app || text.contains(" and type "), "{text}");
+        let store = std::fs::read_to_string(data.join("keys.toml")).unwrap();
+        assert!(store.contains(FakePlayer2::KEY) && !text.contains(FakePlayer2::KEY), "{text}");
+    }
 }
