@@ -12,6 +12,7 @@ use toml::{Table, Value};
 use crate::budget::BudgetSettings;
 use crate::keys::KeyPlace;
 use crate::ladders::RungSettings;
+use crate::suggestion::nearest;
 
 /// The reference, also shown by `meddah doctor --settings`.
 pub const DEFAULTS: &str = include_str!("default.toml");
@@ -19,8 +20,6 @@ pub const DEFAULTS: &str = include_str!("default.toml");
 pub const FILE_NAME: &str = "meddah.toml";
 /// A larger settings file is not one.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
-/// A name further off than this is not suggested (Jaro-Winkler similarity).
-const SUGGESTION_SIMILARITY_MIN: f64 = 0.8;
 
 /// All settings. `default.toml` says what each does.
 #[derive(Clone, Debug, Deserialize)]
@@ -181,15 +180,13 @@ fn merge(base: &mut Table, layer: Table, path: &str, place: &str) -> Result<(), 
 }
 
 fn unknown_key(place: &str, key: &str, known: impl Iterator<Item = String>) -> ConfigError {
-    let best = known
-        .map(|name| (strsim::jaro_winkler(&name, key), name))
-        .filter(|(similarity, _)| *similarity >= SUGGESTION_SIMILARITY_MIN)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
+    let known: Vec<String> = known.collect();
+    let best = nearest(key, known.iter().map(String::as_str));
     ConfigError {
         place: place.into(),
         message: format!("unknown setting `{key}`"),
         help: match best {
-            Some((_, name)) => format!("Did you mean `{name}`?"),
+            Some(name) => format!("Did you mean `{name}`?"),
             None => "`meddah doctor --settings` lists all of them.".into(),
         },
     }

@@ -18,6 +18,7 @@ pub mod paths;
 pub mod request;
 pub mod session;
 pub mod sidecar;
+pub mod suggestion;
 pub mod tavern;
 pub mod transport;
 pub mod turn;

@@ -24,7 +24,7 @@ pub use lines::{LINE_BYTES_MAX, LineSplitter, TooLong};
 pub use reply::{ERROR_BODY_BYTES_MAX, Reply, retry_after};
 pub use sse::{SseEvent, SseParser};
 pub(crate) use trouble::broke;
-pub use trouble::{cancelled, mask};
+pub use trouble::{bad_certificate, cancelled, causes, mask};
 
 /// Name lookup, TCP and TLS together.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_millis(1500);

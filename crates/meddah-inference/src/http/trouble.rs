@@ -70,8 +70,8 @@ pub(super) fn of(error: &reqwest::Error, url: &Url, secrets: &[Key]) -> ModelErr
     broken
 }
 
-/// Asking again does not help against a wrong certificate.
-fn bad_certificate(mut cause: &(dyn Error + 'static)) -> Option<String> {
+/// What is wrong with a certificate, if that is the cause: asking again does not help then.
+pub fn bad_certificate(mut cause: &(dyn Error + 'static)) -> Option<String> {
     // I/O errors show what they wrap, sometimes another of their kind, but do not name it as their source.
     while let Some(inner) = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         cause = inner;
@@ -82,7 +82,8 @@ fn bad_certificate(mut cause: &(dyn Error + 'static)) -> Option<String> {
     }
 }
 
-fn causes<'e>(error: &'e reqwest::Error) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+/// What lies behind an error, the outermost cause first.
+pub fn causes<'e>(error: &'e reqwest::Error) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     std::iter::successors(error.source(), |cause: &&'e (dyn Error + 'static)| {
         let cause: &'e (dyn Error + 'static) = *cause;
         cause.source()

@@ -7,15 +7,9 @@ use meddah_inference::scripted::{Script, ScriptedModel};
 use meddah_inference::{ErrorKind, ModelError};
 use meddah_llama::LocalConfig;
 
-use super::settings::SCRIPTED;
 use crate::config::Settings;
 use crate::models::ModelStore;
 use crate::paths::Paths;
-
-/// Whether the setting asks for a script instead of a model.
-pub fn is_scripted(setting: &str) -> bool {
-    setting.split_once(':').is_some_and(|(provider, _)| provider == SCRIPTED)
-}
 
 /// The file of the model that the settings name; `None` if none is named and none is installed.
 pub fn find_model(name: &str, paths: &Paths) -> Result<Option<PathBuf>, ModelError> {

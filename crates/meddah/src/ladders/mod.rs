@@ -27,7 +27,7 @@ use crate::turn::Turn;
 use open::Opener;
 use order::{Order, RungName};
 
-pub use local::{find_model, is_scripted, local_config};
+pub use local::{find_model, local_config};
 pub use open::model_table;
 pub use settings::{PriceSettings, RungSettings};
 

@@ -8,7 +8,8 @@ use meddah_inference::{ChatModel, ErrorKind, ModelError};
 
 use super::open::Opener;
 use super::order::RungName;
-use super::settings::{PriceSettings, RungSettings, nearest};
+use super::settings::{PriceSettings, RungSettings};
+use crate::suggestion::nearest;
 
 /// What is known of the provider that a rung names.
 pub(super) fn provider(settings: &RungSettings) -> Result<&'static ProviderInfo, ModelError> {
@@ -17,7 +18,7 @@ pub(super) fn provider(settings: &RungSettings) -> Result<&'static ProviderInfo,
 
 fn unknown(name: &str) -> ModelError {
     let known: Vec<&str> = providers::known().iter().map(|info| info.name).collect();
-    let message = match nearest(name, &known) {
+    let message = match nearest(name, known.iter().copied()) {
         Some(best) => format!("there is no provider {name:?}; did you mean {best:?}?"),
         None => format!("there is no provider {name:?}"),
     };

@@ -9,7 +9,8 @@ use meddah_inference::{CharacterService, ErrorKind, ModelError};
 use super::online::amount;
 use super::open::Opener;
 use super::order::RungName;
-use super::settings::{RungSettings, nearest};
+use super::settings::RungSettings;
+use crate::suggestion::nearest;
 
 /// What an exchange counts as where the settings name no price. Services sell subscriptions, not words, so no
 /// table can know it: two cents, on the high side of what their plans come to.
@@ -18,7 +19,7 @@ const EXCHANGE_MICRO: u64 = 20_000;
 fn known(name: &str) -> Result<&'static KnownService, ModelError> {
     services::known().iter().find(|service| service.name == name).ok_or_else(|| {
         let names: Vec<&str> = services::known().iter().map(|service| service.name).collect();
-        let message = match nearest(name, &names) {
+        let message = match nearest(name, names.iter().copied()) {
             Some(best) => format!("there is no service {name:?}; did you mean {best:?}?"),
             None => format!("there is no service {name:?}"),
         };

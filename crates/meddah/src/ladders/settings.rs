@@ -6,6 +6,8 @@ use meddah_inference::{ErrorKind, ModelError};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::suggestion::nearest;
+
 /// A model or service of the ladder.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -90,19 +92,10 @@ fn is_local(name: &str) -> bool {
 
 fn unknown_rung(name: &str, rungs: &BTreeMap<String, RungSettings>, providers: &[&str]) -> ModelError {
     let provider = name.split_once(':').map_or(name, |(provider, _)| provider);
-    let known: Vec<&str> = rungs.keys().map(String::as_str).chain(providers.iter().copied()).collect();
-    let meant = nearest(provider, &known).map_or(String::new(), |best| format!("; did you mean {best:?}?"));
+    let known = rungs.keys().map(String::as_str).chain(providers.iter().copied());
+    let meant = nearest(provider, known).map_or(String::new(), |best| format!("; did you mean {best:?}?"));
     ModelError::new(ErrorKind::BadRequest, format!("there is no provider {provider:?}{meant}"))
         .with_help(format!("Write provider:model. Providers are local, {}.", providers.join(", ")))
-}
-
-/// A name further off than this is not suggested (Jaro-Winkler similarity).
-const SIMILARITY_MIN: f64 = 0.8;
-
-/// The known name that was probably meant.
-pub(super) fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
-    let scored = known.iter().map(|other| (strsim::jaro_winkler(name, other), *other));
-    scored.filter(|(score, _)| *score >= SIMILARITY_MIN).max_by(|a, b| a.0.total_cmp(&b.0)).map(|best| best.1)
 }
 
 /// Settings of a rung that says what it is.

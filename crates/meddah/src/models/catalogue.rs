@@ -7,10 +7,9 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use super::hash::Sha256Hash;
+use crate::suggestion::nearest;
 
 const CATALOGUE: &str = include_str!("catalogue.toml");
-/// A name further off than this is not suggested (Jaro-Winkler similarity).
-const SUGGESTION_SIMILARITY_MIN: f64 = 0.8;
 
 /// A model that can be pulled by name. `catalogue.toml` says what each field is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,13 +67,7 @@ pub fn find(name: &str) -> Option<&'static Entry> {
 
 /// The name that was probably meant.
 pub fn suggestion(name: &str) -> Option<&'static str> {
-    let name = name.to_lowercase();
-    catalogue()
-        .iter()
-        .map(|entry| (strsim::jaro_winkler(&entry.name, &name), entry.name.as_str()))
-        .filter(|(similarity, _)| *similarity >= SUGGESTION_SIMILARITY_MIN)
-        .max_by(|left, right| left.0.total_cmp(&right.0))
-        .map(|(_, name)| name)
+    nearest(&name.to_lowercase(), catalogue().iter().map(|entry| entry.name.as_str()))
 }
 
 #[cfg(test)]

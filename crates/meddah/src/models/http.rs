@@ -4,10 +4,9 @@
 //! Servers lie about ranges, serve login pages with status 200 and change files between two requests. So an
 //! answer is believed only where it says, in agreement with what was asked, which bytes of which file follow.
 
-use std::error::Error;
-use std::io;
 use std::time::{Duration, SystemTime};
 
+use meddah_inference::http::{bad_certificate, causes};
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Response, StatusCode, Url};
 use tokio_util::bytes::Bytes;
@@ -192,25 +191,6 @@ fn cut(error: &reqwest::Error) -> Failure {
     Failure::Retry { reason: format!("{what} ({})", root_cause(error)), after: None }
 }
 
-/// Asking again does not help against a wrong certificate.
-fn bad_certificate(mut cause: &(dyn Error + 'static)) -> Option<String> {
-    // I/O errors show what they wrap, sometimes another of their kind, but do not name it as their source.
-    while let Some(inner) = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        cause = inner;
-    }
-    match cause.downcast_ref::<rustls::Error>()? {
-        error @ rustls::Error::InvalidCertificate(_) => Some(error.to_string()),
-        _ => None,
-    }
-}
-
-fn causes<'e>(error: &'e reqwest::Error) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
-    std::iter::successors(error.source(), |cause: &&'e (dyn Error + 'static)| {
-        let cause: &'e (dyn Error + 'static) = *cause;
-        cause.source()
-    })
-}
-
 /// The innermost cause; the outer ones repeat the address, which may hold a secret.
 fn root_cause(error: &reqwest::Error) -> String {
     causes(error).last().map_or_else(|| "no reason given".into(), ToString::to_string)
@@ -342,6 +322,8 @@ fn unsafe_redirect(message: String) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use meddah_fakes::services::FakePlayer2;
 use serde_json::Value;
 
-use crate::process::{home, meddah, script};
+use crate::process::{files_with, home, meddah, script, shows};
 
 const SECRET: &str = "sk-live-7f3a9c51d2e84b60";
 
@@ -24,27 +24,8 @@ fn said(mut command: Command, arguments: &[&str], input: &str) -> (i32, String) 
     child.stdin.take().unwrap().write_all(input.as_bytes()).ok(); // it may not read
     let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
     let text = String::from_utf8([stdout, stderr].concat()).unwrap();
-    assert!(!shows_key(text.as_bytes()), "{arguments:?}: {text}");
+    assert!(!shows(SECRET, text.as_bytes()), "{arguments:?}: {text}");
     (status.code().unwrap_or(-1), text)
-}
-
-/// Whether eight characters of the key in a row are among the bytes.
-fn shows_key(bytes: &[u8]) -> bool {
-    SECRET.as_bytes().windows(8).any(|part| bytes.windows(8).any(|other| other == part))
-}
-
-/// Names of the files in the folder and below that have the key in them.
-fn files_with_key(folder: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files_with_key(&path));
-        } else if shows_key(&std::fs::read(&path).unwrap()) {
-            found.push(path.file_name().unwrap().to_string_lossy().into_owned());
-        }
-    }
-    found
 }
 
 #[test]
@@ -67,10 +48,10 @@ fn a_key_is_in_its_store_and_nowhere_else() {
     for command in [["doctor", "--json"], ["doctor", "--settings"], ["budget", "--json"]] {
         said(quiet(&data), &command, "");
     }
-    assert_eq!(files_with_key(&data), ["keys.toml"]);
+    assert_eq!(files_with(SECRET, &data), ["keys.toml"]);
 
     assert_eq!(said(quiet(&data), &["key", "remove", "openai"], "").0, 0);
-    assert_eq!(files_with_key(&data), Vec::<String>::new());
+    assert_eq!(files_with(SECRET, &data), Vec::<String>::new());
     assert_eq!(said(quiet(&data), &["key", "remove", "openai"], "").0, 2);
 }
 
@@ -95,7 +76,7 @@ fn a_key_as_an_argument_is_refused_and_not_shown() {
     assert!(code == 3 && text.contains("more than one word"), "{text}");
     let (code, _) = said(quiet(&data), &["key", "set", "openai"], &SECRET.repeat(400));
     assert_eq!(code, 3, "it is too long");
-    assert_eq!(files_with_key(&data), Vec::<String>::new());
+    assert_eq!(files_with(SECRET, &data), Vec::<String>::new());
     let (code, text) = said(quiet(&data), &["key", "set", "--help"], "");
     assert!(code == 0 && text.contains("meddah key set NAME"), "{text}");
 }
@@ -109,7 +90,7 @@ fn a_key_of_the_environment_is_listed_without_a_warning() {
     let (code, text) = said(command, &["key", "list"], "");
     assert!(code == 0 && text.contains("openai  environment"), "{text}");
     assert!(!text.contains("unknown setting"), "{text}");
-    assert_eq!(files_with_key(&data), Vec::<String>::new());
+    assert_eq!(files_with(SECRET, &data), Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -147,3 +147,22 @@ pub fn home() -> (TempDir, PathBuf) {
     let world = small_world(folder.path());
     (folder, world)
 }
+
+/// Whether eight characters of a secret in a row are among the bytes.
+pub fn shows(secret: &str, bytes: &[u8]) -> bool {
+    secret.as_bytes().windows(8).any(|part| bytes.windows(8).any(|other| other == part))
+}
+
+/// Names of the files in the folder and below that have the secret in them.
+pub fn files_with(secret: &str, folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_with(secret, &path));
+        } else if shows(secret, &std::fs::read(&path).unwrap()) {
+            found.push(path.file_name().unwrap().to_string_lossy().into_owned());
+        }
+    }
+    found
+}
