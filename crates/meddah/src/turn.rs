@@ -4,8 +4,10 @@
 //! decided by pure functions of `meddah-engine`; everything it waits for is behind a port (a model, a
 //! store), so that a test can play both. A turn that is cut or fails keeps what was said until then.
 
+mod mind;
 mod question;
 mod record;
+mod remember;
 mod reply;
 
 use std::sync::Arc;
@@ -13,14 +15,13 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use meddah_engine::action::{ActionSet, Offer};
-use meddah_engine::emotion::{Emotion, Pad};
-use meddah_engine::prompt::{self, Draft, Occasion, Past, PromptInput};
+use meddah_engine::prompt::{self, Draft, Occasion, PromptInput};
 use meddah_engine::reply::{ReplyParser, ReplyRules};
-use meddah_engine::timeline::{self, Entry, EntryKind, TimelineKey};
-use meddah_engine::world::{Character, LoreQuery, World, reminder};
+use meddah_engine::timeline::{Entry, EntryKind, TimelineKey};
+use meddah_engine::world::{Character, World};
 use meddah_inference::{ChatStream, Chunk, ModelError, Notice, StopReason};
 use meddah_protocol::{ErrorCode, EventKind, Finish, Player, Scene, Timing, Usage, WireError};
-use meddah_store::{EntryFilter, StateOf, StoreErrorKind, TimelineStore};
+use meddah_store::TimelineStore;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -28,8 +29,8 @@ use crate::config::TurnSettings;
 use crate::ladders::Ladders;
 use crate::session::events::{EventLog, EventOrigin};
 use crate::wire::{model_error, notice, timed_out};
+use mind::Mind;
 use question::TurnQuestion;
-use record::{record, witnesses};
 use reply::Reply;
 
 /// What a turn needs from outside.
@@ -135,7 +136,7 @@ pub async fn run(turn: &Turn, ports: &Ports, events: &TurnEvents, cancel: &Cance
         }
     }
 
-    remember(turn, ports, events, &reply, finish).await;
+    remember::write(turn, ports, events, &reply, finish).await;
     reply.timing.prompt_tokens = reply.usage.prompt_tokens;
     reply.timing.cached_tokens = reply.usage.cached_tokens;
     reply.timing.total_ms = ms_since(turn.accepted);
@@ -180,8 +181,7 @@ async fn answer(
     cancel: &CancellationToken,
     reply: &mut Reply,
 ) -> Result<(), WireError> {
-    let past = recall(turn, ports).await?;
-    let before = felt_before(turn, ports).await?;
+    let mind = Mind::recall(turn, ports).await?;
     reply.timing.recall_ms = ms_since(turn.accepted);
 
     let offer = Offer::rank_between(
@@ -191,29 +191,27 @@ async fn answer(
         turn.cause.speaker(),
         &turn.character.id,
     );
-    let lore = lore(turn, &past);
     let draft = Draft::new(&PromptInput {
         world: &turn.world,
         character: &turn.character,
         player_name: turn.partner_name(),
         language: turn.language.as_deref(),
         actions: &turn.actions,
-        past: &past,
-        lore: &lore,
+        past: &mind.past,
+        on_mind: &mind.on_mind,
         occasion: turn.cause.occasion(),
     });
     reply.told = draft.now().to_owned();
 
     let conversation = conversation(&turn.key, &turn.character.id);
-    let question =
-        TurnQuestion { turn, events, draft: &draft, offer: &offer, past: &past, lore: &lore, conversation };
+    let question = TurnQuestion { turn, events, draft: &draft, offer: &offer, mind: &mind, conversation };
     let ladder = ports.ladders.of(turn);
     let mut from = 0;
     loop {
         let answer = ladder.ask(&question, from, deadline(turn), cancel).await.map_err(model_error)?;
         from = answer.rung + 1;
         reply.timing.model = answer.label.0;
-        match speak(turn, events, &before, answer.stream, reply).await {
+        match speak(turn, events, &mind, answer.stream, reply).await {
             Ok(()) => break,
             // What was heard stands; the game is told that it is not all.
             Err(error) if reply.was_heard() || cancel.is_cancelled() => return Err(model_error(error)),
@@ -243,7 +241,7 @@ pub fn conversation(key: &TimelineKey, character: &str) -> String {
 async fn speak(
     turn: &Turn,
     events: &TurnEvents,
-    before: &(Emotion, Duration),
+    mind: &Mind,
     mut stream: ChatStream,
     reply: &mut Reply,
 ) -> Result<(), ModelError> {
@@ -254,7 +252,7 @@ async fn speak(
         reply.timing.first_token_ms.get_or_insert_with(|| ms_since(turn.accepted));
         match chunk {
             Chunk::Decided { decision, choice, .. } if decision == prompt::EMOTION_DECISION => {
-                reply.feel(turn, events, before, &choice);
+                reply.feel(turn, events, mind, &choice);
             }
             Chunk::Decided { choice, arguments, .. } => reply.act(turn, events, &choice, arguments),
             Chunk::Text(text) => {
@@ -287,89 +285,6 @@ const CANNED_MARGIN_MAX: Duration = Duration::from_millis(200);
 fn deadline(turn: &Turn) -> tokio::time::Instant {
     let margin = CANNED_MARGIN_MAX.min(turn.timeout / 10);
     tokio::time::Instant::from_std(turn.accepted + turn.timeout - margin)
-}
-
-/// Pieces of knowledge that one turn calls up, and their characters in sum: a small model gets lost in more.
-const LORE_ENTRIES_MAX: usize = 2;
-const LORE_CHARS_MAX: usize = 500;
-
-/// What the character remembers of late: only what it witnessed.
-async fn recall(turn: &Turn, ports: &Ports) -> Result<Past, WireError> {
-    let id = &turn.character.id;
-    let filter = EntryFilter::PerceivedBy(id.clone());
-    let entries = ports.store.recent(&turn.key, filter, turn.settings.recent_turns_max, None).await?;
-    let recalled = timeline::recall(entries.iter().map(|stored| &stored.entry), id);
-    let name_of = |id: &str| turn.world.characters.get(id).map_or(id.to_owned(), |other| other.name.clone());
-    Ok(Past::new(recalled, id, name_of))
-}
-
-/// How the character felt when it last spoke, and how long ago that was.
-async fn felt_before(turn: &Turn, ports: &Ports) -> Result<(Emotion, Duration), WireError> {
-    let filter = EntryFilter::State(StateOf::Emotion { character: turn.character.id.clone() });
-    let newest = ports.store.recent(&turn.key, filter, 1, None).await?;
-    let usual = (usual_emotion(turn), Duration::ZERO);
-    Ok(newest.first().and_then(|stored| emotion_of(&stored.entry)).unwrap_or(usual))
-}
-
-fn usual_emotion(turn: &Turn) -> Emotion {
-    Emotion::usual(turn.character.mood.parse().unwrap_or_default())
-}
-
-fn emotion_of(entry: &Entry) -> Option<(Emotion, Duration)> {
-    let EntryKind::Emotion { label, intensity, pleasure, arousal, dominance } = &entry.kind else {
-        return None;
-    };
-    let mood = Pad { pleasure: *pleasure, arousal: *arousal, dominance: *dominance };
-    let emotion = Emotion { label: label.parse().ok()?, intensity: *intensity, mood };
-    let elapsed_ms = u64::try_from(now_ms() - entry.wall_time_ms).unwrap_or(0);
-    Some((emotion, Duration::from_millis(elapsed_ms)))
-}
-
-/// Writes the turn and the feeling to the timeline. A save that was loaded meanwhile makes the turn part of
-/// a time that never was: it is dropped, and nobody misses it.
-async fn remember(turn: &Turn, ports: &Ports, events: &TurnEvents, reply: &Reply, finish: Finish) {
-    let mut entries = vec![entry(record(turn, reply, finish), Some(&turn.character.id), witnesses(turn))];
-    if let Some(Emotion { label, intensity, mood }) = reply.emotion {
-        let kind = EntryKind::Emotion {
-            label: label.name().to_owned(),
-            intensity,
-            pleasure: mood.pleasure,
-            arousal: mood.arousal,
-            dominance: mood.dominance,
-        };
-        entries.push(entry(kind, Some(&turn.character.id), vec![turn.character.id.clone()]));
-    }
-    for entry in &mut entries {
-        entry.game_time = turn.scene.game_time;
-    }
-    match ports.store.append_since(&turn.key, turn.loads, entries).await {
-        Ok(_) => {}
-        Err(error) if error.kind == StoreErrorKind::Superseded => {
-            debug!(turn = turn.id, "a save was loaded while the turn ran");
-        }
-        Err(error) => {
-            events.push(notice("not_remembered", error.into()));
-        }
-    }
-}
-
-/// What the character knows of what is said, knowledge that the words call up, and secrets whose condition
-/// holds, unless told a moment ago.
-fn lore(turn: &Turn, past: &Past) -> Vec<String> {
-    let conditions_met = &turn.scene.facts;
-    let query = LoreQuery {
-        recent_text: turn.cause.text(),
-        character: &turn.character.id,
-        conditions_met,
-        entries_max: LORE_ENTRIES_MAX,
-        chars_max: LORE_CHARS_MAX,
-    };
-    let told_lately = |text: &str| past.turns.iter().rev().take(4).any(|turn| turn.told.contains(text));
-    let open = turn.character.secrets.iter().filter(|secret| conditions_met.contains(&secret.condition));
-    let found = turn.world.lore_for(&query).into_iter().map(|entry| entry.text.as_str());
-    let known = reminder(&turn.character, turn.cause.text()).into_iter();
-    let found = known.chain(open.map(|secret| secret.text.as_str())).chain(found);
-    found.filter(|text| !told_lately(text)).map(str::to_owned).collect()
 }
 
 impl Turn {

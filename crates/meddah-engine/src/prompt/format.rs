@@ -4,7 +4,7 @@
 //! from a few choices before the words, which even a very small model can do, and past turns show it in
 //! the same form, so that they are examples of it too.
 
-use super::{Occasion, PromptInput, PromptMessage, PromptRole};
+use super::{Occasion, OnMind, PromptInput, PromptMessage, PromptRole};
 
 /// Name of the decision on the emotion.
 pub const EMOTION_DECISION: &str = "emotion";
@@ -27,9 +27,9 @@ pub fn neutral_text(player_name: &str) -> String {
 }
 
 /// What the character is told now.
-pub(super) fn user_text(notes: &[String], lore: &[String], occasion: &Occasion<'_>) -> String {
+pub(super) fn user_text(notes: &[String], on_mind: &OnMind, occasion: &Occasion<'_>) -> String {
     let mut text = String::new();
-    for note in notes.iter().chain(lore) {
+    for note in notes.iter().chain(on_mind.sentences()) {
         text.push_str(&format!("[{}]\n", one_line(note)));
     }
     match occasion {
@@ -89,7 +89,7 @@ pub(super) fn samples(input: &PromptInput<'_>) -> Vec<PromptMessage> {
             let mood = crate::emotion::adjective(mood).unwrap_or(mood);
             let action = shows_actions.then(|| sample_action(input, sample.action.as_deref()));
             [
-                PromptMessage { role: PromptRole::User, text: user_text(&[], &[], &said) },
+                PromptMessage { role: PromptRole::User, text: user_text(&[], &OnMind::default(), &said) },
                 answer(Some(mood), action.as_deref(), &one_line(&sample.reply)),
             ]
         })

@@ -67,10 +67,30 @@ pub struct PromptInput<'a> {
     pub actions: &'a ActionSet,
     /// What the character remembers of late.
     pub past: &'a Past,
-    /// Knowledge that this moment calls up.
-    pub lore: &'a [String],
+    /// What this moment calls to mind.
+    pub on_mind: &'a OnMind,
     /// What is answered.
     pub occasion: Occasion<'a>,
+}
+
+/// What a moment calls to a character's mind, told right before what is answered. All of it in whole sentences.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OnMind {
+    /// What it remembers from longer ago than the recent turns, oldest first.
+    pub memories: Vec<String>,
+    /// Knowledge that the talk calls up, and secrets that are open.
+    pub knowledge: Vec<String>,
+    /// How it feels and how it stands to whom it talks with; may be empty.
+    pub feelings: Vec<String>,
+    /// What it wants from this talk.
+    pub goals: Vec<String>,
+}
+
+impl OnMind {
+    /// All sentences, in the order in which they are told.
+    pub fn sentences(&self) -> impl Iterator<Item = &String> {
+        self.memories.iter().chain(&self.knowledge).chain(&self.feelings).chain(&self.goals)
+    }
 }
 
 /// A prompt whose length is not yet known.
@@ -94,7 +114,7 @@ impl Draft {
             system: system::text(input),
             samples,
             history: input.past.messages(),
-            now: format::user_text(&input.past.notes, input.lore, &input.occasion),
+            now: format::user_text(&input.past.notes, input.on_mind, &input.occasion),
         }
     }
 

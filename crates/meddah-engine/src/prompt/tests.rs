@@ -78,7 +78,7 @@ fn draft(past: &Past, said: &str) -> Draft {
         language: None,
         actions: &actions(),
         past,
-        lore: &[],
+        on_mind: &OnMind::default(),
         occasion: Occasion::Said { speaker: "Ann", text: said },
     })
 }

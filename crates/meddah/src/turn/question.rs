@@ -6,12 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use meddah_engine::action::Offer;
 use meddah_engine::emotion::EmotionLabel;
-use meddah_engine::prompt::{Draft, Past};
+use meddah_engine::prompt::Draft;
 use meddah_inference::ladder::Question;
 use meddah_inference::service::{Heard, ServiceAction, ServiceRequest, ServiceScene};
 use meddah_inference::{ChatModel, ChatRequest, ErrorKind, ModelError, ModelInfo, ModelState, Notice};
 use meddah_protocol::EventKind;
 
+use super::mind::Mind;
 use super::{Cause, Turn, TurnEvents};
 use crate::request::chat_request;
 
@@ -26,8 +27,7 @@ pub(super) struct TurnQuestion<'t> {
     pub events: &'t TurnEvents,
     pub draft: &'t Draft,
     pub offer: &'t Offer,
-    pub past: &'t Past,
-    pub lore: &'t [String],
+    pub mind: &'t Mind,
     pub conversation: String,
 }
 
@@ -51,8 +51,8 @@ impl Question for TurnQuestion<'_> {
         let Turn { character, player, scene, .. } = self.turn;
         let actions = self.offer.ranked.iter().filter_map(|ranked| self.turn.actions.at(ranked.index));
         let name_of = |id: &String| self.turn.world.characters.get(id).map_or(id.clone(), |c| c.name.clone());
-        let told = self.past.turns.iter().map(|turn| turn.told.clone());
-        let skipped = self.past.turns.len().saturating_sub(SERVICE_MEMORIES_MAX);
+        let told = self.mind.past.turns.iter().map(|turn| turn.told.clone());
+        let skipped = self.mind.past.turns.len().saturating_sub(SERVICE_MEMORIES_MAX);
         Some(ServiceRequest {
             conversation: self.conversation.clone(),
             character: character.id.clone(),
@@ -81,7 +81,7 @@ impl Question for TurnQuestion<'_> {
                 .collect(),
             emotions: EmotionLabel::ALL.into_iter().map(|label| label.name().to_owned()).collect(),
             memories: told.skip(skipped).collect(),
-            knowledge: self.lore.to_vec(),
+            knowledge: self.mind.on_mind.sentences().cloned().collect(),
         })
     }
 

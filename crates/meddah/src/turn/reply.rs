@@ -1,7 +1,5 @@
 //! What has been said so far in a turn, and how each piece reaches the game.
 
-use std::time::Duration;
-
 use meddah_engine::action::AdmittedAction;
 use meddah_engine::emotion::{self, Emotion, EmotionLabel};
 use meddah_engine::prompt;
@@ -11,7 +9,8 @@ use meddah_inference::TokenUsage;
 use meddah_protocol::{EventKind, Timing};
 use tracing::{debug, trace};
 
-use super::{Turn, TurnEvents, ms_since, usual_emotion};
+use super::mind::{Mind, usual_emotion};
+use super::{Turn, TurnEvents, ms_since};
 use crate::session::events::Retracted;
 
 /// How strongly a chosen feeling is felt; the label says what, code says how much.
@@ -32,8 +31,8 @@ pub(super) struct Reply {
 
 impl Reply {
     /// The model chose a feeling.
-    pub fn feel(&mut self, turn: &Turn, events: &TurnEvents, before: &(Emotion, Duration), label: &str) {
-        let (before, elapsed) = before;
+    pub fn feel(&mut self, turn: &Turn, events: &TurnEvents, mind: &Mind, label: &str) {
+        let (before, elapsed) = &mind.felt;
         let chosen: EmotionLabel = label.parse().unwrap_or_default();
         let felt = emotion::step(before, &usual_emotion(turn), chosen, FELT_INTENSITY, *elapsed).rounded();
         events.push(EventKind::Emotion {

@@ -1,13 +1,12 @@
 //! How often a real model, through the whole of Meddah, takes the right action.
 //!
-//! `cargo run --release -p meddah --example eval-actions -- MODEL.gguf [--split held_out] [--case TEXT]`
+//! `cargo run --release -p evals -- actions MODEL.gguf [--split held_out] [--case TEXT]`
 //! reads `evals/actions.toml`, gives each case a session and a player of its own, declares the case's
 //! actions, says its sentence, and compares the first `action` event with what was expected. Every emitted
 //! action is checked once more by a schema validator that shares no code with the gate.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -60,23 +59,18 @@ struct Score {
     first_line_ms: Vec<f64>,
 }
 
-fn main() -> anyhow::Result<ExitCode> {
-    // The sidecar starts this very program for its worker.
-    if std::env::args().nth(1).as_deref() == Some("worker") {
-        return Ok(meddah_llama::worker_main());
-    }
-    tokio::runtime::Runtime::new()?.block_on(evaluate())?;
-    Ok(ExitCode::SUCCESS)
+/// Runs the evaluation.
+pub(crate) fn run(arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
+    tokio::runtime::Runtime::new()?.block_on(evaluate(arguments))
 }
 
-async fn evaluate() -> anyhow::Result<()> {
-    let mut arguments = std::env::args().skip(1);
-    let model = arguments.next().context("usage: eval-actions MODEL.gguf [--split NAME] [--case TEXT]")?;
+async fn evaluate(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
+    let model = arguments.next().context("say which model: a GGUF file")?;
     let mut only = BTreeMap::new();
     while let (Some(flag), Some(value)) = (arguments.next(), arguments.next()) {
         only.insert(flag, value);
     }
-    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../evals/actions.toml"))?;
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/actions.toml"))?;
     let evaluation: Evaluation = toml::from_str(&text)?;
     let sidecar = sidecar(&model)?;
 

@@ -1,0 +1,29 @@
+//! Knowledge that the talk calls up.
+
+use meddah_engine::prompt::Past;
+use meddah_engine::world::{LoreQuery, reminder};
+
+use crate::turn::Turn;
+
+/// Pieces of knowledge that one turn calls up, and their characters in sum: a small model gets lost in more.
+const LORE_ENTRIES_MAX: usize = 2;
+const LORE_CHARS_MAX: usize = 500;
+
+/// What the character knows of what is said, knowledge that the words call up, and secrets whose condition
+/// holds, unless told a moment ago.
+pub(super) fn called_up(turn: &Turn, past: &Past) -> Vec<String> {
+    let conditions_met = &turn.scene.facts;
+    let query = LoreQuery {
+        recent_text: turn.cause.text(),
+        character: &turn.character.id,
+        conditions_met,
+        entries_max: LORE_ENTRIES_MAX,
+        chars_max: LORE_CHARS_MAX,
+    };
+    let told_lately = |text: &str| past.turns.iter().rev().take(4).any(|turn| turn.told.contains(text));
+    let open = turn.character.secrets.iter().filter(|secret| conditions_met.contains(&secret.condition));
+    let found = turn.world.lore_for(&query).into_iter().map(|entry| entry.text.as_str());
+    let known = reminder(&turn.character, turn.cause.text()).into_iter();
+    let found = known.chain(open.map(|secret| secret.text.as_str())).chain(found);
+    found.filter(|text| !told_lately(text)).map(str::to_owned).collect()
+}
