@@ -4,6 +4,7 @@
 //! start of a turn never waits for a disk that is still writing the last one. Both are fed by short
 //! queues and end with the store.
 
+mod cache;
 mod error;
 pub(crate) mod open;
 mod place;
@@ -15,11 +16,13 @@ mod worker;
 mod write;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use meddah_engine::timeline::{Cursor, Entry, TimelineKey};
 
 use crate::{BranchInfo, EntryFilter, LoadBy, Loaded, StoreError, StoredEntry, TimelineInfo, TimelineStore};
+use cache::EntryCache;
 use worker::Worker;
 
 pub use open::move_aside;
@@ -29,6 +32,8 @@ pub struct SqliteStore {
     writer: Worker,
     /// Absent in memory, where the writer's connection is the only one that sees anything.
     reader: Option<Worker>,
+    /// Entries that were read before.
+    entries: Arc<EntryCache>,
 }
 
 impl SqliteStore {
@@ -38,13 +43,13 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let writer = Worker::spawn("meddah-store-write", open::file(path)?)?;
         let reader = Worker::spawn("meddah-store-read", open::reader(path)?)?;
-        Ok(SqliteStore { writer, reader: Some(reader) })
+        Ok(SqliteStore { writer, reader: Some(reader), entries: Arc::default() })
     }
 
     /// A store that is gone when it is dropped.
     pub fn in_memory() -> Result<Self, StoreError> {
         let writer = Worker::spawn("meddah-store-memory", open::memory()?)?;
-        Ok(SqliteStore { writer, reader: None })
+        Ok(SqliteStore { writer, reader: None, entries: Arc::default() })
     }
 
     /// Carries out what is waiting and lets go of the file. Blocks until then; later calls are
@@ -64,6 +69,11 @@ impl SqliteStore {
 #[async_trait]
 impl TimelineStore for SqliteStore {
     async fn open(&self, key: &TimelineKey) -> Result<TimelineInfo, StoreError> {
+        // Mostly it is there, and nobody has to wait for what is being written.
+        let known = key.clone();
+        if let Some(info) = self.reader().run(move |connection| read::info(connection, &known)).await? {
+            return Ok(info);
+        }
         let key = key.clone();
         self.writer.run(move |connection| write::open(connection, &key)).await
     }
@@ -90,8 +100,8 @@ impl TimelineStore for SqliteStore {
         limit: usize,
         at: Option<Cursor>,
     ) -> Result<Vec<StoredEntry>, StoreError> {
-        let key = key.clone();
-        self.reader().run(move |connection| read::recent(connection, &key, &filter, limit, at)).await
+        let (key, cache) = (key.clone(), self.entries.clone());
+        self.reader().run(move |connection| read::recent(connection, &cache, &key, &filter, limit, at)).await
     }
 
     async fn save(

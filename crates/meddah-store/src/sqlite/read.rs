@@ -3,6 +3,7 @@
 use meddah_engine::timeline::{BranchId, Cursor, Entry, EntryHash, TimelineKey};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::cache::{EntryCache, Sized};
 use super::error::DAMAGED;
 use super::place::{self, Place};
 use super::timeline::Timeline;
@@ -19,8 +20,19 @@ pub(super) fn head(connection: &Connection, key: &TimelineKey) -> Result<Cursor,
     timeline.cursor(connection, timeline.head)
 }
 
+/// How a timeline stands, if there is one.
+pub(super) fn info(
+    connection: &mut Connection,
+    key: &TimelineKey,
+) -> Result<Option<TimelineInfo>, StoreError> {
+    let transaction = connection.transaction()?;
+    let timeline = Timeline::find(&transaction, key)?;
+    timeline.map(|timeline| timeline.info(&transaction)).transpose()
+}
+
 pub(super) fn recent(
     connection: &mut Connection,
+    cache: &EntryCache,
     key: &TimelineKey,
     filter: &EntryFilter,
     limit: usize,
@@ -38,7 +50,8 @@ pub(super) fn recent(
         EntryFilter::PerceivedBy(being) => view.perceived(being, limit)?,
     };
     found.sort_unstable_by_key(|found| found.seq);
-    found.into_iter().map(|found| entry(&transaction, &timeline, found.row)).collect()
+    let read = |found: Found| cache.get_or_read(found.row, || entry(&transaction, &timeline, found.row));
+    found.into_iter().map(read).collect()
 }
 
 /// The newest entry under a heading, as seen from a place.
@@ -50,7 +63,8 @@ pub(super) fn newest(
 ) -> Result<Option<StoredEntry>, StoreError> {
     let view = View { connection, timeline: timeline.row, at };
     let found = view.newest(topic, 0, 1)?;
-    found.first().map(|found| entry(connection, timeline, found.row)).transpose()
+    let read = |found: &Found| Ok(entry(connection, timeline, found.row)?.0);
+    found.first().map(read).transpose()
 }
 
 pub(super) fn find_request(
@@ -134,7 +148,7 @@ impl View<'_> {
     }
 }
 
-fn entry(connection: &Connection, timeline: &Timeline, row: i64) -> Result<StoredEntry, StoreError> {
+fn entry(connection: &Connection, timeline: &Timeline, row: i64) -> Result<Sized, StoreError> {
     let mut statement = connection.prepare_cached(include_str!("sql/entry_get.sql"))?;
     let (place, hash, body): (Place, [u8; 8], String) = statement.query_one(params![row], |row| {
         Ok((Place { branch: row.get(0)?, seq: row.get(1)? }, row.get(2)?, row.get(3)?))
@@ -145,7 +159,8 @@ fn entry(connection: &Connection, timeline: &Timeline, row: i64) -> Result<Store
             format!("entry {}.{} cannot be read (column {})", place.branch, place.seq, error.column());
         StoreError::new(StoreErrorKind::Corrupt, message).with_help(DAMAGED)
     })?;
-    Ok(StoredEntry { cursor: timeline.cursor_with(place, EntryHash(hash)), entry })
+    let bytes = u32::try_from(body.len()).unwrap_or(u32::MAX);
+    Ok((StoredEntry { cursor: timeline.cursor_with(place, EntryHash(hash)), entry }, bytes))
 }
 
 /// The newest place on the way back from the head at or before a game time.
