@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::error::DAMAGED;
+use super::worker::Sync;
 use crate::{StoreError, StoreErrorKind};
 
 /// What makes a SQLite file one of ours.
@@ -22,11 +23,11 @@ pub(crate) struct FileKind {
     pub synchronous: &'static str,
 }
 
-/// Timelines. "MdTL", and a sync at each commit: what is acknowledged survives a power cut.
+/// Timelines. "MdTL". The disk is synced right behind each commit, see [`sync`].
 const TIMELINES: FileKind = FileKind {
     application_id: 0x4d64_544c,
-    migrations: &[include_str!("migrations/001_timelines.sql")],
-    synchronous: "FULL",
+    migrations: &[include_str!("migrations/001_timelines.sql"), include_str!("migrations/002_derived.sql")],
+    synchronous: "NORMAL",
 };
 /// What every SQLite file begins with.
 const FILE_START: &[u8; 16] = b"SQLite format 3\0";
@@ -37,8 +38,11 @@ const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// Files up to this size are checked as a whole on opening, at some 2 to 7 ms per MiB; larger ones
 /// would delay the start, and of those only what is read is checked.
 const CHECKED_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// Prepared statements kept by a connection; there are about twenty.
-const STATEMENTS_MAX: usize = 32;
+/// Prepared statements kept by a connection; there are about thirty.
+const STATEMENTS_MAX: usize = 48;
+/// Pages that the reader keeps in memory, in KiB: recalling reads a few hundred vectors of some KiB each, mostly
+/// the same ones.
+const READ_CACHE_KIB: i64 = 16 * 1024;
 /// The journal shrinks to this after a burst, in bytes.
 const JOURNAL_BYTES_KEPT: u64 = 4 * 1024 * 1024;
 /// How many names [`move_aside`] tries.
@@ -66,6 +70,20 @@ pub(crate) fn file_of(kind: &FileKind, path: &Path) -> Result<Connection, StoreE
     Ok(connection)
 }
 
+/// Makes the disk keep what was committed to this file: a commit only stands in the journal, which SQLite then
+/// syncs when it copies it into the file. A journal that cannot be opened is synced by SQLite at each commit.
+pub(super) fn sync(path: &Path, connection: &Connection) -> Result<Sync, StoreError> {
+    let mut journal = path.as_os_str().to_owned();
+    journal.push("-wal");
+    // It stays the same file for as long as a connection is open.
+    let Ok(journal) = File::options().write(true).open(&journal) else {
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        return Ok(Box::new(|| Ok(())));
+    };
+    let path = path.to_owned();
+    Ok(Box::new(move || journal.sync_data().map_err(|error| unwritten(&path, &error))))
+}
+
 /// Turns write-ahead logging on. SQLite does not wait by itself when several programs do so at once with a new
 /// file.
 fn begin_journal(connection: &Connection) -> Result<(), StoreError> {
@@ -89,6 +107,7 @@ pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
     connection.busy_timeout(BUSY_WAIT_MAX)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "cache_size", -READ_CACHE_KIB)?; // negative: in KiB
     Ok(connection)
 }
 
@@ -150,9 +169,12 @@ fn check_start(path: &Path) -> Result<u64, StoreError> {
 
 /// Refuses another program's SQLite file, and one of a newer version.
 fn check_owner(kind: &FileKind, connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let owner: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let tables: i64 = connection.query_one("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    // All three of one moment: another program may be making the file just now.
+    let moment = connection.unchecked_transaction()?;
+    let owner: i32 = moment.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let version: i64 = moment.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let tables: i64 = moment.query_one("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    drop(moment);
     let empty = owner == 0 && version == 0 && tables == 0;
     if owner != kind.application_id && !empty {
         return Err(foreign(path));
@@ -182,6 +204,11 @@ fn foreign(path: &Path) -> StoreError {
     StoreError::new(StoreErrorKind::Corrupt, format!("{path:?} is not a memory file of Meddah")).with_help(
         "Move the file aside, or choose another data folder with MEDDAH_DATA. The file was left as it is.",
     )
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, format!("the disk did not take {path:?}: {error}"))
+        .with_help("Check whether the disk is full or failing.")
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> StoreError {
