@@ -4,6 +4,9 @@
 //! takes commands and keeps the event log, [`sidecar`] holds worlds, model, store and sessions,
 //! [`transport`] speaks HTTP and WebSocket, [`cli`] is the command line.
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub mod bench;
 pub mod budget;
 pub mod cli;
