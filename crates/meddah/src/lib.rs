@@ -18,6 +18,7 @@ pub mod keys;
 pub mod ladders;
 pub mod models;
 pub mod paths;
+pub mod reflection;
 pub mod request;
 pub mod session;
 pub mod sidecar;

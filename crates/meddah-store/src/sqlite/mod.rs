@@ -13,6 +13,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod upkeep;
 mod worker;
 mod write;
 
@@ -31,6 +32,7 @@ use worker::Worker;
 use write::Since;
 
 pub use open::move_aside;
+pub use upkeep::{Compacted, Exported, SavePoint, TimelineSize};
 
 /// Timelines in one SQLite file, or in memory.
 pub struct SqliteStore {
@@ -81,9 +83,9 @@ impl SqliteStore {
 #[async_trait]
 impl TimelineStore for SqliteStore {
     async fn open(&self, key: &TimelineKey) -> Result<TimelineInfo, StoreError> {
-        let found = key.clone();
-        // It is asked at the start of each turn, and nearly always there: no need to queue with writes.
-        if let Some(info) = self.reader().run(move |connection| read::info(connection, &found)).await? {
+        // Mostly it is there, and nobody has to wait for what is being written.
+        let known = key.clone();
+        if let Some(info) = self.reader().run(move |connection| read::info(connection, &known)).await? {
             return Ok(info);
         }
         let key = key.clone();

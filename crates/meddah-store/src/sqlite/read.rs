@@ -15,16 +15,6 @@ use crate::{
 /// The most notes that come along with each entry of an answer, on average.
 const NOTES_PER_ENTRY_MAX: usize = 32;
 
-/// The timeline, if it was begun.
-pub(super) fn info(
-    connection: &mut Connection,
-    key: &TimelineKey,
-) -> Result<Option<TimelineInfo>, StoreError> {
-    let transaction = connection.transaction()?;
-    let timeline = Timeline::find(&transaction, key)?;
-    timeline.map(|timeline| timeline.info(&transaction)).transpose()
-}
-
 pub(super) fn head(connection: &Connection, key: &TimelineKey) -> Result<Cursor, StoreError> {
     let timeline = Timeline::get(connection, key)?;
     timeline.cursor(connection, timeline.head)
@@ -155,8 +145,8 @@ fn entry(connection: &Connection, timeline: &Timeline, row: i64) -> Result<Sized
         Ok((Place { branch: row.get(0)?, seq: row.get(1)? }, row.get(2)?, row.get(3)?))
     })?;
     let bytes = u32::try_from(body.len()).unwrap_or(u32::MAX);
-    let cursor = timeline.cursor_with(place, EntryHash(hash));
-    Ok((StoredEntry { cursor, entry: parsed(place, &body)? }, bytes))
+    let entry = parsed(place, &body)?;
+    Ok((StoredEntry { cursor: timeline.cursor_with(place, EntryHash(hash)), entry }, bytes))
 }
 
 /// An entry from its stored form.
