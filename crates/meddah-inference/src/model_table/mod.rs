@@ -32,6 +32,8 @@ pub struct ModelFacts {
     pub vision: bool,
     /// Thinks before it speaks unless told not to.
     pub reasoning: bool,
+    /// Its replies begin within a block of thinking that its chat template opened; `None` if nobody knows.
+    pub thinks: Option<bool>,
     /// The least effort of thinking that the provider lets it have, in the provider's own word.
     pub least_effort: Option<String>,
     /// What it costs.
@@ -56,6 +58,7 @@ struct Row {
     vision: bool,
     #[serde(default)]
     reasoning: bool,
+    thinks: Option<bool>,
     least_effort: Option<String>,
     price: Price,
     /// Of what day it is.
@@ -170,6 +173,7 @@ impl ModelTable {
             context_tokens: row.context,
             vision: row.vision,
             reasoning: row.reasoning,
+            thinks: row.thinks,
             least_effort: row.least_effort.clone(),
             price: row.price,
             guessed: row.model == "*" && row.price != Price::default(),
@@ -199,6 +203,7 @@ impl ModelFacts {
             context_tokens: None,
             vision: false,
             reasoning: false,
+            thinks: None,
             least_effort: None,
             price: UNKNOWN_PRICE,
             guessed: true,

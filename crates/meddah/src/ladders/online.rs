@@ -122,7 +122,7 @@ impl Opener {
             model: settings.model.clone(),
             price: own_price.unwrap_or(facts.price),
             guessed: own_price.is_none() && facts.guessed,
-            output_tokens_extra: providers::output_tokens_extra(&facts),
+            output_tokens_extra: providers::output_tokens_extra(&facts, &settings.model),
         };
         Ok(Arc::new(Metered::new(model, self.ledger(), rates)))
     }
