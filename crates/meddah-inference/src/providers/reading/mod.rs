@@ -78,7 +78,7 @@ impl Reading {
         let acts = action.as_ref().is_some_and(|action| lines || action.name != TOOL);
         let plain = mood.is_none() && !acts;
         let form = if plain { Form::Plain } else { Form::Json(Structured::new()) };
-        let is_reply = if plain { |_: &str| Some(false) } else { begins_as_asked };
+        let is_reply = if plain { |text: &str| Some(text.starts_with('{')) } else { begins_as_asked };
         Reading {
             mood,
             action,
