@@ -87,7 +87,7 @@ impl Opener {
             "" => service::least(name.shown(), &settings),
             _ => self.least(name.shown(), &settings, self.settings.turn.reply_tokens_max),
         }?;
-        let ask = Ask { part, source: name.shown().to_owned(), model: settings.model.clone(), micro };
+        let ask = Ask { part, source: name.shown().to_owned(), model: settings.model, micro };
         match self.ledger().check(&ask) {
             Err(Refusal::Off(_)) => Some("budget_off"),
             Err(Refusal::Ceiling { .. }) => Some("budget_spent"),

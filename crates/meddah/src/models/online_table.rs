@@ -55,7 +55,7 @@ pub async fn refresh(
         before.rows().iter().find(same).is_some_and(|known| known.date > row.date)
     };
     let older_rows = newer.rows().iter().filter(is_older).count();
-    let merged = own.clone().merge(newer);
+    let merged = own.merge(newer);
     let now = ModelTable::embedded().merge(merged.clone());
     if now == before {
         return Ok(Refreshed { before, now, older_rows, written: None });
