@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use meddah::config::Settings;
+use meddah::embedder::LateEmbedder;
 use meddah::keys::KeyStore;
 use meddah::ladders::Ladders;
 use meddah::paths::Paths;
@@ -57,7 +58,13 @@ async fn measure() {
     let store = Arc::new(SqliteStore::open(&paths.timeline()).unwrap());
     let ladders = Ladders::open(&settings, &paths).unwrap();
     let worlds = Arc::new(Worlds::new(vec![hut()]));
-    let server = Server::bind(Sidecar::new(worlds, Ports { ladders, store }, settings)).await.unwrap();
+    let server = Server::bind(Sidecar::new(
+        worlds,
+        Ports { ladders, store, embedder: LateEmbedder::default() },
+        settings,
+    ))
+    .await
+    .unwrap();
     let (port, stop) = (server.port(), CancellationToken::new());
     let serving = TaskTracker::new();
     serving.spawn(server.run(stop.clone()));
