@@ -8,6 +8,7 @@
 pub mod action;
 pub mod emotion;
 pub mod prompt;
+pub mod relationship;
 pub mod reply;
 pub mod timeline;
 pub mod world;

@@ -16,6 +16,8 @@ use jsonschema::{PatternOptions, Validator};
 use meddah_protocol::{ActionDeclaration, check_id};
 use serde_json::{Map, Value};
 
+pub(crate) use language::stem;
+pub(crate) use language::{Phrase, Word, find_phrase, plain_words};
 pub use normalise::normalise;
 pub use offer::{CHOICES_MAX, Offer, Ranked, SPEAKER};
 pub use schema::{TARGET, arguments_schema, fill};
