@@ -1,14 +1,19 @@
 //! Measures quality. Each evaluation is a file of its own and prints what it found:
 //!
-//! - `actions MODEL.gguf` — how often a real model takes the right action.
+//! - `actions MODEL.gguf` — how often a real model takes the right action;
+//! - `emotion [MODEL.gguf]` — how often the expected feeling is found.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
 mod actions;
+mod emotion;
+mod rig;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo run --release -p evals -- actions MODEL.gguf [--split NAME] [--case TEXT]";
+const USAGE: &str = "usage: cargo run --release -p evals -- NAME …
+  actions MODEL.gguf [--split NAME] [--case TEXT]
+  emotion [MODEL.gguf] [--split NAME] [--weights 0,1] [--show]";
 
 fn main() -> anyhow::Result<ExitCode> {
     let mut arguments = std::env::args().skip(1);
@@ -16,6 +21,7 @@ fn main() -> anyhow::Result<ExitCode> {
         // The sidecar starts this very program for its worker.
         Some("worker") => return Ok(meddah_llama::worker_main()),
         Some("actions") => actions::run(arguments)?,
+        Some("emotion") => emotion::run(arguments)?,
         _ => {
             eprintln!("{USAGE}");
             return Ok(ExitCode::from(2));

@@ -5,6 +5,7 @@
 //! spellings, numbers as text) and then admitted or refused; [`ActionSet::admit`] itself repairs nothing.
 
 mod language;
+mod lean;
 mod mention;
 mod normalise;
 mod offer;

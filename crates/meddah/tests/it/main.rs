@@ -8,6 +8,7 @@ mod bad_input;
 mod chaos;
 mod client;
 mod faces;
+mod feelings;
 mod guard;
 mod idempotency;
 mod interrupt;
