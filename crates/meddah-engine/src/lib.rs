@@ -9,6 +9,7 @@ pub mod action;
 pub mod emotion;
 pub mod prompt;
 pub mod reflection;
+pub mod relationship;
 pub mod reply;
 pub mod timeline;
 pub mod world;

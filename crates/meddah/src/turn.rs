@@ -4,6 +4,7 @@
 //! decided by pure functions of `meddah-engine`; everything it waits for is behind a port (a model, a
 //! store), so that a test can play both. A turn that is cut or fails keeps what was said until then.
 
+mod heart;
 mod mind;
 mod question;
 mod record;
@@ -187,14 +188,16 @@ async fn answer(
 ) -> Result<(), WireError> {
     let mind = Mind::recall(turn, ports).await?;
     reply.timing.recall_ms = ms_since(turn.accepted);
+    reply.feelings = Some(mind.feelings.clone());
 
-    let offer = Offer::rank_between(
+    let mut offer = Offer::rank_between(
         &turn.actions,
         turn.cause.text(),
         &turn.scene,
         turn.cause.speaker(),
         &turn.character.id,
     );
+    offer.lean(&turn.actions, mind.feelings.warmth());
     let draft = Draft::new(&PromptInput {
         world: &turn.world,
         character: &turn.character,
@@ -215,7 +218,7 @@ async fn answer(
         let answer = ladder.ask(&question, from, deadline(turn), cancel).await.map_err(model_error)?;
         from = answer.rung + 1;
         reply.timing.model = answer.label.0;
-        match speak(turn, events, &mind, answer.stream, reply).await {
+        match speak(turn, events, answer.stream, reply).await {
             Ok(()) => break,
             // What was heard stands; the game is told that it is not all.
             Err(error) if reply.was_heard() || cancel.is_cancelled() => return Err(model_error(error)),
@@ -249,7 +252,6 @@ pub fn conversation(key: &TimelineKey, character: &str) -> String {
 async fn speak(
     turn: &Turn,
     events: &TurnEvents,
-    mind: &Mind,
     mut stream: ChatStream,
     reply: &mut Reply,
 ) -> Result<(), ModelError> {
@@ -260,7 +262,7 @@ async fn speak(
         reply.timing.first_token_ms.get_or_insert_with(|| ms_since(turn.accepted));
         match chunk {
             Chunk::Decided { decision, choice, .. } if decision == prompt::EMOTION_DECISION => {
-                reply.feel(turn, events, mind, &choice);
+                reply.feel(turn, events, &choice);
             }
             Chunk::Decided { choice, arguments, .. } => reply.act(turn, events, &choice, arguments),
             Chunk::Text(text) => {
@@ -302,6 +304,19 @@ impl Turn {
             Cause::Said { speaker_name, .. } => speaker_name,
             Cause::Happened { .. } => &self.player.name,
         }
+    }
+
+    /// The id of whom the character talks with.
+    fn partner_id(&self) -> &str {
+        match &self.cause {
+            Cause::Said { speaker, .. } => speaker,
+            Cause::Happened { .. } => &self.player.id,
+        }
+    }
+
+    /// The language that is spoken.
+    fn spoken_language(&self) -> &str {
+        self.language.as_deref().unwrap_or(&self.world.language)
     }
 }
 

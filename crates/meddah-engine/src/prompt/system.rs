@@ -64,7 +64,7 @@ fn character(input: &PromptInput<'_>) -> String {
             None if id == PLAYER_ID => input.player_name,
             None => id.as_str(),
         };
-        text.push_str(&format!(" About {name}: {}", sentence(relationship)));
+        text.push_str(&format!(" About {name}: {}", sentence(&relationship.text)));
     }
     text
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::WorldErrors;
+use super::relationship::Relationship;
 use super::{limits::*, schema};
 use crate::emotion::EmotionLabel;
 
@@ -73,10 +74,11 @@ pub struct Character {
     /// How the character talks.
     #[serde(default, skip_serializing_if = "Speech::is_empty")]
     pub speech: Speech,
-    /// How the character stands to others: their id, then a sentence. `player` is the player.
+    /// How the character stands to others: their id, then a sentence, or a section with the sentence as `text`
+    /// and numbers. `player` is the player.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = LIST_MAX), inner(length(min = 1, max = SENTENCE_CHARS_MAX)))]
-    pub relationships: BTreeMap<String, String>,
+    #[schemars(extend("maxProperties" = LIST_MAX))]
+    pub relationships: BTreeMap<String, Relationship>,
     /// How the character sounds.
     #[serde(default, skip_serializing_if = "Voice::is_default")]
     pub voice: Voice,

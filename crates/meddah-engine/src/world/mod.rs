@@ -13,6 +13,7 @@ mod keys;
 mod limits;
 mod lore;
 mod pack;
+mod relationship;
 mod reminder;
 mod schema;
 mod syntax;
@@ -32,6 +33,7 @@ pub use error::{ERRORS_MAX, ERRORS_SHOWN_MAX, Position, WARNINGS_MAX, Warning, W
 pub use keys::LORE_SCAN_BYTES_MAX;
 pub use limits::*;
 pub use lore::{LoreEntry, LoreQuery, matching};
+pub use relationship::Relationship;
 pub use reminder::reminder;
 pub use schema::schemas;
 
@@ -66,6 +68,12 @@ pub struct World {
     #[schemars(length(max = LIST_MAX), inner(length(min = 1, max = SENTENCE_CHARS_MAX)))]
     #[schemars(extend("examples" = [["The village lies by a great forest."]]))]
     pub everybody_knows: Vec<String>,
+    /// How many seconds in the story one unit of the game's clock (`game_time` in a scene) is: 1 if it counts
+    /// seconds, 60 minutes, 3600 hours. With it, anger cools and moods pass by the clock of the story; without
+    /// it, by the real one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.001, max = 100000000.0), example = 60, with = "f64")]
+    pub seconds_per_time_unit: Option<f64>,
     /// Models and services that suit this world, in the order in which they are asked; the player's own come
     /// after them. Names of `[rungs.NAME]`, or "provider:model".
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -44,7 +44,8 @@ impl Question for TurnQuestion<'_> {
                 "Say it in fewer words, shorten the character file, or choose a model with a larger context.",
             )
             })?;
-        Ok(chat_request(self.turn, self.conversation.clone(), messages, self.offer))
+        let words = &self.mind.feelings.words;
+        Ok(chat_request(self.turn, self.conversation.clone(), messages, self.offer, words))
     }
 
     fn for_service(&self) -> Option<ServiceRequest> {

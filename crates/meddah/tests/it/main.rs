@@ -10,6 +10,7 @@ mod chance;
 mod chaos;
 mod client;
 mod faces;
+mod feelings;
 mod guard;
 mod idempotency;
 mod interrupt;

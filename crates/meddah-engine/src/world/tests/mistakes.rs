@@ -338,6 +338,19 @@ player = "A guest.""#,
 }
 
 #[test]
+fn a_relationship_with_wrong_numbers() {
+    check_file(
+        "characters/mira.toml",
+        r#"name = "Mira"
+
+[relationships]
+player = { text = "A guest.", turst = 0.4, affection = 3 }
+bram = { trust = 0.4 }"#,
+        expect![[]],
+    );
+}
+
+#[test]
 fn a_relationship_with_oneself() {
     check_file(
         "characters/mira.toml",

@@ -4,21 +4,18 @@ mod feelings;
 mod knowledge;
 mod past;
 
-use std::time::Duration;
-
-use meddah_engine::emotion::Emotion;
 use meddah_engine::prompt::{OnMind, Past};
 use meddah_protocol::WireError;
 
 use super::{Ports, Turn};
-pub(super) use feelings::usual_emotion;
+pub(super) use feelings::Feelings;
 
 /// What a character has in mind.
 pub(super) struct Mind {
     /// The recent turns that it witnessed.
     pub past: Past,
-    /// How it felt when it last spoke, and how long ago that was.
-    pub felt: (Emotion, Duration),
+    /// How it feels, and how it stands to whom it talks with.
+    pub feelings: Feelings,
     /// What the moment calls to mind.
     pub on_mind: OnMind,
 }
@@ -26,9 +23,14 @@ pub(super) struct Mind {
 impl Mind {
     /// Gathers it.
     pub async fn recall(turn: &Turn, ports: &Ports) -> Result<Mind, WireError> {
-        let past = past::recent(turn, ports).await?;
-        let felt = feelings::before(turn, ports).await?;
-        let on_mind = OnMind { knowledge: knowledge::called_up(turn, &past), ..OnMind::default() };
-        Ok(Mind { past, felt, on_mind })
+        let witnessed = past::witnessed(turn, ports).await?;
+        let past = past::recent(turn, &witnessed);
+        let feelings = feelings::before(turn, ports, &witnessed).await?;
+        let on_mind = OnMind {
+            knowledge: knowledge::called_up(turn, &past),
+            feelings: feelings.told(&past),
+            ..OnMind::default()
+        };
+        Ok(Mind { past, feelings, on_mind })
     }
 }
