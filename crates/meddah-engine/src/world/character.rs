@@ -130,6 +130,13 @@ impl From<Fact> for FactForm {
     }
 }
 
+/// A fact that is always known is no more than its text.
+impl PartialEq<&str> for Fact {
+    fn eq(&self, text: &&str) -> bool {
+        self.condition.is_none() && self.text == *text
+    }
+}
+
 impl From<&str> for Fact {
     fn from(text: &str) -> Self {
         Fact { text: text.to_owned(), condition: None }
@@ -275,9 +282,11 @@ impl Character {
 
     /// What is wrong with it beyond the form of its fields.
     pub(super) fn findings(&self) -> Vec<Finding> {
-        let facts = self.knows.iter().enumerate().filter_map(|(n, fact)| {
-            Some((format!("/knows/{n}/condition"), fact.condition.as_ref()?))
-        });
+        let facts = self
+            .knows
+            .iter()
+            .enumerate()
+            .filter_map(|(n, fact)| Some((format!("/knows/{n}/condition"), fact.condition.as_ref()?)));
         let secrets = self.secrets.iter().enumerate();
         let secrets = secrets.map(|(n, secret)| (format!("/secrets/{n}/condition"), &secret.condition));
         let conditions = facts.chain(secrets);
