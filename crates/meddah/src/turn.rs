@@ -107,9 +107,14 @@ pub struct TurnEvents {
     pub origin: EventOrigin,
 }
 
-/// Runs one turn and returns the ids of its action calls. Exactly one `turn_ended` is emitted, after the
+/// Runs one turn and returns its action calls, id and name. Exactly one `turn_ended` is emitted, after the
 /// turn is safely in the store.
-pub async fn run(turn: &Turn, ports: &Ports, events: &TurnEvents, cancel: &CancellationToken) -> Vec<String> {
+pub async fn run(
+    turn: &Turn,
+    ports: &Ports,
+    events: &TurnEvents,
+    cancel: &CancellationToken,
+) -> Vec<(String, String)> {
     events.push(EventKind::TurnStarted);
     let mut reply = Reply::default();
 
@@ -151,7 +156,7 @@ pub async fn run(turn: &Turn, ports: &Ports, events: &TurnEvents, cancel: &Cance
         },
         timing: reply.timing,
     });
-    reply.actions.into_iter().map(|(call_id, _)| call_id).collect()
+    reply.actions.into_iter().map(|(call_id, action)| (call_id, action.name)).collect()
 }
 
 /// What `timing.model` says when the character's own file answered.

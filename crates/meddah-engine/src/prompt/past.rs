@@ -78,7 +78,7 @@ fn block_key(turn: &str) -> (&str, u64) {
 
 /// A turn as question and answer. A turn in which nothing was said or done leaves no trace.
 fn pair(turn: &RecentTurn) -> Vec<PromptMessage> {
-    let words = outside::without_tokens(&turn.answer());
+    let words = outside::without_tokens(&turn.answer()).replace('\n', " ");
     if words.is_empty() && turn.actions.is_empty() {
         return Vec::new();
     }

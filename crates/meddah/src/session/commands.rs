@@ -12,7 +12,7 @@ use meddah_protocol::{
 use meddah_store::LoadBy;
 
 use super::scene::{self, Noticed};
-use super::{Accepted, Session};
+use super::{Accepted, Call, Session};
 use crate::turn::Cause;
 use crate::turn::conversation;
 
@@ -240,35 +240,35 @@ impl Session {
             turn: self.record_id(turn),
             result: ActionResult { call_id: self.record_id(&call_id), ..result },
         };
-        let called =
-            |kind: &EventKind| matches!(kind, EventKind::Action { call_id: id, .. } if *id == call_id);
-        let done = if report_is_good(&report) { self.name_of_call(turn, &call_id) } else { String::new() };
-        let done = Moment { done: &done, ..Moment::default() };
-        if self.events.any_of_turn(turn, called) {
-            let character = self.state().running.get(turn).map(|running| running.character.clone());
-            if self.keep_report(turn, &report)? {
-                self.pursue(character.as_slice(), done).await?;
-                return Ok(DONE);
-            }
+        let good = matches!(&report, EntryKind::ActionResult { result, .. } if result.ok);
+        let done = |action: &str| if good { action.to_owned() } else { String::new() };
+        let running = self.state().running.get(turn).map(|running| running.character.clone());
+        if let Some(action) = self.called_by_turn(turn, &call_id)
+            && self.keep_report(turn, &report)?
+        {
+            let done = done(&action);
+            self.pursue(running.as_slice(), Moment { done: &done, ..Moment::default() }).await?;
+            return Ok(DONE);
         }
-        let call = self.state().calls.iter().find(|(call, _)| *call == call_id).cloned();
-        let Some((_, character)) = call else {
+        let call = self.state().calls.iter().find(|call| call.id == call_id).cloned();
+        let Some(Call { character, action, .. }) = call else {
             return Err(WireError::new(ErrorCode::UnknownTurn, format!("no action call {call_id:?}"))
                 .with_help("Send the `call_id` of the `action` event, in the same session."));
         };
         self.append(report, Some(&character), vec![character.clone()]).await?;
-        self.pursue(&[character], done).await?;
+        let done = done(&action);
+        self.pursue(&[character], Moment { done: &done, ..Moment::default() }).await?;
         Ok(DONE)
     }
 
-    /// The action of a call, as long as its event is kept.
-    fn name_of_call(&self, turn: &str, call_id: &str) -> String {
+    /// The action of a call, as long as its turn's events are kept.
+    fn called_by_turn(&self, turn: &str, call_id: &str) -> Option<String> {
         let events = self.events.of_turn(turn).into_iter();
-        let name = events.filter_map(|event| match event.kind {
+        let mut names = events.filter_map(|event| match event.kind {
             EventKind::Action { call_id: id, name, .. } if id == call_id => Some(name),
             _ => None,
         });
-        name.last().unwrap_or_default()
+        names.next()
     }
 
     async fn heard(&self, turn: &str, line: u32, fraction: f32) -> Result<Accepted, WireError> {
@@ -389,10 +389,6 @@ fn check_text(text: &str) -> Result<(), WireError> {
         return Err(WireError::new(ErrorCode::TooLarge, message).with_help("Send it in smaller parts."));
     }
     Ok(())
-}
-
-fn report_is_good(report: &EntryKind) -> bool {
-    matches!(report, EntryKind::ActionResult { result, .. } if result.ok)
 }
 
 fn check_event(event: &WorldEvent) -> Result<(), WireError> {

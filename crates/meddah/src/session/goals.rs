@@ -16,7 +16,7 @@ use meddah_protocol::{ErrorCode, EventKind, Scene, WireError};
 use serde_json::Value;
 
 use super::events::EventOrigin;
-use super::{CALLS_MAX, Session};
+use super::{Call, Session};
 use crate::turn::Cause;
 use crate::turn::mind::holds;
 
@@ -65,7 +65,8 @@ impl Session {
         character: &Character,
     ) -> Result<(GoalStates, meddah_engine::condition::GameState), WireError> {
         let scene = self.state().scene.clone();
-        let holds = holds(&*self.ports.store, &self.timeline(), &scene, character, &self.player.id).await?;
+        let holds =
+            holds(&*self.ports.store, &self.timeline(), &scene, character, &self.player.id, None).await?;
         Ok((holds.goals, holds.state))
     }
 
@@ -110,10 +111,8 @@ impl Session {
         };
         state.encounters.calls += 1;
         let call_id = format!("g{}.c1", state.encounters.calls);
-        if state.calls.len() == CALLS_MAX {
-            state.calls.pop_front();
-        }
-        state.calls.push_back((call_id.clone(), character.id.clone()));
+        let call = Call { id: call_id.clone(), character: character.id.clone(), action: action.name.clone() };
+        state.expect_result(call);
         drop(state);
         let origin = EventOrigin { turn: None, req_id: None, character: Some(character.id.clone()) };
         self.events.push(

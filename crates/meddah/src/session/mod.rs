@@ -68,11 +68,19 @@ struct State {
     running: BTreeMap<String, Running>,
     lanes: BTreeMap<String, Arc<tokio::sync::Mutex<()>>>,
     turns_started: u64,
-    /// Action calls that a result may still come for: call id, character.
-    calls: std::collections::VecDeque<(String, String)>,
+    /// Action calls that a result may still come for.
+    calls: std::collections::VecDeque<Call>,
     last_spoken_to: Option<String>,
     encounters: Encounters,
     last_used: Instant,
+}
+
+/// An action that was called.
+#[derive(Clone)]
+struct Call {
+    id: String,
+    character: String,
+    action: String,
 }
 
 struct Running {
@@ -256,7 +264,7 @@ impl Session {
         Ok(Accepted { turn: Some(turn_id), repeated: false })
     }
 
-    async fn turn_is_over(&self, turn: &Turn, calls: Vec<String>) {
+    async fn turn_is_over(&self, turn: &Turn, calls: Vec<(String, String)>) {
         loop {
             let reports = {
                 let mut state = self.state();
@@ -265,11 +273,8 @@ impl Session {
                 let reports = running.unwrap_or_default();
                 if reports.is_empty() {
                     state.running.remove(&turn.id);
-                    for call in calls {
-                        if state.calls.len() == CALLS_MAX {
-                            state.calls.pop_front();
-                        }
-                        state.calls.push_back((call, turn.character.id.clone()));
+                    for (id, action) in calls {
+                        state.expect_result(Call { id, character: turn.character.id.clone(), action });
                     }
                     return;
                 }
@@ -371,6 +376,15 @@ impl Session {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.last_used = Instant::now();
         state
+    }
+}
+
+impl State {
+    fn expect_result(&mut self, call: Call) {
+        if self.calls.len() == CALLS_MAX {
+            self.calls.pop_front();
+        }
+        self.calls.push_back(call);
     }
 }
 

@@ -120,7 +120,7 @@ async fn no_attack_finds_what_the_model_never_had() {
         assert_eq!(leaks(&body.to_string()), [""; 0], "{body}");
         let given = whole(rig.model.seen().last().unwrap());
         assert_eq!(leaks(&given), [""; 0], "{text}\n{given}");
-        let named = |name: &&str| given.contains(*name) && !text.contains(*name);
+        let named = |name: &&str| given.contains(*name) && !text.replace('\u{200b}', "").contains(*name);
         assert!(player == "Ayla" || !CONDITIONS.iter().any(named), "a condition is named\n{given}");
         let last = rig.model.seen().last().unwrap().messages.last().unwrap().text.clone();
         for border in
@@ -145,7 +145,7 @@ async fn what_the_game_opens_is_told_and_closes_again_with_an_older_save() {
     client.until(|event| event["type"] == "saved").await;
     client.send(say("Tell me of the vault.")).await;
     client.until_turn_ended().await;
-    assert_eq!(leaks(&given(&rig)), ["TAMARIND", "HOLLYHOCK"], "half of the condition opens no secret");
+    assert_eq!(leaks(&given(&rig)), ["TAMARIND"], "half of the condition opens no secret");
 
     client.send(scene(&["vault_open", "mira_trusts_player", "gold = 41"])).await;
     client.send(say("And the password? And the abbot?")).await;

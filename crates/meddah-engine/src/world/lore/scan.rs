@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::timers::Phase;
 use super::{AlsoRule, LoreEntry, LoreTimers};
 use crate::condition::GameState;
+use crate::prompt::one_line;
 use crate::world::keys::FoldedText;
 
 /// How often entries may lead to further entries.
@@ -22,7 +23,7 @@ pub struct LoreQuery<'a> {
     pub character: &'a str,
     /// What the game says of the moment.
     pub state: &'a GameState,
-    /// What was told a moment ago and need not be told again.
+    /// What the character was told of late, word for word: what stands there need not be told again.
     pub told: &'a [&'a str],
     /// How far the talk has come, with what is said now.
     pub timers: &'a LoreTimers,
@@ -64,8 +65,7 @@ pub fn call_up<'l>(lore: &'l [LoreEntry], query: &LoreQuery<'_>) -> CalledUp<'l>
     let mut timers = query.timers.clone();
     let chosen = within_budget(found, query);
     timers.note(lore, chosen.iter().map(|found| found.entry));
-    let mut told: Vec<&Found<'_>> =
-        chosen.iter().filter(|found| !query.told.contains(&found.entry.text.as_str())).collect();
+    let mut told: Vec<&Found<'_>> = chosen.iter().filter(|found| !is_told(found.entry, query)).collect();
     told.sort_by_key(|found| found.entry.order);
     CalledUp { entries: told.into_iter().map(|found| found.entry).collect(), timers }
 }
@@ -218,7 +218,7 @@ fn within_budget<'l>(mut found: Vec<Found<'l>>, query: &LoreQuery<'_>) -> Vec<Fo
     });
     let (mut entries_left, mut chars_left) = (query.entries_max, query.chars_max);
     found.retain(|found| {
-        if query.told.contains(&found.entry.text.as_str()) {
+        if is_told(found.entry, query) {
             return true; // it stands in the prompt already
         }
         let chars = found.entry.text.chars().count();
@@ -230,6 +230,11 @@ fn within_budget<'l>(mut found: Vec<Found<'l>>, query: &LoreQuery<'_>) -> Vec<Fo
         fits
     });
     found
+}
+
+fn is_told(entry: &LoreEntry, query: &LoreQuery<'_>) -> bool {
+    let text = one_line(&entry.text);
+    query.told.iter().any(|told| told.contains(&text))
 }
 
 /// A number from 0 to 1 that follows from the seed and the words alone (FNV-1a, then the finaliser of

@@ -24,10 +24,8 @@ pub(super) fn called_up(
 ) -> (Vec<String>, LoreTimers) {
     let said = said_of_late(turn, past);
     let said: Vec<&str> = said.iter().map(String::as_str).collect();
-    let told_lately =
-        |text: &str| past.turns.iter().rev().take(TOLD_TURNS).any(|turn| turn.told.contains(&one_line(text)));
-    let told: Vec<&str> =
-        turn.world.lore.iter().map(|entry| entry.text.as_str()).filter(|text| told_lately(text)).collect();
+    let told: Vec<&str> = past.turns.iter().rev().take(TOLD_TURNS).map(|turn| turn.told.as_str()).collect();
+    let told_lately = |text: &str| told.iter().any(|told| told.contains(&one_line(text)));
     let lore = turn.world.lore_for(&LoreQuery {
         said: &said,
         character: &turn.character.id,

@@ -38,7 +38,9 @@ impl Mind {
     pub async fn recall(turn: &Turn, ports: &Ports) -> Result<Mind, WireError> {
         let past = past::recent(turn, ports).await?;
         let felt = feelings::before(turn, ports).await?;
-        let holds = holds(&*ports.store, &turn.key, &turn.scene, &turn.character, turn.partner()).await?;
+        let partner = turn.partner();
+        let met = past.turns.iter().any(|turn| turn.speaker == partner);
+        let holds = holds(&*ports.store, &turn.key, &turn.scene, &turn.character, partner, Some(met)).await?;
         let character = match turn.character.as_open(&holds.state) {
             Cow::Borrowed(_) => turn.character.clone(),
             Cow::Owned(open) => Arc::new(open),

@@ -19,13 +19,14 @@ pub(crate) struct Holds {
     pub goals: GoalStates,
 }
 
-/// Gathers what holds for `character` toward `partner`.
+/// Gathers what holds for `character` toward `partner`. `met` is whether they have talked before, if that is known.
 pub(crate) async fn holds(
     store: &dyn TimelineStore,
     key: &TimelineKey,
     scene: &Scene,
     character: &Character,
     partner: &str,
+    met: Option<bool>,
 ) -> Result<Holds, WireError> {
     let id = || character.id.clone();
     let newest = async |of: StateOf| {
@@ -41,11 +42,11 @@ pub(crate) async fn holds(
         goals = kept;
     }
     let toward = StateOf::Relationship { character: id(), toward: partner.to_owned() };
-    let (mut axes, mut met) = ([0.0; 4], false);
+    let mut axes = [0.0; 4];
     if let Some(EntryKind::Relationship { trust, respect, familiarity, affection, .. }) =
         newest(toward).await?
     {
-        (axes, met) = ([trust, respect, familiarity, affection], true);
+        axes = [trust, respect, familiarity, affection];
     }
     for (name, axis) in ["trust", "respect", "familiarity", "affection"].into_iter().zip(axes) {
         state.set(name, Value::Number(f64::from((axis * 1000.0).round()) / 1000.0));
@@ -55,7 +56,10 @@ pub(crate) async fn holds(
         _ => character.mood.clone(),
     };
     state.set("mood", Value::text(&mood));
-    met = met || has_met(store, key, &character.id, partner).await?;
+    let met = match met {
+        Some(met) => met,
+        None => has_met(store, key, &character.id, partner).await?,
+    };
     state.set("met_player", Value::Flag(met));
     Ok(Holds { state, goals })
 }
