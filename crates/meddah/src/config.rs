@@ -76,6 +76,7 @@ pub struct TurnSettings {
     pub words_weight: f32,
     pub seed: i64,
     pub recent_turns_max: usize,
+    pub speak_first_pause_ms: u64,
 }
 
 /// When and by what talks are thought over.

@@ -5,7 +5,7 @@
 //! store), so that a test can play both. A turn that is cut or fails keeps what was said until then.
 
 mod heart;
-mod mind;
+pub(crate) mod mind;
 mod question;
 mod record;
 mod remember;
@@ -111,9 +111,14 @@ pub struct TurnEvents {
     pub origin: EventOrigin,
 }
 
-/// Runs one turn and returns the ids of its action calls. Exactly one `turn_ended` is emitted, after the
+/// Runs one turn and returns its action calls, id and name. Exactly one `turn_ended` is emitted, after the
 /// turn is safely in the store.
-pub async fn run(turn: &Turn, ports: &Ports, events: &TurnEvents, cancel: &CancellationToken) -> Vec<String> {
+pub async fn run(
+    turn: &Turn,
+    ports: &Ports,
+    events: &TurnEvents,
+    cancel: &CancellationToken,
+) -> Vec<(String, String)> {
     events.push(EventKind::TurnStarted);
     let mut reply = Reply::default();
 
@@ -155,7 +160,7 @@ pub async fn run(turn: &Turn, ports: &Ports, events: &TurnEvents, cancel: &Cance
         },
         timing: reply.timing,
     });
-    reply.actions.into_iter().map(|(call_id, _)| call_id).collect()
+    reply.actions.into_iter().map(|(call_id, action)| (call_id, action.name)).collect()
 }
 
 /// What `timing.model` says when the character's own file answered.
@@ -200,7 +205,7 @@ async fn answer(
     offer.lean(&turn.actions, mind.feelings.warmth());
     let draft = Draft::new(&PromptInput {
         world: &turn.world,
-        character: &turn.character,
+        character: &mind.character,
         player_name: turn.partner_name(),
         language: turn.language.as_deref(),
         actions: &turn.actions,
@@ -209,6 +214,7 @@ async fn answer(
         occasion: turn.cause.occasion(),
     });
     reply.told = draft.now().to_owned();
+    reply.lore_timers = mind.lore_timers.clone();
 
     let conversation = conversation(&turn.key, &turn.character.id);
     let question = TurnQuestion { turn, events, draft: &draft, offer: &offer, mind: &mind, conversation };
@@ -298,6 +304,14 @@ fn deadline(turn: &Turn) -> tokio::time::Instant {
 }
 
 impl Turn {
+    /// The id of whom the character talks with.
+    pub fn partner(&self) -> &str {
+        match &self.cause {
+            Cause::Said { speaker, .. } => speaker,
+            Cause::Happened { .. } => &self.player.id,
+        }
+    }
+
     /// What the character calls whom it talks with.
     pub fn partner_name(&self) -> &str {
         match &self.cause {

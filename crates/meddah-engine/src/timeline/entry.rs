@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{MEMORY_BYTES_MAX, MEMORY_LIST_MAX, MemoryKind, MemoryRecord};
+use crate::goal::GoalStates;
+use crate::world::LoreTimers;
 
 /// The most beings that one entry names as witnesses.
 pub const WITNESSES_MAX: usize = 1280;
@@ -101,6 +103,10 @@ pub enum EntryKind {
     },
     /// What the entry's character keeps of the past in words of its own; it alone perceives it.
     Memory(MemoryRecord),
+    /// How far the entry's character is with its goals from here on.
+    Goals(GoalStates),
+    /// How far the entry's character's talk has come, for lore that stays, rests or waits.
+    Lore(LoreTimers),
     /// Written by another version; kept as it is and shown to no character.
     #[serde(untagged)]
     Opaque(Map<String, Value>),
@@ -255,9 +261,11 @@ impl EntryKind {
         match self {
             EntryKind::Turn(_) | EntryKind::Event { .. } => EntryRole::Told,
             EntryKind::ActionResult { .. } | EntryKind::Heard { .. } => EntryRole::Note,
-            EntryKind::Scene(_) | EntryKind::Emotion { .. } | EntryKind::Relationship { .. } => {
-                EntryRole::State
-            }
+            EntryKind::Scene(_)
+            | EntryKind::Emotion { .. }
+            | EntryKind::Relationship { .. }
+            | EntryKind::Goals(_)
+            | EntryKind::Lore(_) => EntryRole::State,
             // Being told something is a thing that happens; a summary is not.
             EntryKind::Memory(record) if record.kind == MemoryKind::Hearsay => EntryRole::Told,
             EntryKind::Memory(_) => EntryRole::Memory,
@@ -479,6 +487,11 @@ mod tests {
                 why: None,
             },
             EntryKind::Memory(MemoryRecord { text: "Ann gave me a key.".into(), ..MemoryRecord::default() }),
+            EntryKind::Goals(GoalStates {
+                goals: [("find-bell".to_owned(), crate::goal::GoalProgress::Active)].into(),
+                facts: vec!["bell_found".into()],
+            }),
+            EntryKind::Lore(LoreTimers { utterances: 3, came_up: [("mill".to_owned(), 1)].into() }),
         ];
         for kind in kinds {
             let whole = entry(kind);

@@ -1,5 +1,6 @@
 //! What a turn leaves behind in the timeline.
 
+use meddah_engine::timeline::EntryKind;
 use meddah_protocol::Finish;
 use meddah_store::StoreErrorKind;
 use tracing::debug;
@@ -17,6 +18,11 @@ pub(super) async fn write(turn: &Turn, ports: &Ports, events: &TurnEvents, reply
     let bond = reply.moved.as_ref().and_then(Moved::entry);
     for state in reply.felt.as_ref().map(Felt::entry).into_iter().chain(bond) {
         entries.push(entry(state, Some(&turn.character.id), vec![turn.character.id.clone()]));
+    }
+    if let Some(mut timers) = reply.lore_timers.clone() {
+        timers.utterances += u64::from(!reply.lines.is_empty());
+        let witnesses = vec![turn.character.id.clone()];
+        entries.push(entry(EntryKind::Lore(timers), Some(&turn.character.id), witnesses));
     }
     for entry in &mut entries {
         entry.game_time = turn.scene.game_time;
