@@ -55,9 +55,9 @@ fn character(input: &PromptInput<'_>) -> String {
     if !character.speech.style.is_empty() {
         text.push_str(&format!(" How you speak: {}", sentence(&character.speech.style)));
     }
-    list(&mut text, "You know:", &character.knows);
-    list(&mut text, "You do not know:", &character.does_not_know);
-    list(&mut text, "You want:", &character.goals);
+    list(&mut text, "You know:", character.knows.iter().map(|fact| fact.text.as_str()));
+    list(&mut text, "You do not know:", character.does_not_know.iter().map(String::as_str));
+    list(&mut text, "You want:", character.goals.iter().map(String::as_str));
     for (id, relationship) in &character.relationships {
         let name = match input.world.characters.get(id) {
             Some(other) => other.name.as_str(),
@@ -81,9 +81,9 @@ fn actions(input: &PromptInput<'_>) -> String {
     text
 }
 
-fn list(text: &mut String, lead: &str, items: &[String]) {
+fn list<'t>(text: &mut String, lead: &str, items: impl Iterator<Item = &'t str>) {
+    let items: Vec<String> = items.map(sentence).collect();
     if !items.is_empty() {
-        let items: Vec<String> = items.iter().map(|item| sentence(item)).collect();
         text.push_str(&format!(" {lead} {}", items.join(" ")));
     }
 }

@@ -8,6 +8,9 @@ use meddah_protocol::{ActionResult, Finish, Scene, check_id};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::goal::GoalStates;
+use crate::world::LoreTimers;
+
 /// The most beings that one entry names as witnesses.
 pub const WITNESSES_MAX: usize = 1280;
 
@@ -91,6 +94,10 @@ pub enum EntryKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<String>,
     },
+    /// How far the entry's character is with its goals from here on.
+    Goals(GoalStates),
+    /// How far the entry's character's talk has come, for lore that stays, rests or waits.
+    Lore(LoreTimers),
     /// Written by another version; kept as it is and shown to no character.
     #[serde(untagged)]
     Opaque(Map<String, Value>),
@@ -232,9 +239,11 @@ impl EntryKind {
         match self {
             EntryKind::Turn(_) | EntryKind::Event { .. } => EntryRole::Told,
             EntryKind::ActionResult { .. } | EntryKind::Heard { .. } => EntryRole::Note,
-            EntryKind::Scene(_) | EntryKind::Emotion { .. } | EntryKind::Relationship { .. } => {
-                EntryRole::State
-            }
+            EntryKind::Scene(_)
+            | EntryKind::Emotion { .. }
+            | EntryKind::Relationship { .. }
+            | EntryKind::Goals(_)
+            | EntryKind::Lore(_) => EntryRole::State,
             EntryKind::Opaque(_) => EntryRole::Opaque,
         }
     }
@@ -442,6 +451,11 @@ mod tests {
                 affection: -0.7,
                 why: None,
             },
+            EntryKind::Goals(GoalStates {
+                goals: [("find-bell".to_owned(), crate::goal::GoalProgress::Active)].into(),
+                facts: vec!["bell_found".into()],
+            }),
+            EntryKind::Lore(LoreTimers { utterances: 3, came_up: [("mill".to_owned(), 1)].into() }),
         ];
         for kind in kinds {
             let whole = entry(kind);

@@ -28,3 +28,5 @@ pub const DESCRIPTION_WORDS_ADVISED: usize = 120;
 pub const KEY_LETTERS_ADVISED: usize = 3;
 /// Rungs of a ladder.
 pub const LADDER_MAX: usize = 8;
+/// Goals that a character has at different times.
+pub const GOALS_MAX: usize = 32;

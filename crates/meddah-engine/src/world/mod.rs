@@ -9,6 +9,7 @@ mod check;
 mod cross;
 mod document;
 mod error;
+mod goal;
 mod keys;
 mod limits;
 mod lore;
@@ -25,13 +26,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use action::TARGET_PRESENT;
-pub use character::{Character, Sample, Secret, Speech, Voice};
+pub use character::{Character, Fact, Sample, Secret, Speech, Voice};
 pub use cross::PLAYER_ID;
 pub use document::FILE_BYTES_MAX;
 pub use error::{ERRORS_MAX, ERRORS_SHOWN_MAX, Position, WARNINGS_MAX, Warning, WorldError, WorldErrors};
+pub use goal::{Goal, GoalOutcome};
 pub use keys::LORE_SCAN_BYTES_MAX;
+pub use lore::FoldedUtterance;
 pub use limits::*;
-pub use lore::{LoreEntry, LoreQuery, matching};
+pub use lore::{
+    AUDIENCE_PRESENT, AlsoRule, CHAIN_STEPS_MAX, CalledUp, Find, KEY_CHARS_MAX, LoreEntry, LoreKey, LoreQuery,
+    LoreTimers, SCAN_UTTERANCES, call_up,
+};
 pub use reminder::reminder;
 pub use schema::schemas;
 
@@ -121,8 +127,8 @@ impl World {
     }
 
     /// The lore that the talk calls up for a character.
-    pub fn lore_for(&self, query: &LoreQuery<'_>) -> Vec<&LoreEntry> {
-        matching(&self.lore, query)
+    pub fn lore_for(&self, query: &LoreQuery<'_>) -> CalledUp<'_> {
+        call_up(&self.lore, query)
     }
 }
 

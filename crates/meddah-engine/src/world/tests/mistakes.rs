@@ -42,7 +42,7 @@ fn a_key_that_nothing_resembles() {
 hitpoints = 12"#,
         expect![[r#"
             characters/mira.toml, line 2, column 1: unknown key `hitpoints`
-              help: known here: `name`, `pronouns`, `role`, `description`, `personality`, `knows`, `does_not_know`, `goals`, `mood`, `fallback_lines`, `ladder`, `speech`, `relationships`, `voice`, `secrets`
+              help: known here: `name`, `pronouns`, `role`, `description`, `personality`, `knows`, `does_not_know`, `goals`, `mood`, `fallback_lines`, `ladder`, `speech`, `relationships`, `voice`, `secrets`, `goal`
         "#]],
     );
 }
@@ -177,7 +177,7 @@ fn a_number_in_a_list_of_texts() {
         r#"name = "Mira"
 knows = ["The cellar is damp.", 5]"#,
         expect![[r#"
-    characters/mira.toml, line 2, column 33: entry 2 of `knows` must be text in quotes, but this is a number
+    characters/mira.toml, line 2, column 33: entry 2 of `knows` must be text in quotes or a section, but this is a number
       help: put each entry in quotes, with commas between: ["one", "two"]
 "#]],
     );
