@@ -32,8 +32,8 @@ pub(super) fn changed(current: &Current<'_>) -> (Map<String, Value>, bool) {
         natural(&mut card, current.character, &fields);
         exact(&mut card, current, &fields);
     }
-    if let Some(lore) = current.lore {
-        change_lore(&mut card, &fresh, lore, current);
+    if let Some(again) = map::card(&card, id, current.known) {
+        change_lore(&mut card, &fresh, &again, current);
     }
     let is_changed = card.json != original.json || current.original.is_none();
     (card.json, is_changed)
@@ -98,32 +98,34 @@ fn exact(card: &mut Card, current: &Current<'_>, fields: &[String]) {
     set_own(card, "character", own.into());
 }
 
-fn change_lore(card: &mut Card, fresh: &Mapped, lore: &[LoreEntry], current: &Current<'_>) {
+/// `before` is what the original gives, `fresh` what it gives with the changes of the character.
+fn change_lore(card: &mut Card, before: &Mapped, fresh: &Mapped, current: &Current<'_>) {
     let id = current.character.id.as_str();
-    let rest_before: Vec<&LoreEntry> = of(fresh, |origin| *origin == Origin::Rest);
     let is_rest =
         |entry: &LoreEntry| entry.id.strip_prefix(id).is_some_and(|rest| rest.starts_with(":more_"));
+    let lore = current.lore.unwrap_or_default();
     let (rest, book): (Vec<&LoreEntry>, Vec<&LoreEntry>) = lore.iter().partition(|entry| is_rest(entry));
-    let mut changes = BookChanges { fresh, now: &book, owner: id };
-    let before = card.field("character_book").and_then(Value::as_object).cloned();
-    let after = changes
-        .apply(before.clone().unwrap_or_else(|| json_object(json!({"extensions": {}, "entries": []}))));
-    let has_new =
-        |book: &Map<String, Value>| before.is_some() || entries(book).is_some_and(|list| !list.is_empty());
-    if before.as_ref() != Some(&after) && has_new(&after) {
-        card.json = spec::with_data(std::mem::take(&mut card.json));
-        set(card, "character_book", after.into());
+    if current.lore.is_some() {
+        change_book(card, fresh, &book, id);
     }
+    let passages = |mapped| of(mapped, |origin| *origin == Origin::Rest);
     // No passage at all: the world had no room for them when the card came.
-    let is_same = rest.is_empty()
-        || rest
-            .iter()
-            .map(|entry| without_order(entry))
-            .eq(rest_before.iter().map(|entry| without_order(entry)));
+    let is_same = rest == passages(fresh) || (rest.is_empty() && passages(fresh) == passages(before));
     if !is_same {
         card.json = spec::with_data(std::mem::take(&mut card.json));
         let told: Vec<Value> = rest.iter().map(|entry| portable(entry, id)).collect();
         set_own(card, "rest", told.into());
+    }
+}
+
+fn change_book(card: &mut Card, fresh: &Mapped, now: &[&LoreEntry], owner: &str) {
+    let before = card.field("character_book").and_then(Value::as_object).cloned();
+    let empty = || json_object(json!({"extensions": {}, "entries": []}));
+    let after = BookChanges { fresh, now, owner }.apply(before.clone().unwrap_or_else(empty));
+    let has_entries = entries(&after).is_some_and(|list| !list.is_empty());
+    if before.as_ref() != Some(&after) && (before.is_some() || has_entries) {
+        card.json = spec::with_data(std::mem::take(&mut card.json));
+        set(card, "character_book", after.into());
     }
 }
 
@@ -136,7 +138,7 @@ pub(super) fn changed_book(
 ) -> Map<String, Value> {
     let fresh = map::book(original, id, known);
     let now: Vec<&LoreEntry> = lore.iter().collect();
-    let mut changes = BookChanges { fresh: &fresh, now: &now, owner: id };
+    let changes = BookChanges { fresh: &fresh, now: &now, owner: id };
     let mut json = original.json().clone();
     match json.get_mut("data").and_then(Value::as_object_mut) {
         Some(data) => *data = changes.apply(data.clone()),
@@ -154,7 +156,7 @@ struct BookChanges<'a> {
 
 impl BookChanges<'_> {
     /// The book with changed, removed and new entries. Entries that gave no lore stay.
-    fn apply(&mut self, mut book: Map<String, Value>) -> Map<String, Value> {
+    fn apply(&self, mut book: Map<String, Value>) -> Map<String, Value> {
         let mut places: Vec<String> = Vec::new();
         for piece in &self.fresh.lore {
             if let Origin::Entry(place) = &piece.origin
@@ -199,7 +201,7 @@ impl BookChanges<'_> {
         }
         let keys = if entry.contains_key("key") && !entry.contains_key("keys") { "key" } else { "keys" };
         if before[0].keys != now[0].keys {
-            entry.insert(keys.into(), now[0].keys.clone().into());
+            entry.insert(keys.into(), json!(now[0].keys));
         }
         self.write_exact(entry, now);
     }
@@ -228,16 +230,14 @@ fn of(mapped: &Mapped, wanted: impl Fn(&Origin) -> bool) -> Vec<&LoreEntry> {
     mapped.lore.iter().filter(|piece| wanted(&piece.origin)).map(|piece| &piece.entry).collect()
 }
 
-fn without_order(entry: &LoreEntry) -> Value {
-    entry.to_json()
-}
-
 /// The entry as data that means the same in another world: its own name without the owner, and the owner as `SELF`.
 fn portable(entry: &LoreEntry, owner: &str) -> Value {
     let mut value = entry.to_json();
     value["id"] = tail(&entry.id).into();
-    let audience = value.get_mut("audience").and_then(Value::as_array_mut);
-    audience.into_iter().flatten().filter(|id| **id == owner).for_each(|id| *id = SELF.into());
+    for list in ["audience", "except"] {
+        let ids = value.get_mut(list).and_then(Value::as_array_mut);
+        ids.into_iter().flatten().filter(|id| **id == owner).for_each(|id| *id = SELF.into());
+    }
     value
 }
 

@@ -1,8 +1,17 @@
 //! Decorators of V3 at the top of an entry's content: `@@name value`, and `@@@name value` where the one before is
 //! not understood. They are orders to a program and never spoken.
 
-/// Orders that are read; later parts of the same name are ignored, as V3 says.
-const KNOWN: [&str; 5] = ["additional_keys", "exclude_keys", "activate", "dont_activate", "is_user_icon"];
+/// Orders that are read. What asks for a place in the prompt, or for things that a game does not have, is not.
+const KNOWN: [&str; 8] = [
+    "additional_keys",
+    "exclude_keys",
+    "activate",
+    "dont_activate",
+    "activate_only_after",
+    "keep_activate_after_match",
+    "dont_activate_after_match",
+    "scan_depth",
+];
 
 /// A decorator that is understood.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,15 +2,15 @@
 
 use std::collections::HashSet;
 
-use meddah_engine::world::{LIST_MAX, LoreEntry, NAME_CHARS_MAX};
+use meddah_engine::world::{KEY_CHARS_MAX, LIST_MAX, LoreEntry, LoreKey, NAME_CHARS_MAX};
 use serde_json::{Map, Value};
 
-use super::{CardNames, Mapped, decorators, names_in, own};
+use super::{CardNames, Mapped, decorators, names_in, own, rules};
 use crate::book::{self, Book, is_enabled, strings, text};
 use crate::card::{Card, OWN};
 use crate::ids::slug;
 use crate::limits::*;
-use crate::text::{Names, clip_chars, harmless, pieces, plain};
+use crate::text::{Names, clip_chars, harmless, pieces, plain, resolve};
 
 /// What a piece of lore was made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Shelf<'_> {
             } else if !is_enabled(entry) {
                 disabled += 1;
             } else {
-                let pieces = self.pieces(place, entry);
+                let pieces = self.pieces(place, entry, book);
                 without_keys += usize::from(pieces.is_none());
                 mapped.lore.extend(pieces.unwrap_or_default());
             }
@@ -93,51 +93,56 @@ impl Shelf<'_> {
     }
 
     /// The pieces of an entry; `None` where nothing could call it up.
-    fn pieces(&mut self, place: &str, entry: &Map<String, Value>) -> Option<Vec<Piece>> {
+    fn pieces(
+        &mut self,
+        place: &str,
+        entry: &Map<String, Value>,
+        book: &Map<String, Value>,
+    ) -> Option<Vec<Piece>> {
         let (head, content) = decorators::split(text(entry, "content"));
         let head = [decorators_beside(entry), head].join("\n");
         let decorators = decorators::understood(&head);
         let has = |name: &str| decorators.iter().any(|found| found.name == name);
-        if has("dont_activate") || has("is_user_icon") {
+        if has("dont_activate") && !has("activate") {
             return Some(Vec::new());
         }
-        let mut keys = strings(entry, ["keys", "key"]);
-        let more = decorators.iter().find(|found| found.name == "additional_keys");
-        keys.extend(more.into_iter().flat_map(|found| found.value.split(',')).map(str::to_owned));
-        let keys = self.clean_keys(keys, entry);
         let texts = pieces(&plain(content, &self.names), LORE_TEXT_CHARS_MAX);
         if texts.is_empty() {
             return Some(Vec::new());
         }
-        if keys.is_empty() {
+        let keys = self.clean_keys(strings(entry, ["keys", "key"]), entry);
+        let mut made =
+            LoreEntry { keys: keys.clone(), audience: self.audience.clone(), ..LoreEntry::default() };
+        rules::apply(&mut made, entry, book, &decorators, &|keys| self.clean_keys(keys, entry));
+        if keys.is_empty() && !made.always {
             return None;
         }
-        let named = [text(entry, "name"), text(entry, "comment"), &keys[0]];
+        let first_key = keys.first().map_or("", |key| key.as_str());
+        let named = [text(entry, "name"), text(entry, "comment"), first_key];
         let name = named.into_iter().map(|name| slug(name, ID_BYTES_MAX / 2)).find(|slug| !slug.is_empty());
         let name = name.unwrap_or_else(|| format!("entry_{}", slug(place, 8)));
-        let made = texts.into_iter().map(|text| LoreEntry {
-            id: self.free_id(&name),
-            text,
-            keys: keys.clone(),
-            audience: self.audience.clone(),
-            ..LoreEntry::default()
-        });
+        let made = texts.into_iter().map(|text| LoreEntry { id: self.free_id(&name), text, ..made.clone() });
         Some(made.map(|entry| Piece { entry, origin: Origin::Entry(place.to_owned()) }).collect())
     }
 
-    /// Keys that our form can hold. Patterns are no keys; they stay in the original.
-    fn clean_keys(&self, keys: Vec<String>, entry: &Map<String, Value>) -> Vec<String> {
+    /// Keys that our form can hold; `/…/` is a pattern there too. What cannot be understood is left out.
+    fn clean_keys(&self, keys: Vec<String>, entry: &Map<String, Value>) -> Vec<LoreKey> {
         let patterns = entry.get("use_regex").and_then(Value::as_bool).unwrap_or(false);
-        let is_pattern =
-            |key: &str| patterns || (key.len() > 2 && key.starts_with('/') && key[1..].contains('/'));
-        let clean = keys
+        let key = |source: &String| {
+            let source = source.trim();
+            let pattern =
+                if patterns && !source.starts_with('/') { format!("/{source}/") } else { source.to_owned() };
+            let key = LoreKey::new(pattern);
+            // Patterns are full of braces, and never told to anybody.
+            if key.is_pattern() { key } else { LoreKey::new(harmless(&resolve(source, &self.names))) }
+        };
+        let usable = keys
             .iter()
-            .filter(|key| !is_pattern(key.trim()))
-            .map(|key| harmless(&crate::text::resolve(key, &self.names)));
+            .map(key)
+            .filter(|key| key.problem().is_none() && key.as_str().chars().any(char::is_alphanumeric));
         let mut seen = HashSet::new();
-        let usable = clean
-            .filter(|key| key.chars().any(char::is_alphanumeric) && key.chars().count() <= NAME_CHARS_MAX);
-        usable.filter(|key| seen.insert(key.to_lowercase())).take(LIST_MAX).collect()
+        let fitting = usable.filter(|key| key.as_str().chars().count() <= KEY_CHARS_MAX);
+        fitting.filter(|key| seen.insert(key.as_str().to_lowercase())).take(LIST_MAX).collect()
     }
 
     /// `mira:mill`, then `mira:mill_2`.
@@ -173,7 +178,7 @@ pub(super) fn of_rest(mapped: &mut Mapped, rest: impl Iterator<Item = String>, n
         let entry = LoreEntry {
             id: format!("{id}:more_{}", number + 1),
             text,
-            keys,
+            keys: keys.into_iter().map(LoreKey::from).collect(),
             audience: vec![id.clone()],
             ..LoreEntry::default()
         };

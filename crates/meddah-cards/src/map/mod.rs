@@ -9,6 +9,7 @@ mod description;
 mod keys;
 mod lore;
 mod own;
+mod rules;
 mod samples;
 
 use meddah_engine::world::{Character, LoreEntry, NAME_CHARS_MAX, PLAYER_ID};

@@ -1,7 +1,7 @@
 //! What Meddah itself wrote into a card, under `extensions.meddah`. A card may come from a stranger, so it is read
 //! as carefully as the rest, and never decides which model is asked (`ladder`).
 
-use meddah_engine::world::{Character, LIST_MAX, LoreEntry, SENTENCE_CHARS_MAX};
+use meddah_engine::world::{AUDIENCE_PRESENT, Character, LIST_MAX, LoreEntry, SENTENCE_CHARS_MAX};
 use serde_json::{Map, Value};
 
 use super::Mapped;
@@ -138,11 +138,15 @@ fn entry(value: &Value, owner: &str, known: &dyn Fn(&str) -> bool, names: &Names
         for id in audience.iter_mut().filter(|id| **id == SELF) {
             *id = owner.into();
         }
-        audience.retain(|id| id.as_str().is_some_and(known));
+        audience.retain(|id| id.as_str().is_some_and(|id| id == AUDIENCE_PRESENT || known(id)));
         if audience.is_empty() {
             // Known to nobody who is here; never to everybody instead.
             audience.push(known(owner).then(|| owner.into())?);
         }
+    }
+    if let Some(except) = value.get_mut("except").and_then(Value::as_array_mut) {
+        except.iter_mut().filter(|id| **id == SELF).for_each(|id| *id = owner.into());
+        except.retain(|id| id.as_str().is_some_and(known));
     }
     LoreEntry::from_json(&name, value).ok()
 }

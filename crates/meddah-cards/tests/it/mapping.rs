@@ -70,13 +70,19 @@ fn a_book_in_a_card_is_the_characters_own_knowledge() {
         (lore[0].id.as_str(), lore[0].text.as_str()),
         ("ysolde_of_the_reeds:reed", "Reeds burn badly.")
     );
-    assert_eq!(lore[0].keys, ["reed", "marsh", "bog"]);
+    let words = |keys: &[meddah_engine::world::LoreKey]| {
+        keys.iter().map(|key| key.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (words(&lore[0].keys), words(&lore[0].also)),
+        (vec!["reed".to_owned()], vec!["marsh".to_owned(), "bog".to_owned()])
+    );
     assert_eq!(lore[0].audience, ["ysolde_of_the_reeds"]);
     // A long entry becomes several that a turn can tell.
     let bram = Shelf::of(&import_one("card.json", v2().to_string().as_bytes())).lore.unwrap();
     assert_eq!(
         bram.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>(),
-        ["bram:gate", "bram:garrison", "bram:garrison_2", "bram:garrison_3"]
+        ["bram:gate", "bram:gu_a_e_rd_i", "bram:garrison", "bram:garrison_2"]
     );
     assert!(bram.iter().all(|entry| entry.text.chars().count() <= 480 && entry.text.ends_with('.')));
 }
@@ -92,7 +98,7 @@ fn a_long_description_is_cut_at_a_sentence_and_the_rest_is_called_up() {
     assert!(description.split_whitespace().count() <= 120);
     let lore = shelf.lore.unwrap();
     assert_eq!(lore.len(), 8);
-    assert!(lore.iter().all(|entry| entry.keys == ["Harrow"] && entry.audience == ["oda"]));
+    assert!(lore.iter().all(|entry| entry.keys == ["Harrow".into()] && entry.audience == ["oda"]));
     assert!(lore[0].id == "oda:more_1" && lore[0].text.ends_with("her brother."));
 }
 
@@ -129,4 +135,39 @@ fn characters_know_each_other_by_their_ids_within_a_file() {
     assert!(plan.errors.is_empty());
     let files: Vec<_> = plan.imported.iter().flat_map(|one| one.files.clone()).collect();
     assert_eq!(load(&files).characters["oda"].relationships["bram"], "A friend.");
+}
+
+#[test]
+fn the_rules_of_an_entry_are_read() {
+    let entry = json!({
+        "uid": 1, "key": ["mill"], "keysecondary": ["fire", "smoke"], "selectiveLogic": 3, "content": "It burned.",
+        "constant": true, "order": 40, "probability": 30, "useProbability": true, "group": "rumours, news",
+        "groupOverride": true, "groupWeight": 7, "useGroupScoring": true, "scanDepth": 5, "caseSensitive": true,
+        "matchWholeWords": false, "excludeRecursion": true, "preventRecursion": true, "delayUntilRecursion": 2,
+        "sticky": 3, "cooldown": 4, "delay": 5, "comment": "Old mill",
+    });
+    let decorated = json!({
+        "keys": ["ford", "for(d|t)"], "use_regex": true, "insertion_order": 1e300, "priority": -5, "extensions": {"probability": 400},
+        "content": "@@exclude_keys bridge, ferry\n@@activate_only_after 3\n@@scan_depth 9\n@@dont_activate_after_match\nDeep.",
+    });
+    let book =
+        json!({"name": "Town", "recursive_scanning": true, "scan_depth": 4, "entries": [entry, decorated]});
+    let files = import_one("town.json", book.to_string().as_bytes()).files;
+    let lore: Vec<_> = load(&files).lore.iter().map(|entry| entry.to_json()).collect();
+    assert_eq!(
+        lore[0],
+        json!({
+            "id": "town:old_mill", "text": "It burned.", "keys": ["mill"], "also": ["fire", "smoke"], "also_rule": "all",
+            "find": "part", "match_case": true, "scan": 5, "always": true, "order": 40, "chance": 30,
+            "groups": ["rumours", "news"], "group_weight": 7, "group_first": true, "group_by_keys": true,
+            "only_from_talk": true, "only_led_to": 2, "stays": 3, "rests": 4, "not_before": 5,
+        })
+    );
+    assert_eq!(
+        lore[1],
+        json!({
+            "id": "town:ford", "text": "Deep.", "keys": ["/ford/", "/for(d|t)/"], "also": ["/bridge/", "/ferry/"],
+            "also_rule": "none", "scan": 9, "order": 1_000_000, "priority": -5, "leads_on": true, "rests": 1_000_000, "not_before": 6,
+        })
+    );
 }

@@ -47,9 +47,20 @@ fn facts_hold_while_the_game_says_so() {
 fn values_are_compared() {
     check(
         &["gold >= 40", "gold = 40", "gold<41", "gold != 39", "trust >= 0.5", "mood = joy", "door = open"],
-        &["gold > 40", "gold = 4", "trust > 0.5", "mood = 'anger'", "door = closed", "silver >= 0", "silver = 1"],
+        &[
+            "gold > 40",
+            "gold = 4",
+            "trust > 0.5",
+            "mood = 'anger'",
+            "door = closed",
+            "silver >= 0",
+            "silver = 1",
+        ],
     );
-    check(&["bell_found = yes", "guard_sleeps = false", "silver != 1"], &["bell_found = no", "silver = true"]);
+    check(
+        &["bell_found = yes", "guard_sleeps = false", "silver != 1"],
+        &["bell_found = no", "silver = true"],
+    );
 }
 
 #[test]
@@ -97,7 +108,10 @@ fn slips_are_told_with_the_way_out() {
     told("a && b", expect!["`&&` is not understood; write `and`"]);
     told("!a", expect!["`!` is not understood; write `not`"]);
     told("gold => 4", expect!["`=>` is not understood; write `>=`"]);
-    told("bell_found and", expect!["there is nothing behind `and`; write it like this: bell_found and gold >= 40"]);
+    told(
+        "bell_found and",
+        expect!["there is nothing behind `and`; write it like this: bell_found and gold >= 40"],
+    );
     told("or a", expect!["a name is missing; write it like this: bell_found and gold >= 40"]);
     told(">= 4", expect!["there is no name in front of `>=`; write it like this: bell_found and gold >= 40"]);
     told("gold >=", expect!["there is no value behind `>=`; write it like this: gold >= 40"]);
@@ -105,12 +119,30 @@ fn slips_are_told_with_the_way_out() {
     told("a)", expect!["there is a `)` too many; delete it, or put a ( in front"]);
     told("()", expect!["there is nothing between ( and ); write it like this: bell_found and gold >= 40"]);
     told("place = 'mill", expect!["a text has no closing quote; put a ' at its end"]);
-    told("place > mill", expect![[r#"`>` compares numbers and times of day, and "mill" is neither; write a number: place > 40"#]]);
-    told("bell_found mira_trusts", expect!["there is no `and` or `or` between `bell_found` and `mira_trusts`; write: bell_found and mira_trusts"]);
+    told(
+        "place > mill",
+        expect![[
+            r#"`>` compares numbers and times of day, and "mill" is neither; write a number: place > 40"#
+        ]],
+    );
+    told(
+        "bell_found mira_trusts",
+        expect![
+            "there is no `and` or `or` between `bell_found` and `mira_trusts`; write: bell_found and mira_trusts"
+        ],
+    );
     told("a (b)", expect!["two conditions stand side by side; put `and` or `or` between them"]);
     told(&"(".repeat(60), expect!["the condition is nested too deep; let the game report a fact of its own"]);
-    told(&"not ".repeat(60), expect!["the condition is nested too deep; let the game report a fact of its own"]);
-    told(&"a".repeat(501), expect!["a condition has at most 500 characters, this has 501; split it: let the game report a fact of its own"]);
+    told(
+        &"not ".repeat(60),
+        expect!["the condition is nested too deep; let the game report a fact of its own"],
+    );
+    told(
+        &"a".repeat(501),
+        expect![
+            "a condition has at most 500 characters, this has 501; split it: let the game report a fact of its own"
+        ],
+    );
 }
 
 #[test]

@@ -83,7 +83,12 @@ fn what_is_said_is_no_condition() {
 #[test]
 fn states_survive_their_json_form() {
     let mira = mira();
-    let after = step(&mira, &GoalStates::default(), &GameState::of_facts(["bell_stolen", "bell_found"]), &Moment::default());
+    let after = step(
+        &mira,
+        &GoalStates::default(),
+        &GameState::of_facts(["bell_stolen", "bell_found"]),
+        &Moment::default(),
+    );
     let text = serde_json::to_string(&after.states).expect("serialises");
     assert_eq!(serde_json::from_str::<GoalStates>(&text).expect("reads"), after.states);
     assert_eq!(serde_json::from_str::<GoalStates>("{}").expect("reads"), GoalStates::default());

@@ -275,9 +275,11 @@ impl Character {
 
     /// What is wrong with it beyond the form of its fields.
     pub(super) fn findings(&self) -> Vec<Finding> {
-        let facts = self.knows.iter().enumerate().filter_map(|(n, fact)| {
-            Some((format!("/knows/{n}/condition"), fact.condition.as_ref()?))
-        });
+        let facts = self
+            .knows
+            .iter()
+            .enumerate()
+            .filter_map(|(n, fact)| Some((format!("/knows/{n}/condition"), fact.condition.as_ref()?)));
         let secrets = self.secrets.iter().enumerate();
         let secrets = secrets.map(|(n, secret)| (format!("/secrets/{n}/condition"), &secret.condition));
         let conditions = facts.chain(secrets);

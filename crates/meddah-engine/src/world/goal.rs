@@ -106,7 +106,8 @@ pub(super) fn findings(goals: &[Goal]) -> Vec<Finding> {
             let message = format!("there are two goals with the id `{}`", goal.id);
             findings.push(Finding::value(format!("{pointer}/id"), message, "give one of them another id"));
         }
-        for (name, condition) in [("when", &goal.when), ("reached", &goal.reached), ("failed", &goal.failed)] {
+        for (name, condition) in [("when", &goal.when), ("reached", &goal.reached), ("failed", &goal.failed)]
+        {
             findings.extend(condition.as_ref().and_then(|c| broken(format!("{pointer}/{name}"), c)));
         }
         for (n, key) in goal.hears.iter().enumerate() {
@@ -126,7 +127,11 @@ pub(super) fn findings(goals: &[Goal]) -> Vec<Finding> {
         }
         if goal.then.action.is_none() && (goal.then.target.is_some() || !goal.then.arguments.is_empty()) {
             let message = "a target without an action means nothing";
-            findings.push(Finding::value(format!("{pointer}/then"), message, "add a line such as: action = \"give_item\""));
+            findings.push(Finding::value(
+                format!("{pointer}/then"),
+                message,
+                "add a line such as: action = \"give_item\"",
+            ));
         }
     }
     findings

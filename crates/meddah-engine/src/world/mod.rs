@@ -32,11 +32,11 @@ pub use document::FILE_BYTES_MAX;
 pub use error::{ERRORS_MAX, ERRORS_SHOWN_MAX, Position, WARNINGS_MAX, Warning, WorldError, WorldErrors};
 pub use goal::{Goal, GoalOutcome};
 pub use keys::LORE_SCAN_BYTES_MAX;
-pub use lore::FoldedUtterance;
 pub use limits::*;
+pub use lore::FoldedUtterance;
 pub use lore::{
-    AUDIENCE_PRESENT, AlsoRule, CHAIN_STEPS_MAX, CalledUp, Find, KEY_CHARS_MAX, LoreEntry, LoreKey, LoreQuery,
-    LoreTimers, SCAN_UTTERANCES, call_up,
+    AUDIENCE_PRESENT, AlsoRule, CHAIN_STEPS_MAX, CalledUp, Find, KEY_CHARS_MAX, LoreEntry, LoreKey,
+    LoreQuery, LoreTimers, SCAN_UTTERANCES, call_up,
 };
 pub use reminder::reminder;
 pub use schema::schemas;

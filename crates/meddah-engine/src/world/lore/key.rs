@@ -49,7 +49,12 @@ impl LoreKey {
     }
 
     /// Where it stands last, in words from the beginning of the text.
-    pub(in crate::world) fn found_in(&self, text: &FoldedText, find: Find, match_case: bool) -> Option<usize> {
+    pub(in crate::world) fn found_in(
+        &self,
+        text: &FoldedText,
+        find: Find,
+        match_case: bool,
+    ) -> Option<usize> {
         if let Some(pattern) = &self.pattern {
             let found = pattern.as_ref().ok()?.find_iter(&text.raw).last()?;
             return Some(words(&text.raw[..found.start()]).count());

@@ -247,8 +247,7 @@ impl LoreEntry {
 
     /// Whether a character may know it now.
     pub fn open_to(&self, character: &str, state: &GameState) -> bool {
-        let heard =
-            |id: &String| id == character || (id == AUDIENCE_PRESENT && state.is_present(character));
+        let heard = |id: &String| id == character || (id == AUDIENCE_PRESENT && state.is_present(character));
         let audience = self.audience.is_empty() || self.audience.iter().any(heard);
         audience
             && !self.except.iter().any(|id| id == character)

@@ -83,7 +83,8 @@ fn search<'l>(lore: &'l [LoreEntry], query: &LoreQuery<'_>) -> Vec<Found<'l>> {
         .filter(direct)
         .filter_map(|entry| by_talk(entry, query, &mut texts))
         .collect();
-    let mut levels: Vec<u32> = lore.iter().map(|entry| entry.only_led_to).filter(|level| *level > 0).collect();
+    let mut levels: Vec<u32> =
+        lore.iter().map(|entry| entry.only_led_to).filter(|level| *level > 0).collect();
     levels.sort_unstable();
     levels.dedup();
     let mut levels_open = usize::from(!levels.is_empty());
