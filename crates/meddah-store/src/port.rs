@@ -81,6 +81,16 @@ pub enum StateOf {
         /// To whom.
         toward: String,
     },
+    /// How far a character is with its goals.
+    Goals {
+        /// The character.
+        character: String,
+    },
+    /// How far a character's talk has come, for lore that stays, rests or waits.
+    Lore {
+        /// The character.
+        character: String,
+    },
 }
 
 /// How a saved moment is named.

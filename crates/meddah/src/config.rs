@@ -72,6 +72,7 @@ pub struct TurnSettings {
     pub choice_weight: f32,
     pub seed: i64,
     pub recent_turns_max: usize,
+    pub speak_first_pause_ms: u64,
 }
 
 /// How a local model is run.

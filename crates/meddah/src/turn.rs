@@ -4,7 +4,7 @@
 //! decided by pure functions of `meddah-engine`; everything it waits for is behind a port (a model, a
 //! store), so that a test can play both. A turn that is cut or fails keeps what was said until then.
 
-mod mind;
+pub(crate) mod mind;
 mod question;
 mod record;
 mod remember;
@@ -193,7 +193,7 @@ async fn answer(
     );
     let draft = Draft::new(&PromptInput {
         world: &turn.world,
-        character: &turn.character,
+        character: &mind.character,
         player_name: turn.partner_name(),
         language: turn.language.as_deref(),
         actions: &turn.actions,
@@ -202,6 +202,7 @@ async fn answer(
         occasion: turn.cause.occasion(),
     });
     reply.told = draft.now().to_owned();
+    reply.lore_timers = mind.lore_timers.clone();
 
     let conversation = conversation(&turn.key, &turn.character.id);
     let question = TurnQuestion { turn, events, draft: &draft, offer: &offer, mind: &mind, conversation };
@@ -288,6 +289,14 @@ fn deadline(turn: &Turn) -> tokio::time::Instant {
 }
 
 impl Turn {
+    /// The id of whom the character talks with.
+    pub fn partner(&self) -> &str {
+        match &self.cause {
+            Cause::Said { speaker, .. } => speaker,
+            Cause::Happened { .. } => &self.player.id,
+        }
+    }
+
     /// What the character calls whom it talks with.
     pub fn partner_name(&self) -> &str {
         match &self.cause {

@@ -130,6 +130,13 @@ impl From<Fact> for FactForm {
     }
 }
 
+/// A fact that is always known is no more than its text.
+impl PartialEq<&str> for Fact {
+    fn eq(&self, text: &&str) -> bool {
+        self.condition.is_none() && self.text == *text
+    }
+}
+
 impl From<&str> for Fact {
     fn from(text: &str) -> Self {
         Fact { text: text.to_owned(), condition: None }

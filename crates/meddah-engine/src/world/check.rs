@@ -141,7 +141,9 @@ impl Explainer<'_> {
                 Form::Json => format!("`{key}` belongs in `{section}`"),
             });
         }
-        if let Some(list) = keys(self.root).find(|list| has(&inner(list)["items"])) {
+        let is_named_by_file = key == "id" && keys(self.root).any(|known| known == "name");
+        let list = keys(self.root).find(|list| has(&inner(list)["items"]));
+        if let Some(list) = list.filter(|_| !is_named_by_file) {
             return Some(match self.form {
                 Form::Toml => format!("`{key}` belongs in an entry: put it below a line `[[{list}]]`"),
                 Form::Json => format!("`{key}` belongs in an entry of `{list}`"),

@@ -10,7 +10,7 @@ use super::check::Finding;
 use super::error::{Warning, WorldError};
 use super::limits::*;
 use super::pack::{Parts, Remarks};
-use super::wording::{cut, escape, nearest};
+use super::wording::{Form, cut, escape, nearest};
 
 /// The id that stands for the player in `relationships`.
 pub const PLAYER_ID: &str = "player";
@@ -107,7 +107,7 @@ pub(super) fn check_lore(parts: &Parts<'_>, remarks: &mut Remarks) {
                 remarks.error_at(document, unknown_character(pointer, id, &parts.character_ids));
             }
         }
-        for finding in entry.findings(&pointer) {
+        for finding in entry.findings(&pointer, Form::Toml) {
             remarks.error_at(document, finding);
         }
         for (place, key) in entry.keys.iter().enumerate().filter(|(_, key)| !key.is_pattern()) {

@@ -35,8 +35,8 @@ pub use keys::LORE_SCAN_BYTES_MAX;
 pub use limits::*;
 pub use lore::FoldedUtterance;
 pub use lore::{
-    AUDIENCE_PRESENT, AlsoRule, CHAIN_STEPS_MAX, CalledUp, Find, KEY_CHARS_MAX, LoreEntry, LoreKey,
-    LoreQuery, LoreTimers, SCAN_UTTERANCES, call_up,
+    AUDIENCE_PRESENT, AlsoRule, CHAIN_STEPS_MAX, CalledUp, Find, KEY_CHARS_MAX, LoreBudget, LoreEntry,
+    LoreKey, LoreQuery, LoreTimers, SCAN_UTTERANCES, call_up,
 };
 pub use reminder::reminder;
 pub use schema::schemas;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use meddah_engine::goal::Moment;
 use meddah_engine::timeline::EntryKind;
 use meddah_protocol::{
     ActionDeclaration, ActionResult, Command, ErrorCode, EventKind, Load, Player, Say, Scene, TEXT_BYTES_MAX,
@@ -43,7 +44,11 @@ impl Session {
             Command::Event(event) => self.world_event(event, now).await,
             Command::Scene(scene) => {
                 let also = if scene.present.is_empty() { self.everybody()? } else { Vec::new() };
-                self.settle(Some(scene), None, &also).await
+                let there = if also.is_empty() { scene.present.clone() } else { also.clone() };
+                let accepted = self.settle(Some(scene), None, &also).await?;
+                self.pursue(&there, Moment::default()).await?;
+                self.speak_first(now).await?;
+                Ok(accepted)
             }
             Command::Actions { list } => self.settle(None, Some(list), &[]).await,
             Command::ActionResult(result) => self.action_result(result).await,
@@ -111,9 +116,11 @@ impl Session {
         self.settle(say.scene, say.actions, also.as_slice()).await?;
         for event in events {
             let witnesses = self.witnesses(&event)?;
-            self.append(EntryKind::Event { text: event.text }, None, witnesses).await?;
+            self.happens(event, &witnesses).await?;
         }
         let character = self.addressed(&say.to, &say.text, &speaker)?;
+        let heard = Moment { heard: &say.text, ..Moment::default() };
+        self.pursue(std::slice::from_ref(&character), heard).await?;
         let cause = Cause::Said { speaker, speaker_name, text: say.text };
         self.begin_turn(&character, cause, &say.req_id, now, timeout).await
     }
@@ -161,14 +168,25 @@ impl Session {
         if event.react {
             let to = event.to.clone().unwrap_or_default();
             let character = self.addressed(&to, &event.text, "")?;
+            let happened = event.name.unwrap_or_default();
+            self.pursue(&witnesses, Moment { happened: &happened, ..Moment::default() }).await?;
             let cause = Cause::Happened { text: event.text, witnesses };
             return self.begin_turn(&character, cause, &event.req_id, now, None).await;
         }
-        self.append(EntryKind::Event { text: event.text }, None, witnesses).await?;
-        if !event.req_id.is_empty() {
-            self.state().requests.remember(&event.req_id, "");
+        let req_id = event.req_id.clone();
+        self.happens(event, &witnesses).await?;
+        if !req_id.is_empty() {
+            self.state().requests.remember(&req_id, "");
         }
+        self.speak_first(now).await?;
         Ok(DONE)
+    }
+
+    /// Whoever sees it remembers it, and may have waited for it.
+    async fn happens(&self, event: WorldEvent, witnesses: &[String]) -> Result<(), WireError> {
+        let happened = event.name.unwrap_or_default();
+        self.append(EntryKind::Event { text: event.text }, None, witnesses.to_vec()).await?;
+        self.pursue(witnesses, Moment { happened: &happened, ..Moment::default() }).await
     }
 
     /// Those named, else those who are there, else everybody: the game that sends no scene wants it simple.
@@ -224,8 +242,14 @@ impl Session {
         };
         let called =
             |kind: &EventKind| matches!(kind, EventKind::Action { call_id: id, .. } if *id == call_id);
-        if self.events.any_of_turn(turn, called) && self.keep_report(turn, &report)? {
-            return Ok(DONE);
+        let done = if report_is_good(&report) { self.name_of_call(turn, &call_id) } else { String::new() };
+        let done = Moment { done: &done, ..Moment::default() };
+        if self.events.any_of_turn(turn, called) {
+            let character = self.state().running.get(turn).map(|running| running.character.clone());
+            if self.keep_report(turn, &report)? {
+                self.pursue(character.as_slice(), done).await?;
+                return Ok(DONE);
+            }
         }
         let call = self.state().calls.iter().find(|(call, _)| *call == call_id).cloned();
         let Some((_, character)) = call else {
@@ -233,7 +257,18 @@ impl Session {
                 .with_help("Send the `call_id` of the `action` event, in the same session."));
         };
         self.append(report, Some(&character), vec![character.clone()]).await?;
+        self.pursue(&[character], done).await?;
         Ok(DONE)
+    }
+
+    /// The action of a call, as long as its event is kept.
+    fn name_of_call(&self, turn: &str, call_id: &str) -> String {
+        let events = self.events.of_turn(turn).into_iter();
+        let name = events.filter_map(|event| match event.kind {
+            EventKind::Action { call_id: id, name, .. } if id == call_id => Some(name),
+            _ => None,
+        });
+        name.last().unwrap_or_default()
     }
 
     async fn heard(&self, turn: &str, line: u32, fraction: f32) -> Result<Accepted, WireError> {
@@ -300,6 +335,7 @@ impl Session {
             let actions =
                 scene::action_set(&world, state.declared.as_deref(), &state.scene, &self.player.id)?;
             (state.actions, state.last_spoken_to) = (Arc::new(actions), None);
+            state.encounters.part();
         }
         self.emit(EventKind::Loaded {
             cursor: loaded.cursor.to_string(),
@@ -355,9 +391,16 @@ fn check_text(text: &str) -> Result<(), WireError> {
     Ok(())
 }
 
+fn report_is_good(report: &EntryKind) -> bool {
+    matches!(report, EntryKind::ActionResult { result, .. } if result.ok)
+}
+
 fn check_event(event: &WorldEvent) -> Result<(), WireError> {
     check_text(&event.text)?;
-    for (field, id) in [("to", event.to.as_deref().unwrap_or_default()), ("req_id", &event.req_id)] {
+    let name = event.name.as_deref().unwrap_or_default();
+    for (field, id) in
+        [("name", name), ("to", event.to.as_deref().unwrap_or_default()), ("req_id", &event.req_id)]
+    {
         if !id.is_empty() {
             check_id(field, id)?;
         }

@@ -6,6 +6,7 @@
 
 pub mod commands;
 pub mod events;
+mod goals;
 mod requests;
 mod scene;
 
@@ -27,6 +28,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::TurnSettings;
 use crate::turn::{self, Cause, Ports, Turn, TurnEvents};
 use events::{EventLog, EventOrigin};
+use goals::Encounters;
 use requests::Requests;
 
 /// Turns that may run or wait in one session.
@@ -69,6 +71,7 @@ struct State {
     /// Action calls that a result may still come for: call id, character.
     calls: std::collections::VecDeque<(String, String)>,
     last_spoken_to: Option<String>,
+    encounters: Encounters,
     last_used: Instant,
 }
 
@@ -124,6 +127,7 @@ impl Session {
                 turns_started: 0,
                 calls: Default::default(),
                 last_spoken_to: None,
+                encounters: Encounters::default(),
                 last_used: Instant::now(),
             }),
             taking: tokio::sync::Mutex::default(),

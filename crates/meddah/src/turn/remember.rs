@@ -25,6 +25,11 @@ pub(super) async fn write(turn: &Turn, ports: &Ports, events: &TurnEvents, reply
         };
         entries.push(entry(kind, Some(&turn.character.id), vec![turn.character.id.clone()]));
     }
+    if let Some(mut timers) = reply.lore_timers.clone() {
+        timers.utterances += u64::from(!reply.lines.is_empty());
+        let witnesses = vec![turn.character.id.clone()];
+        entries.push(entry(EntryKind::Lore(timers), Some(&turn.character.id), witnesses));
+    }
     for entry in &mut entries {
         entry.game_time = turn.scene.game_time;
     }

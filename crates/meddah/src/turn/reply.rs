@@ -5,6 +5,7 @@ use meddah_engine::emotion::{self, Emotion, EmotionLabel};
 use meddah_engine::prompt;
 use meddah_engine::reply::ReplyEvent;
 use meddah_engine::timeline::{DecisionRecord, SpokenLine};
+use meddah_engine::world::LoreTimers;
 use meddah_inference::TokenUsage;
 use meddah_protocol::{EventKind, Timing};
 use tracing::{debug, trace};
@@ -27,6 +28,8 @@ pub(super) struct Reply {
     pub shown_deltas: bool,
     pub usage: TokenUsage,
     pub timing: Timing,
+    /// How far the talk had come before the answer, if lore asks for it.
+    pub lore_timers: Option<LoreTimers>,
 }
 
 impl Reply {

@@ -6,6 +6,7 @@
 //! The rules are those of the lore books that authors know from elsewhere, under names that say what they
 //! do; docs/reference/lore.md maps one to the other.
 
+mod budget;
 mod key;
 mod scan;
 mod timers;
@@ -14,13 +15,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use budget::LoreBudget;
 pub use key::{FoldedUtterance, KEY_CHARS_MAX, LoreKey};
 pub use scan::{CHAIN_STEPS_MAX, CalledUp, LoreQuery, call_up};
 pub use timers::LoreTimers;
 
 use super::check::Finding;
 use super::error::{WorldError, WorldErrors};
-use super::wording::inside;
+use super::wording::{Form, inside};
 use super::{limits::*, schema};
 use crate::condition::{Condition, GameState};
 
@@ -234,7 +236,7 @@ impl LoreEntry {
             fields.insert("id".into(), id.into());
         }
         let entry: LoreEntry = schema::lore_entry().read_json(&file, value)?;
-        let findings = entry.findings("").into_iter();
+        let findings = entry.findings("", Form::Json).into_iter();
         let errors: Vec<WorldError> =
             findings.map(|finding| WorldError::of_file(&file, finding.message, finding.help)).collect();
         if errors.is_empty() { Ok(entry) } else { Err(WorldErrors(errors)) }
@@ -260,11 +262,15 @@ impl LoreEntry {
     }
 
     /// What is wrong with it beyond the form of its fields. `pointer` leads to it.
-    pub(super) fn findings(&self, pointer: &str) -> Vec<Finding> {
+    pub(super) fn findings(&self, pointer: &str, form: Form) -> Vec<Finding> {
         let mut findings = Vec::new();
         if self.keys.is_empty() && !self.always {
             let message = format!("`keys` is missing{}", inside(pointer));
-            let help = "add a line such as: keys = [\"mill\", \"fire\"]";
+            let line = form.line("keys", &serde_json::json!(["mill", "fire"]));
+            let help = match form {
+                Form::Toml => format!("add a line such as: {line}"),
+                Form::Json => format!("add it, for example: {line}"),
+            };
             findings.push(Finding::value(pointer, message, help));
         }
         for (name, keys) in [("keys", &self.keys), ("also", &self.also)] {

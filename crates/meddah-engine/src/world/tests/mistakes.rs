@@ -714,14 +714,23 @@ fn lore_without_keys() {
         r#"[[lore]]
 id = "mill"
 text = "The mill burned down."
-keys = []
+keys = []"#,
+        expect![[r#"
+    lore/town.toml, line 4, column 8: `keys` in entry 1 of `lore` is an empty list
+      help: write it like this: keys = ["mill", "fire"]
+"#]],
+    );
+    check_file(
+        "lore/town.toml",
+        r#"[[lore]]
+id = "mill"
+text = "The mill burned down."
+always = true
 
 [[lore]]
 id = "well"
 text = "The well is dry.""#,
         expect![[r#"
-    lore/town.toml, line 4, column 8: `keys` in entry 1 of `lore` is an empty list
-      help: write it like this: keys = ["mill", "fire"]
     lore/town.toml, line 6, column 1: `keys` is missing in entry 2 of `lore`
       help: add a line such as: keys = ["mill", "fire"]
 "#]],

@@ -178,7 +178,7 @@ mod tests {
         assert!(
             anwen.description.ends_with("She is stubborn.") && anwen.description.contains("late adulthood")
         );
-        assert!(world.lore.iter().any(|entry| entry.keys.contains(&"Rorikstead".to_owned())));
+        assert!(world.lore.iter().any(|entry| entry.keys.contains(&"Rorikstead".into())));
     }
 
     #[test]
