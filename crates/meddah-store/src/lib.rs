@@ -14,10 +14,12 @@ mod sqlite;
 #[cfg(any(test, feature = "suite"))]
 pub mod suite;
 mod topic;
+mod vector;
 
 pub use error::{StoreError, StoreErrorKind};
 pub use port::{
     BranchInfo, ENTRIES_PER_APPEND_MAX, ENTRY_BYTES_MAX, EntryFilter, LIST_MAX, LoadBy, Loaded, RECENT_MAX,
-    StateOf, StoredEntry, TimelineInfo, TimelineStore,
+    SCAN_MAX, ScanMark, Scanned, StateOf, StoredEntry, TimelineInfo, TimelineStore,
 };
 pub use sqlite::{SqliteStore, move_aside};
+pub use vector::{VECTOR_BYTES_MAX, VECTORS_PER_CALL_MAX, VectorKey};

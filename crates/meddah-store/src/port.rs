@@ -1,9 +1,9 @@
 //! The port: what Meddah asks of any storage.
 
 use async_trait::async_trait;
-use meddah_engine::timeline::{BranchId, Cursor, Entry, TimelineId, TimelineKey};
+use meddah_engine::timeline::{BranchId, Cursor, Entry, Lineage, TimelineId, TimelineKey};
 
-use crate::StoreError;
+use crate::{StoreError, VectorKey};
 
 /// The most entries that [`TimelineStore::recent`] gives at once; a larger limit is lowered to it.
 pub const RECENT_MAX: usize = 10_000;
@@ -11,6 +11,8 @@ pub const RECENT_MAX: usize = 10_000;
 pub const ENTRIES_PER_APPEND_MAX: usize = 1_000;
 /// The largest entry in bytes, as JSON.
 pub const ENTRY_BYTES_MAX: usize = 256 * 1024;
+/// The most entries that [`TimelineStore::scan`] gives at once; a larger limit is lowered to it.
+pub const SCAN_MAX: usize = 10_000;
 /// The most timelines or branches that a listing names.
 pub const LIST_MAX: usize = 10_000;
 
@@ -60,6 +62,8 @@ pub enum EntryFilter {
     /// The turns and events that this being perceived. The limit counts these; the notes that amend
     /// them (what was heard, how actions went) come along, whatever their number.
     PerceivedBy(String),
+    /// The memories of this character: summaries, facts, hearsay, those that were replaced among them.
+    MemoriesOf(String),
     /// The values that this state had, the newest last. A limit of 1 gives the value that holds.
     State(StateOf),
 }
@@ -81,6 +85,25 @@ pub enum StateOf {
         /// To whom.
         toward: String,
     },
+}
+
+/// How far an index has read the entries of a timeline in the order of writing. The default is the beginning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScanMark {
+    pub(crate) compactions: u64,
+    pub(crate) row: i64,
+}
+
+/// A piece of a timeline in the order of writing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scanned {
+    /// Entries of all branches, the oldest first; none if the index is up to date.
+    pub entries: Vec<StoredEntry>,
+    /// Where to go on.
+    pub mark: ScanMark,
+    /// Entries were deleted since the mark was given (`meddah world compact`), and this begins anew: an index
+    /// drops what it has first.
+    pub anew: bool,
 }
 
 /// How a saved moment is named.
@@ -136,6 +159,33 @@ pub trait TimelineStore: Send + Sync {
         loads: Option<u64>,
         entries: Vec<Entry>,
     ) -> Result<Cursor, StoreError>;
+
+    /// Writes entries that were derived from the past (a summary, facts), work on which began when the head was
+    /// at `began_at`. Refused as superseded unless that place still lies behind the head (or is it): then a
+    /// save was loaded in between, and what was derived may speak of a future that is not to be. Otherwise as
+    /// [`append`](Self::append).
+    async fn append_derived(
+        &self,
+        key: &TimelineKey,
+        began_at: Cursor,
+        entries: Vec<Entry>,
+    ) -> Result<Cursor, StoreError>;
+
+    /// The way from a place (absent: the head) back to the beginning.
+    async fn lineage(&self, key: &TimelineKey, at: Option<Cursor>) -> Result<Lineage, StoreError>;
+
+    /// The next entries of all branches in the order of writing, at most `limit` and [`SCAN_MAX`], for an index
+    /// that catches up. Which of them a character may know of is for [`lineage`](Self::lineage) to say.
+    async fn scan(&self, key: &TimelineKey, after: ScanMark, limit: usize) -> Result<Scanned, StoreError>;
+
+    /// The vectors of these keys in their order, `None` where there is none; at most
+    /// [`VECTORS_PER_CALL_MAX`](crate::VECTORS_PER_CALL_MAX).
+    async fn vectors(&self, keys: Vec<VectorKey>) -> Result<Vec<Option<Vec<u8>>>, StoreError>;
+
+    /// Keeps vectors; one that is there already is replaced. Each has at most
+    /// [`VECTOR_BYTES_MAX`](crate::VECTOR_BYTES_MAX) bytes, one call at most
+    /// [`VECTORS_PER_CALL_MAX`](crate::VECTORS_PER_CALL_MAX) of them.
+    async fn put_vectors(&self, vectors: Vec<(VectorKey, Vec<u8>)>) -> Result<(), StoreError>;
 
     /// The newest entries up to `limit` as seen from `at` (absent: the head), oldest first. Only
     /// ancestors of that place are seen, whichever branch it is on.

@@ -16,6 +16,7 @@ pub(crate) fn of(entry: &Entry) -> Vec<String> {
     let mut topics = match entry.kind.role() {
         EntryRole::Told => entry.perceivers().into_iter().map(told).collect(),
         EntryRole::Note => entry.perceivers().into_iter().map(note).collect(),
+        EntryRole::Memory => entry.perceivers().into_iter().map(memory).collect(),
         EntryRole::State | EntryRole::Opaque => Vec::new(),
     };
     match &entry.kind {
@@ -42,6 +43,11 @@ pub(crate) fn told(being: &str) -> String {
 /// Notes on them.
 pub(crate) fn note(being: &str) -> String {
     joined(&["note", being])
+}
+
+/// Memories of this character.
+pub(crate) fn memory(character: &str) -> String {
+    joined(&["memory", character])
 }
 
 /// The turn of this id.

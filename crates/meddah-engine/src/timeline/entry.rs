@@ -8,6 +8,8 @@ use meddah_protocol::{ActionResult, Finish, Scene, check_id};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::{MEMORY_BYTES_MAX, MEMORY_LIST_MAX, MemoryRecord};
+
 /// The most beings that one entry names as witnesses.
 pub const WITNESSES_MAX: usize = 1280;
 
@@ -91,6 +93,8 @@ pub enum EntryKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<String>,
     },
+    /// What the entry's character keeps of the past in words of its own; it alone perceives it.
+    Memory(MemoryRecord),
     /// Written by another version; kept as it is and shown to no character.
     #[serde(untagged)]
     Opaque(Map<String, Value>),
@@ -105,6 +109,8 @@ pub enum EntryRole {
     Note,
     /// It replaces the former value: scene, emotion, relationship.
     State,
+    /// It is somebody's memory of others: a summary, a fact, hearsay.
+    Memory,
     /// This version cannot say.
     Opaque,
 }
@@ -224,6 +230,12 @@ pub enum EntryError {
     /// A number that JSON cannot hold.
     #[error("a number of the entry is infinite or not a number")]
     Number,
+    /// A memory of nobody, or one that is too long.
+    #[error(
+        "a memory needs the character whose it is, at most {MEMORY_BYTES_MAX} bytes of text, and names at most \
+         {MEMORY_LIST_MAX} others"
+    )]
+    Memory,
 }
 
 impl EntryKind {
@@ -235,6 +247,7 @@ impl EntryKind {
             EntryKind::Scene(_) | EntryKind::Emotion { .. } | EntryKind::Relationship { .. } => {
                 EntryRole::State
             }
+            EntryKind::Memory(_) => EntryRole::Memory,
             EntryKind::Opaque(_) => EntryRole::Opaque,
         }
     }
@@ -252,6 +265,7 @@ impl EntryKind {
             EntryKind::Relationship { trust, respect, familiarity, affection, .. } => {
                 vec![*trust, *respect, *familiarity, *affection]
             }
+            EntryKind::Memory(record) => vec![record.importance, record.confidence],
             _ => Vec::new(),
         }
     }
@@ -259,8 +273,11 @@ impl EntryKind {
 
 impl Entry {
     /// Everybody who perceived it, each once: the witnesses, and of a turn also who spoke and who
-    /// answered.
+    /// answered; of a memory, only whose it is.
     pub fn perceivers(&self) -> Vec<&str> {
+        if let EntryKind::Memory(_) = &self.kind {
+            return self.character.as_deref().into_iter().filter(|id| !id.is_empty()).collect();
+        }
         let mut all: Vec<&str> = Vec::with_capacity(self.witnesses.len() + 2);
         if let EntryKind::Turn(turn) = &self.kind {
             all.extend(self.character.as_deref());
@@ -276,6 +293,7 @@ impl Entry {
     /// Whether `being` perceived it.
     pub fn perceived_by(&self, being: &str) -> bool {
         let in_turn = match &self.kind {
+            EntryKind::Memory(_) => return !being.is_empty() && self.character.as_deref() == Some(being),
             EntryKind::Turn(turn) => turn.speaker == being || self.character.as_deref() == Some(being),
             _ => false,
         };
@@ -324,6 +342,9 @@ impl Entry {
             EntryKind::ActionResult { result, .. } => id("call_id", &result.call_id)?,
             EntryKind::Heard { turn, .. } => id("turn", turn)?,
             EntryKind::Relationship { toward, .. } => id("toward", toward)?,
+            EntryKind::Memory(record) if self.character.is_none() || !record.in_bounds() => {
+                return Err(EntryError::Memory);
+            }
             _ => {}
         }
         let finite = self.kind.numbers().iter().all(|number| number.is_finite());
@@ -442,6 +463,7 @@ mod tests {
                 affection: -0.7,
                 why: None,
             },
+            EntryKind::Memory(MemoryRecord { text: "Ann gave me a key.".into(), ..MemoryRecord::default() }),
         ];
         for kind in kinds {
             let whole = entry(kind);

@@ -9,6 +9,8 @@
 mod cursor;
 mod entry;
 mod heard;
+mod lineage;
+mod memory;
 mod recall;
 
 pub use cursor::{BranchId, CURSOR_BYTES_MAX, Cursor, CursorError, EntryHash, TimelineId, TimelineKey};
@@ -17,4 +19,6 @@ pub use entry::{
     TurnRecord, WITNESSES_MAX,
 };
 pub use heard::heard_text;
+pub use lineage::{Lineage, Stretch};
+pub use memory::{MEMORY_BYTES_MAX, MEMORY_LIST_MAX, MemoryKind, MemoryRecord, SourceRange, valid_memories};
 pub use recall::{Recalled, RecalledAction, RecentTurn, project, recall};

@@ -4,6 +4,7 @@
 //! start of a turn never waits for a disk that is still writing the last one. Both are fed by short
 //! queues and end with the store.
 
+mod derived;
 mod error;
 pub(crate) mod open;
 mod place;
@@ -17,10 +18,14 @@ mod write;
 use std::path::Path;
 
 use async_trait::async_trait;
-use meddah_engine::timeline::{Cursor, Entry, TimelineKey};
+use meddah_engine::timeline::{Cursor, Entry, Lineage, TimelineKey};
 
-use crate::{BranchInfo, EntryFilter, LoadBy, Loaded, StoreError, StoredEntry, TimelineInfo, TimelineStore};
+use crate::{
+    BranchInfo, EntryFilter, LoadBy, Loaded, ScanMark, Scanned, StoreError, StoredEntry, TimelineInfo,
+    TimelineStore, VectorKey,
+};
 use worker::Worker;
+use write::Since;
 
 pub use open::move_aside;
 
@@ -64,8 +69,13 @@ impl SqliteStore {
 #[async_trait]
 impl TimelineStore for SqliteStore {
     async fn open(&self, key: &TimelineKey) -> Result<TimelineInfo, StoreError> {
+        let found = key.clone();
+        // It is asked at the start of each turn, and nearly always there: no need to queue with writes.
+        if let Some(info) = self.reader().run(move |connection| read::info(connection, &found)).await? {
+            return Ok(info);
+        }
         let key = key.clone();
-        self.writer.run(move |connection| write::open(connection, &key)).await
+        self.writer.write(move |connection| write::begin(connection, &key)).await
     }
 
     async fn head(&self, key: &TimelineKey) -> Result<Cursor, StoreError> {
@@ -80,7 +90,37 @@ impl TimelineStore for SqliteStore {
         entries: Vec<Entry>,
     ) -> Result<Cursor, StoreError> {
         let key = key.clone();
-        self.writer.run(move |connection| write::append(connection, &key, loads, entries)).await
+        let since = loads.map_or(Since::Ever, Since::Loads);
+        self.writer.write(move |connection| write::append(connection, &key, &since, entries)).await
+    }
+
+    async fn append_derived(
+        &self,
+        key: &TimelineKey,
+        began_at: Cursor,
+        entries: Vec<Entry>,
+    ) -> Result<Cursor, StoreError> {
+        let key = key.clone();
+        let since = Since::Place(began_at);
+        self.writer.write(move |connection| write::append(connection, &key, &since, entries)).await
+    }
+
+    async fn lineage(&self, key: &TimelineKey, at: Option<Cursor>) -> Result<Lineage, StoreError> {
+        let key = key.clone();
+        self.reader().run(move |connection| derived::lineage(connection, &key, at)).await
+    }
+
+    async fn scan(&self, key: &TimelineKey, after: ScanMark, limit: usize) -> Result<Scanned, StoreError> {
+        let key = key.clone();
+        self.reader().run(move |connection| derived::scan(connection, &key, after, limit)).await
+    }
+
+    async fn vectors(&self, keys: Vec<VectorKey>) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        self.reader().run(move |connection| derived::vectors(connection, &keys)).await
+    }
+
+    async fn put_vectors(&self, vectors: Vec<(VectorKey, Vec<u8>)>) -> Result<(), StoreError> {
+        self.writer.write(move |connection| derived::put_vectors(connection, vectors)).await
     }
 
     async fn recent(
@@ -101,12 +141,12 @@ impl TimelineStore for SqliteStore {
         game_time: Option<i64>,
     ) -> Result<Cursor, StoreError> {
         let (key, name) = (key.clone(), name.map(str::to_owned));
-        self.writer.run(move |connection| write::save(connection, &key, name.as_deref(), game_time)).await
+        self.writer.write(move |connection| write::save(connection, &key, name.as_deref(), game_time)).await
     }
 
     async fn load(&self, key: &TimelineKey, by: LoadBy) -> Result<Loaded, StoreError> {
         let key = key.clone();
-        self.writer.run(move |connection| write::load(connection, &key, &by)).await
+        self.writer.write(move |connection| write::load(connection, &key, &by)).await
     }
 
     async fn find_request(&self, key: &TimelineKey, req_id: &str) -> Result<Option<StoredEntry>, StoreError> {

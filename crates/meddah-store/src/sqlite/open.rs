@@ -25,7 +25,7 @@ pub(crate) struct FileKind {
 /// Timelines. "MdTL", and a sync at each commit: what is acknowledged survives a power cut.
 const TIMELINES: FileKind = FileKind {
     application_id: 0x4d64_544c,
-    migrations: &[include_str!("migrations/001_timelines.sql")],
+    migrations: &[include_str!("migrations/001_timelines.sql"), include_str!("migrations/002_derived.sql")],
     synchronous: "FULL",
 };
 /// What every SQLite file begins with.
@@ -150,9 +150,12 @@ fn check_start(path: &Path) -> Result<u64, StoreError> {
 
 /// Refuses another program's SQLite file, and one of a newer version.
 fn check_owner(kind: &FileKind, connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let owner: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let tables: i64 = connection.query_one("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    // All three of one moment: another program may be making the file just now.
+    let moment = connection.unchecked_transaction()?;
+    let owner: i32 = moment.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let version: i64 = moment.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let tables: i64 = moment.query_one("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    drop(moment);
     let empty = owner == 0 && version == 0 && tables == 0;
     if owner != kind.application_id && !empty {
         return Err(foreign(path));

@@ -97,6 +97,20 @@ pub(super) fn back_to(
     }
 }
 
+/// Whether `place` lies on the way back from `at`, or is it.
+pub(super) fn lies_behind(
+    connection: &Connection,
+    timeline: i64,
+    place: Place,
+    at: Place,
+) -> Result<bool, StoreError> {
+    if place.branch == at.branch || place == Place::BEGINNING {
+        return Ok(place.seq <= at.seq);
+    }
+    let back = back_to(connection, timeline, at.branch, place.branch)?;
+    Ok(back.is_some_and(|back| back.branch == place.branch && place.seq <= back.seq))
+}
+
 /// The place at which the branch was split off.
 pub(super) fn forked_at(
     connection: &Connection,

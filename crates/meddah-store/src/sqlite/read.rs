@@ -14,6 +14,16 @@ use crate::{
 /// The most notes that come along with each entry of an answer, on average.
 const NOTES_PER_ENTRY_MAX: usize = 32;
 
+/// The timeline, if it was begun.
+pub(super) fn info(
+    connection: &mut Connection,
+    key: &TimelineKey,
+) -> Result<Option<TimelineInfo>, StoreError> {
+    let transaction = connection.transaction()?;
+    let timeline = Timeline::find(&transaction, key)?;
+    timeline.map(|timeline| timeline.info(&transaction)).transpose()
+}
+
 pub(super) fn head(connection: &Connection, key: &TimelineKey) -> Result<Cursor, StoreError> {
     let timeline = Timeline::get(connection, key)?;
     timeline.cursor(connection, timeline.head)
@@ -36,6 +46,7 @@ pub(super) fn recent(
         EntryFilter::All => view.newest_of_all(limit)?,
         EntryFilter::State(state) => view.newest(&topic::state(state), 0, limit)?,
         EntryFilter::PerceivedBy(being) => view.perceived(being, limit)?,
+        EntryFilter::MemoriesOf(character) => view.newest(&topic::memory(character), 0, limit)?,
     };
     found.sort_unstable_by_key(|found| found.seq);
     found.into_iter().map(|found| entry(&transaction, &timeline, found.row)).collect()
@@ -139,13 +150,17 @@ fn entry(connection: &Connection, timeline: &Timeline, row: i64) -> Result<Store
     let (place, hash, body): (Place, [u8; 8], String) = statement.query_one(params![row], |row| {
         Ok((Place { branch: row.get(0)?, seq: row.get(1)? }, row.get(2)?, row.get(3)?))
     })?;
-    let entry: Entry = serde_json::from_str(&body).map_err(|error| {
+    Ok(StoredEntry { cursor: timeline.cursor_with(place, EntryHash(hash)), entry: parsed(place, &body)? })
+}
+
+/// An entry from its stored form.
+pub(super) fn parsed(place: Place, body: &str) -> Result<Entry, StoreError> {
+    serde_json::from_str(body).map_err(|error| {
         // Only the place: the error's text may hold what a player said.
         let message =
             format!("entry {}.{} cannot be read (column {})", place.branch, place.seq, error.column());
         StoreError::new(StoreErrorKind::Corrupt, message).with_help(DAMAGED)
-    })?;
-    Ok(StoredEntry { cursor: timeline.cursor_with(place, EntryHash(hash)), entry })
+    })
 }
 
 /// The newest place on the way back from the head at or before a game time.

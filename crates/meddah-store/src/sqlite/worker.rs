@@ -1,10 +1,15 @@
-//! A thread that owns a connection and does one job after the other.
+//! A thread that owns a connection and does one job after the other; writes that wait share a commit.
+//!
+//! A commit waits for the disk, and that wait is nearly all that a write costs. Writes that came in while the
+//! disk was busy are therefore carried out in one transaction, each behind a savepoint of its own: one that
+//! fails takes nothing of the others with it. Nobody is answered before the commit.
 
+use std::any::Any;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{StoreError, StoreErrorKind};
@@ -13,8 +18,25 @@ use crate::{StoreError, StoreErrorKind};
 const QUEUE_MAX: usize = 256;
 /// The longest that a caller waits for a place in the queue.
 const QUEUE_WAIT_MAX: Duration = Duration::from_secs(10);
+/// The most writes of one commit: the first of them must not wait long for the last.
+const WRITES_PER_COMMIT_MAX: usize = 64;
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+/// What a write gives its caller, once the commit is through.
+type Written = Box<dyn Any + Send>;
+type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+
+enum Job {
+    /// Has the connection for itself.
+    Alone(Box<dyn FnOnce(&mut Connection) + Send>),
+    /// One write among others of a transaction.
+    Write(Write),
+}
+
+struct Write {
+    /// Does it, within a transaction.
+    work: Box<dyn FnOnce(&Connection) -> Result<Written, StoreError> + Send>,
+    answer: Answer<Written>,
+}
 
 pub(super) struct Worker {
     // `None` once closed.
@@ -26,8 +48,13 @@ impl Worker {
     pub(super) fn spawn(name: &str, mut connection: Connection) -> Result<Self, StoreError> {
         let (jobs, mut waiting) = mpsc::channel::<Job>(QUEUE_MAX);
         let work = move || {
-            while let Some(job) = waiting.blocking_recv() {
-                job(&mut connection);
+            let mut next = waiting.blocking_recv();
+            while let Some(job) = next.take() {
+                match job {
+                    Job::Alone(job) => job(&mut connection),
+                    Job::Write(first) => next = write_together(&mut connection, first, &mut waiting),
+                }
+                next = next.or_else(|| waiting.blocking_recv());
             }
         };
         let thread = thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|error| {
@@ -42,20 +69,37 @@ impl Worker {
         &self,
         job: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let closed = || StoreError::new(StoreErrorKind::Unavailable, "storage is closed");
+        let (answer, answered) = oneshot::channel();
+        let job = Box::new(move |connection: &mut Connection| {
+            answer.send(job(connection)).ok(); // the caller left
+        });
+        self.queue(Job::Alone(job)).await?;
+        answered.await.map_err(|_| closed())?
+    }
+
+    /// The same for a job that writes: it finds a transaction begun, is undone if it fails, and is answered
+    /// when it is on disk.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let work = Box::new(move |connection: &Connection| Ok(Box::new(job(connection)?) as Written));
+        self.queue(Job::Write(Write { work, answer })).await?;
+        // Bounded by SQLite's own wait for locks; the thread drops the sender if it ends.
+        let written = answered.await.map_err(|_| closed())??;
+        written.downcast().map(|written| *written).map_err(|_| closed())
+    }
+
+    async fn queue(&self, job: Job) -> Result<(), StoreError> {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let jobs = jobs.ok_or_else(closed)?;
         let place = tokio::time::timeout(QUEUE_WAIT_MAX, jobs.reserve()).await.map_err(|_| {
             StoreError::new(StoreErrorKind::Unavailable, "storage does not keep up")
                 .with_help("Check whether the disk is nearly full or very slow.")
         })?;
-        let (answer, answered) = oneshot::channel();
-        let whole: Job = Box::new(move |connection| {
-            answer.send(job(connection)).ok(); // the caller left
-        });
-        place.map_err(|_| closed())?.send(whole);
-        // Bounded by SQLite's own wait for locks; the thread drops the sender if it ends.
-        answered.await.map_err(|_| closed())?
+        place.map_err(|_| closed())?.send(job);
+        Ok(())
     }
 
     /// Takes no further jobs, finishes those that wait, and ends the thread.
@@ -66,6 +110,65 @@ impl Worker {
             tracing::error!("the storage thread ended by a panic");
         }
     }
+}
+
+fn closed() -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, "storage is closed")
+}
+
+/// Carries out this write and those that wait behind it. Gives the job that came up and is no write.
+fn write_together(
+    connection: &mut Connection,
+    first: Write,
+    waiting: &mut mpsc::Receiver<Job>,
+) -> Option<Job> {
+    // Immediate: what is read stays true until the commit, whatever other programs do.
+    let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
+        Ok(transaction) => transaction,
+        Err(error) => {
+            first.answer.send(Err(error.into())).ok(); // the caller left
+            return None;
+        }
+    };
+    let mut written = Vec::new();
+    let mut next = Some(Job::Write(first));
+    while let Some(Job::Write(write)) = next {
+        match undone_if_it_fails(&transaction, write.work) {
+            Ok(result) => written.push((write.answer, result)),
+            Err(error) => {
+                write.answer.send(Err(error.clone())).ok(); // the caller left
+                if transaction.is_autocommit() {
+                    // A full disk ends the whole transaction: nothing of it was kept.
+                    for (answer, _) in written {
+                        answer.send(Err(error.clone())).ok(); // the caller left
+                    }
+                    return None;
+                }
+            }
+        }
+        next = if written.len() < WRITES_PER_COMMIT_MAX { waiting.try_recv().ok() } else { None };
+    }
+    let committed = transaction.commit().map_err(StoreError::from);
+    for (answer, result) in written {
+        answer.send(committed.clone().map(|()| result)).ok(); // the caller left
+    }
+    next
+}
+
+fn undone_if_it_fails(
+    transaction: &Connection,
+    work: Box<dyn FnOnce(&Connection) -> Result<Written, StoreError> + Send>,
+) -> Result<Written, StoreError> {
+    let run = |sql: &str| transaction.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+    run("SAVEPOINT write")?;
+    let result = work(transaction);
+    if result.is_err() && !transaction.is_autocommit() {
+        run("ROLLBACK TO write")?;
+    }
+    if !transaction.is_autocommit() {
+        run("RELEASE write")?;
+    }
+    result
 }
 
 impl Drop for Worker {

@@ -1,10 +1,10 @@
-//! What changes the file: begin, append, save, load. Each is one transaction.
+//! What changes the file: begin, append, save, load. Each finds a transaction begun, see [`super::worker`].
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use meddah_engine::timeline::{BranchId, Cursor, Entry, TimelineKey};
 use meddah_protocol::check_id;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::place::{self, Place};
 use super::read;
@@ -14,31 +14,21 @@ use crate::{
     topic,
 };
 
-fn begin(connection: &mut Connection) -> Result<Transaction<'_>, StoreError> {
-    // Immediate: what is read stays true until the commit, whatever other programs do.
-    Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
-}
-
 fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-pub(super) fn open(connection: &mut Connection, key: &TimelineKey) -> Result<TimelineInfo, StoreError> {
-    if let Some(timeline) = Timeline::find(connection, key)? {
-        return timeline.info(connection);
-    }
+pub(super) fn begin(connection: &Connection, key: &TimelineKey) -> Result<TimelineInfo, StoreError> {
     check_key(key)?;
-    let transaction = begin(connection)?;
     let now_ms = now_ms();
-    let mut insert = transaction.prepare_cached(include_str!("sql/timeline_insert.sql"))?;
+    let mut insert = connection.prepare_cached(include_str!("sql/timeline_insert.sql"))?;
     let begun = insert.execute(params![key.world, key.player, now_ms])?;
-    drop(insert);
-    let timeline = Timeline::get(&transaction, key)?;
-    // Another program may have begun it in between.
+    let timeline = Timeline::get(connection, key)?;
+    // Another caller may have begun it in between.
     if begun > 0 {
         let first: Option<u32> = None;
-        transaction.prepare_cached(include_str!("sql/branch_insert.sql"))?.execute(params![
+        connection.prepare_cached(include_str!("sql/branch_insert.sql"))?.execute(params![
             timeline.row,
             0,
             first,
@@ -48,15 +38,40 @@ pub(super) fn open(connection: &mut Connection, key: &TimelineKey) -> Result<Tim
             now_ms
         ])?;
     }
-    let info = timeline.info(&transaction)?;
-    transaction.commit()?;
-    Ok(info)
+    timeline.info(connection)
+}
+
+/// Until when what is to be written is welcome.
+pub(super) enum Since {
+    /// Always.
+    Ever,
+    /// Until a save is loaded: the count of loads when it was begun.
+    Loads(u64),
+    /// As long as this place lies behind the head.
+    Place(Cursor),
+}
+
+impl Since {
+    fn check(&self, connection: &Connection, timeline: &Timeline) -> Result<(), StoreError> {
+        let still = match self {
+            Since::Ever => true,
+            Since::Loads(loads) => *loads == timeline.loads,
+            Since::Place(cursor) => {
+                let place = timeline.place(connection, *cursor)?;
+                place::lies_behind(connection, timeline.row, place, timeline.head)?
+            }
+        };
+        if still {
+            return Ok(());
+        }
+        Err(StoreError::new(StoreErrorKind::Superseded, "a save was loaded since this was begun"))
+    }
 }
 
 pub(super) fn append(
-    connection: &mut Connection,
+    connection: &Connection,
     key: &TimelineKey,
-    loads: Option<u64>,
+    since: &Since,
     entries: Vec<Entry>,
 ) -> Result<Cursor, StoreError> {
     if entries.len() > ENTRIES_PER_APPEND_MAX {
@@ -67,48 +82,44 @@ pub(super) fn append(
         );
     }
     entries.iter().try_for_each(Entry::check)?;
-    let transaction = begin(connection)?;
-    let mut timeline = Timeline::get(&transaction, key)?;
-    if loads.is_some_and(|loads| loads != timeline.loads) {
-        return Err(StoreError::new(StoreErrorKind::Superseded, "a save was loaded since this was begun"));
-    }
-    let mut cursor = timeline.cursor(&transaction, timeline.head)?;
+    let mut timeline = Timeline::get(connection, key)?;
+    since.check(connection, &timeline)?;
+    let mut cursor = timeline.cursor(connection, timeline.head)?;
     if entries.is_empty() {
         return Ok(cursor);
     }
-    timeline.head.branch = branch_to_grow(&transaction, &timeline)?;
+    timeline.head.branch = branch_to_grow(connection, &timeline)?;
     for entry in entries {
-        cursor = append_one(&transaction, &mut timeline, cursor, entry)?;
+        cursor = append_one(connection, &mut timeline, cursor, entry)?;
     }
-    timeline.write_head(&transaction)?;
-    transaction.prepare_cached(include_str!("sql/branch_set_tip.sql"))?.execute(params![
+    timeline.write_head(connection)?;
+    connection.prepare_cached(include_str!("sql/branch_set_tip.sql"))?.execute(params![
         timeline.row,
         timeline.head.branch,
         timeline.head.seq
     ])?;
-    transaction.commit()?;
     Ok(cursor)
 }
 
 /// The head's branch if the head is its tip, else a new one.
-fn branch_to_grow(transaction: &Transaction<'_>, timeline: &Timeline) -> Result<u32, StoreError> {
+fn branch_to_grow(connection: &Connection, timeline: &Timeline) -> Result<u32, StoreError> {
     let head = timeline.head;
-    let branch = place::branch(transaction, timeline.row, head.branch)?;
+    let branch = place::branch(connection, timeline.row, head.branch)?;
     match branch {
         Some(branch) if branch.tip_seq == head.seq => Ok(head.branch),
-        _ => place::fork(transaction, timeline.row, head, now_ms()),
+        _ => place::fork(connection, timeline.row, head, now_ms()),
     }
 }
 
 /// Writes one entry behind the head, on the head's branch, and moves the head.
 fn append_one(
-    transaction: &Transaction<'_>,
+    connection: &Connection,
     timeline: &mut Timeline,
     before: Cursor,
     mut entry: Entry,
 ) -> Result<Cursor, StoreError> {
     if let Some(topic) = topic::amended(&entry.kind) {
-        let turn = read::newest(transaction, timeline, &topic, timeline.head)?;
+        let turn = read::newest(connection, timeline, &topic, timeline.head)?;
         if let Some(turn) = turn {
             entry.inherit_witnesses(&turn.entry);
         }
@@ -116,7 +127,7 @@ fn append_one(
     let body = body_of(&entry)?;
     let hash = chain::after(before.hash, &body);
     let place = Place { branch: timeline.head.branch, seq: timeline.head.seq + 1 };
-    transaction.prepare_cached(include_str!("sql/entry_insert.sql"))?.execute(params![
+    connection.prepare_cached(include_str!("sql/entry_insert.sql"))?.execute(params![
         timeline.row,
         place.branch,
         place.seq,
@@ -124,11 +135,11 @@ fn append_one(
         entry.game_time,
         body
     ])?;
-    let row = transaction.last_insert_rowid();
+    let row = connection.last_insert_rowid();
     let mut topics = topic::of(&entry);
     topics.sort_unstable();
     topics.dedup();
-    let mut insert = transaction.prepare_cached(include_str!("sql/posting_insert.sql"))?;
+    let mut insert = connection.prepare_cached(include_str!("sql/posting_insert.sql"))?;
     for topic in topics {
         insert.execute(params![timeline.row, topic, place.branch, place.seq, row])?;
     }
@@ -153,7 +164,7 @@ fn body_of(entry: &Entry) -> Result<String, StoreError> {
 }
 
 pub(super) fn save(
-    connection: &mut Connection,
+    connection: &Connection,
     key: &TimelineKey,
     name: Option<&str>,
     game_time: Option<i64>,
@@ -162,10 +173,9 @@ pub(super) fn save(
         check_id("name", name)
             .map_err(|error| StoreError::new(StoreErrorKind::Invalid, error.message).with_help(error.help))?;
     }
-    let transaction = begin(connection)?;
-    let timeline = Timeline::get(&transaction, key)?;
+    let timeline = Timeline::get(connection, key)?;
     let Place { branch, seq } = timeline.head;
-    transaction.prepare_cached(include_str!("sql/save_point_insert.sql"))?.execute(params![
+    connection.prepare_cached(include_str!("sql/save_point_insert.sql"))?.execute(params![
         timeline.row,
         branch,
         seq,
@@ -173,37 +183,25 @@ pub(super) fn save(
         game_time,
         now_ms()
     ])?;
-    let cursor = timeline.cursor(&transaction, timeline.head)?;
-    transaction.commit()?;
-    Ok(cursor)
+    timeline.cursor(connection, timeline.head)
 }
 
-pub(super) fn load(
-    connection: &mut Connection,
-    key: &TimelineKey,
-    by: &LoadBy,
-) -> Result<Loaded, StoreError> {
-    let transaction = begin(connection)?;
-    let mut timeline = Timeline::get(&transaction, key)?;
+pub(super) fn load(connection: &Connection, key: &TimelineKey, by: &LoadBy) -> Result<Loaded, StoreError> {
+    let mut timeline = Timeline::get(connection, key)?;
     let (place, uncertain) = match by {
-        LoadBy::Cursor(cursor) => (timeline.place(&transaction, *cursor)?, false),
-        LoadBy::Name(name) => saved_as(&transaction, &timeline, name)?,
-        LoadBy::GameTime(game_time) => (read::at_game_time(&transaction, &timeline, *game_time)?, true),
+        LoadBy::Cursor(cursor) => (timeline.place(connection, *cursor)?, false),
+        LoadBy::Name(name) => saved_as(connection, &timeline, name)?,
+        LoadBy::GameTime(game_time) => (read::at_game_time(connection, &timeline, *game_time)?, true),
     };
     timeline.head = place;
     timeline.loads += 1;
-    timeline.write_head(&transaction)?;
-    let cursor = timeline.cursor(&transaction, place)?;
-    transaction.commit()?;
+    timeline.write_head(connection)?;
+    let cursor = timeline.cursor(connection, place)?;
     Ok(Loaded { cursor, branch: BranchId(place.branch), uncertain })
 }
 
-fn saved_as(
-    transaction: &Transaction<'_>,
-    timeline: &Timeline,
-    name: &str,
-) -> Result<(Place, bool), StoreError> {
-    let mut statement = transaction.prepare_cached(include_str!("sql/save_point_by_name.sql"))?;
+fn saved_as(connection: &Connection, timeline: &Timeline, name: &str) -> Result<(Place, bool), StoreError> {
+    let mut statement = connection.prepare_cached(include_str!("sql/save_point_by_name.sql"))?;
     let found = statement.query_one(params![timeline.row, name], |row| {
         Ok((Place { branch: row.get(0)?, seq: row.get(1)? }, row.get(2)?))
     });

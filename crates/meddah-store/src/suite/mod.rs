@@ -3,17 +3,19 @@
 //! [`timeline_store_suite!`](crate::timeline_store_suite) makes a test of each. They panic on a
 //! failure, as tests do; nothing of this is in a shipped build.
 
+mod derived;
 pub mod reference;
 mod saves;
 mod telling;
 
 use std::sync::Arc;
 
-use meddah_engine::timeline::{Entry, EntryKind, SpokenLine, TimelineKey, TurnRecord};
+use meddah_engine::timeline::{Entry, EntryKind, MemoryRecord, SpokenLine, TimelineKey, TurnRecord};
 use meddah_protocol::Finish;
 
 use crate::{EntryFilter, StoreErrorKind, StoredEntry, TimelineStore};
 
+pub use derived::*;
 pub use saves::*;
 pub use telling::*;
 
@@ -44,6 +46,12 @@ macro_rules! timeline_store_suite {
             work_from_before_a_load_is_superseded
             a_thousand_loads_leave_a_thousand_branches
             a_long_chain_of_branches_is_seen_through
+            memories_are_seen_by_whose_they_are
+            what_was_derived_is_refused_once_its_beginning_is_no_ancestor
+            a_lineage_names_what_lies_behind
+            an_index_catches_up_in_the_order_of_writing
+            vectors_are_kept_by_what_they_were_made_from
+            a_failed_append_takes_no_other_with_it
         );
     };
     (@cases $module:ident, $make:expr, $($case:ident)*) => {
@@ -99,6 +107,12 @@ pub fn turn(id: usize, turn: &str, character: &str, witnesses: &[&str]) -> Entry
         finish: Finish::Complete,
     };
     entry(id, EntryKind::Turn(record), Some(character), witnesses)
+}
+
+/// A memory of `character`.
+pub fn memory(id: usize, character: &str) -> Entry {
+    let record = MemoryRecord { text: format!("memory {id}"), ..MemoryRecord::default() };
+    entry(id, EntryKind::Memory(record), Some(character), &[])
 }
 
 /// The ids of entries.

@@ -1,0 +1,90 @@
+//! What indexes and embeddings need: the way back, entries in the order of writing, vectors.
+
+use meddah_engine::timeline::{BranchId, Cursor, EntryHash, Lineage, Stretch, TimelineKey};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::place::Place;
+use super::read;
+use super::timeline::Timeline;
+use crate::{
+    SCAN_MAX, ScanMark, Scanned, StoreError, StoreErrorKind, StoredEntry, VECTOR_BYTES_MAX,
+    VECTORS_PER_CALL_MAX, VectorKey,
+};
+
+pub(super) fn lineage(
+    connection: &mut Connection,
+    key: &TimelineKey,
+    at: Option<Cursor>,
+) -> Result<Lineage, StoreError> {
+    let transaction = connection.transaction()?;
+    let timeline = Timeline::get(&transaction, key)?;
+    let at = at.map_or(Ok(timeline.head), |cursor| timeline.place(&transaction, cursor))?;
+    let mut statement = transaction.prepare_cached(include_str!("sql/lineage.sql"))?;
+    let rows = statement.query_map(params![timeline.row, at.branch, at.seq], |row| {
+        Ok(Stretch { branch: BranchId(row.get(0)?), seq_max: row.get(1)? })
+    })?;
+    Ok(Lineage::new(rows.collect::<Result<_, _>>()?))
+}
+
+pub(super) fn scan(
+    connection: &mut Connection,
+    key: &TimelineKey,
+    after: ScanMark,
+    limit: usize,
+) -> Result<Scanned, StoreError> {
+    let transaction = connection.transaction()?;
+    let timeline = Timeline::get(&transaction, key)?;
+    let compactions: u64 =
+        transaction.prepare_cached(include_str!("sql/compactions.sql"))?.query_one([], |row| row.get(0))?;
+    let anew = compactions != after.compactions && after.row > 0;
+    let mut mark = ScanMark { compactions, row: if anew { 0 } else { after.row } };
+    let mut statement = transaction.prepare_cached(include_str!("sql/entry_written.sql"))?;
+    let mut rows = statement.query(params![timeline.row, mark.row, limit.min(SCAN_MAX)])?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next()? {
+        mark.row = row.get(0)?;
+        let place = Place { branch: row.get(1)?, seq: row.get(2)? };
+        let entry = read::parsed(place, row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?)?;
+        entries.push(StoredEntry { cursor: timeline.cursor_with(place, EntryHash(row.get(3)?)), entry });
+    }
+    Ok(Scanned { entries, mark, anew })
+}
+
+pub(super) fn vectors(
+    connection: &mut Connection,
+    keys: &[VectorKey],
+) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+    check_count(keys.len())?;
+    // One transaction: a lock for all of them, not for each.
+    let transaction = connection.transaction()?;
+    let mut statement = transaction.prepare_cached(include_str!("sql/vector_get.sql"))?;
+    let found = keys.iter().map(|key| {
+        Ok(statement.query_one(params![key.half, key.other_half], |row| row.get(0)).optional()?)
+    });
+    found.collect()
+}
+
+pub(super) fn put_vectors(
+    connection: &Connection,
+    vectors: Vec<(VectorKey, Vec<u8>)>,
+) -> Result<(), StoreError> {
+    check_count(vectors.len())?;
+    let mut statement = connection.prepare_cached(include_str!("sql/vector_put.sql"))?;
+    for (key, bytes) in vectors {
+        if bytes.len() > VECTOR_BYTES_MAX {
+            let message = format!("a vector has at most {VECTOR_BYTES_MAX} bytes, this has {}", bytes.len());
+            return Err(StoreError::new(StoreErrorKind::Invalid, message)
+                .with_help("Embed shorter texts; nothing of this call was written."));
+        }
+        statement.execute(params![key.half, key.other_half, bytes])?;
+    }
+    Ok(())
+}
+
+fn check_count(count: usize) -> Result<(), StoreError> {
+    if count <= VECTORS_PER_CALL_MAX {
+        return Ok(());
+    }
+    let message = format!("a call has at most {VECTORS_PER_CALL_MAX} vectors, this has {count}");
+    Err(StoreError::new(StoreErrorKind::Invalid, message).with_help("Ask in several goes."))
+}
