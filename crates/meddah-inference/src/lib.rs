@@ -6,11 +6,14 @@
 //! How a model takes them is its adapter's business: a local one scores the choices on the logits, an
 //! online one may use tool calls. This crate knows neither characters nor games.
 //!
+//! An [`Embedder`] turns text into vectors, for memories that are found by what they mean.
+//!
 //! [`providers`] are the online ones, over [`http`]; [`model_table`] knows what their models can do and cost.
 //! [`budget`] keeps what is paid for under the player's ceilings.
 
 pub mod budget;
 mod chat;
+pub mod embed;
 mod error;
 pub mod http;
 mod key;
@@ -25,6 +28,7 @@ pub use chat::{
     ChatModel, ChatRequest, ChatStream, Choice, Chunk, Decision, Message, ModelInfo, ModelState, Notice,
     Role, Sampling, StopReason, TokenUsage, ToolCall,
 };
+pub use embed::{Embedder, Embedding, ScriptedEmbedder, TokenVector};
 pub use error::{ErrorKind, ModelError};
 pub use key::Key;
 pub use service::{CharacterService, ServiceRequest};
