@@ -237,6 +237,9 @@ pub struct WorldEvent {
     /// Who saw it; absent: all who are present in the scene.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub witnesses: Option<Vec<String>>,
+    /// Somebody who tells it to the witnesses: they know it as hearsay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_by: Option<String>,
     /// A character to remark on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,

@@ -21,5 +21,5 @@ pub use port::{
     BranchInfo, ENTRIES_PER_APPEND_MAX, ENTRY_BYTES_MAX, EntryFilter, LIST_MAX, LoadBy, Loaded, RECENT_MAX,
     SCAN_MAX, ScanMark, Scanned, StateOf, StoredEntry, TimelineInfo, TimelineStore,
 };
-pub use sqlite::{SqliteStore, move_aside};
+pub use sqlite::{Compacted, Exported, SavePoint, SqliteStore, TimelineSize, move_aside};
 pub use vector::{VECTOR_BYTES_MAX, VECTORS_PER_CALL_MAX, VectorKey};

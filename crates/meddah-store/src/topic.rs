@@ -16,8 +16,7 @@ pub(crate) fn of(entry: &Entry) -> Vec<String> {
     let mut topics = match entry.kind.role() {
         EntryRole::Told => entry.perceivers().into_iter().map(told).collect(),
         EntryRole::Note => entry.perceivers().into_iter().map(note).collect(),
-        EntryRole::Memory => entry.perceivers().into_iter().map(memory).collect(),
-        EntryRole::State | EntryRole::Opaque => Vec::new(),
+        EntryRole::Memory | EntryRole::State | EntryRole::Opaque => Vec::new(),
     };
     match &entry.kind {
         EntryKind::Turn(record) => {
@@ -27,6 +26,7 @@ pub(crate) fn of(entry: &Entry) -> Vec<String> {
                 topics.push(request(&record.req_id));
             }
         }
+        EntryKind::Memory(_) => topics.extend(entry.perceivers().into_iter().map(memory)),
         EntryKind::Scene(_) => topics.push(state(&StateOf::Scene)),
         EntryKind::Emotion { .. } => topics.push(joined(&["emotion", character()])),
         EntryKind::Relationship { toward, .. } => topics.push(joined(&["relationship", character(), toward])),

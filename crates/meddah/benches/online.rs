@@ -1,12 +1,14 @@
 //! What Meddah adds to a turn that a provider answers: the same made-up provider is asked directly and through
-//! the sidecar, in turn, by as many players at once. All of it runs in one process, so that clients, provider
-//! and sidecar share the cores. Run with `cargo bench -p meddah --bench online`.
+//! the sidecar by as many players at once, each asking now this way, now that. Provider, sidecar and players are
+//! three processes that share the machine. Run with `cargo bench -p meddah --bench online`.
 //!
 //! Through the sidecar a turn has everything: HTTP in and out, memory on disk, the prompt, the ladder, a
-//! reservation and its settlement on disk, the parser and the gate.
+//! reservation and its settlement on disk, the parser and the gate. Both ways send a prompt of the same length.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,73 +25,65 @@ use meddah_engine::world::{Character, World};
 use meddah_fakes::{Dialect, Fake, Play};
 use meddah_inference::Key;
 use meddah_store::SqliteStore;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-/// Turns at once.
+/// Players at once.
 const AT_ONCE: [usize; 2] = [1, 16];
-/// Rounds of each kind, and those before that are not counted.
-const ROUNDS: usize = 60;
-const WARM_UP: usize = 5;
+/// Turns of each player, each way, and those before that are not counted: by then a prompt is at its longest.
+const TURNS: usize = 40;
+const WARM_UP: usize = 66;
+/// Turns of which a full prompt consists.
+const PAST_TURNS: usize = 64;
 /// The provider sends so many bytes, then rests for so long.
-const DRIP: (usize, Duration) = (256, Duration::from_millis(8));
+const DRIP: (usize, Duration) = (64, Duration::from_millis(10));
+/// Between two turns a player waits up to so long, so that players do not march in step.
+const PAUSE_MS_MAX: u64 = 400;
 
 fn main() {
     rustls::crypto::ring::default_provider().install_default().ok();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(measure());
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[1..] {
+        ["provider"] => runtime.block_on(provider()),
+        ["sidecar", folder, provider] => runtime.block_on(sidecar(folder, provider)),
+        _ => runtime.block_on(measure()),
+    }
 }
 
-async fn measure() {
-    let folder = tempfile::tempdir().unwrap();
+/// Says where it is and serves until its input ends.
+fn serve_until_closed(address: &str) {
+    println!("{address}");
+    std::io::stdout().flush().unwrap();
+    std::io::stdin().lines().for_each(drop);
+}
+
+async fn provider() {
     let play = Play::case(Dialect::OpenAi, "turn").with(|faults| faults.drip = Some(DRIP));
     let fake = Fake::start(play).await;
+    tokio::task::spawn_blocking(move || serve_until_closed(&fake.base_url)).await.unwrap();
+}
+
+async fn sidecar(folder: &str, provider: &str) {
     let settings = format!(
-        "port = 0\nkeys = \"file\"\nladder = [\"cloud\"]\n[rungs.cloud]\nprovider = \"openai\"\nmodel = \"m\"\nbase_url = \"{}\"\n\
+        "port = 0\nkeys = \"file\"\nladder = [\"cloud\"]\n[rungs.cloud]\nprovider = \"openai\"\nmodel = \"m\"\nbase_url = \"{provider}\"\n\
          price = {{ input = \"0.01\", output = \"0.01\" }}\n",
-        fake.base_url
     );
-    std::fs::write(folder.path().join("meddah.toml"), settings).unwrap();
-    let settings = Settings::load(folder.path(), []).unwrap();
-    let paths = Paths { data: folder.path().to_owned() };
+    let paths = Paths { data: folder.into() };
+    std::fs::write(paths.data.join("meddah.toml"), settings).unwrap();
+    let settings = Settings::load(&paths.data, []).unwrap();
     KeyStore::open(&paths, &settings).unwrap().set("openai", &Key::new("sk-bench")).unwrap();
     let store = Arc::new(SqliteStore::open(&paths.timeline()).unwrap());
     let ladders = Ladders::open(&settings, &paths).unwrap();
     let worlds = Arc::new(Worlds::new(vec![hut()]));
     let server = Server::bind(Sidecar::new(worlds, Ports { ladders, store }, settings)).await.unwrap();
     let (port, stop) = (server.port(), CancellationToken::new());
-    let serving = TaskTracker::new();
-    serving.spawn(server.run(stop.clone()));
-    serving.close();
-
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let provider = format!("{}/v1/chat/completions", fake.base_url);
-    let sidecar = format!("http://127.0.0.1:{port}/v1/talk");
-    for at_once in AT_ONCE {
-        let (mut direct, mut through) = (Vec::new(), Vec::new());
-        for round in 0..ROUNDS + WARM_UP {
-            let asked = (0..at_once).map(|_| ask_directly(&http, &provider));
-            let alone = futures::future::join_all(asked).await;
-            let asked = (0..at_once).map(|player| ask_through(&http, &sidecar, player));
-            let with_us = futures::future::join_all(asked).await;
-            if round >= WARM_UP {
-                direct.extend(alone);
-                through.extend(with_us);
-            }
-        }
-        println!("{at_once} at once, {} of each kind; milliseconds from the request", direct.len());
-        report("the first sentence is there", &direct, &through, |heard| heard.sentence);
-        report("everything is there (through us: on disk, too)", &direct, &through, |heard| heard.all);
-    }
+    let serving = tokio::spawn(server.run(stop.clone()));
+    tokio::task::spawn_blocking(move || serve_until_closed(&format!("http://127.0.0.1:{port}")))
+        .await
+        .unwrap();
     stop.cancel();
-    serving.wait().await;
-}
-
-/// When what was there.
-struct Heard {
-    sentence: Duration,
-    all: Duration,
+    serving.await.unwrap();
 }
 
 fn hut() -> World {
@@ -103,28 +97,124 @@ fn hut() -> World {
     }
 }
 
-async fn ask_directly(http: &reqwest::Client, url: &str) -> Heard {
-    let tool =
-        json!({"type": "function", "function": {"name": "give_item", "parameters": {"type": "object"}}});
-    let body = json!({"model": "m", "stream": true, "messages": [{"role": "user", "content": "An ale!"}],
-        "tools": [tool]});
-    let request = http.post(url).bearer_auth("sk-bench").json(&body);
-    until(request, "[DONE]").await
+/// A process of this program, and the address that it serves at.
+fn start(arguments: &[&str]) -> (Child, String) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut address = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
+    (child, address.trim().to_owned())
 }
 
-async fn ask_through(http: &reqwest::Client, url: &str, player: usize) -> Heard {
-    let actions = json!([{"name": "give_item", "parameters": {"type": "object", "properties": {"item": {"type": "string"}}}}]);
-    let body =
-        json!({"character": "bran", "player": format!("p{player}"), "text": "An ale!", "actions": actions});
-    let request = http.post(url).header("accept", "application/x-ndjson").json(&body);
-    until(request, "\"turn_ended\"").await
+async fn measure() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut provider, provider_url) = start(&["provider"]);
+    let (mut sidecar, sidecar_url) = start(&["sidecar", folder.path().to_str().unwrap(), &provider_url]);
+    let players = Players {
+        http: reqwest::Client::builder().no_proxy().build().unwrap(),
+        provider: format!("{provider_url}/v1/chat/completions"),
+        sidecar: format!("{sidecar_url}/v1/talk"),
+    };
+    for at_once in AT_ONCE {
+        let cpu = cpu_ms(sidecar.id());
+        let playing = (0..at_once).map(|player| players.play(format!("p{at_once}-{player}")));
+        let heard: Vec<[Vec<Heard>; 2]> = futures::future::join_all(playing).await;
+        let turns = (at_once * (WARM_UP + TURNS)) as f64;
+        let (direct, through): (Vec<_>, Vec<_>) = heard.into_iter().map(|[d, t]| (d, t)).unzip();
+        let (direct, through) = (direct.concat(), through.concat());
+        println!("{at_once} at once, {} turns each way; milliseconds from the request", direct.len());
+        report("the first sentence is known", &direct, &through, |heard| heard.sentence);
+        report("everything is there (through us: written down, too)", &direct, &through, |heard| heard.all);
+        if let (Some(before), Some(after)) = (cpu, cpu_ms(sidecar.id())) {
+            println!("the sidecar's processor time: {:.2} ms a turn", (after - before) / turns);
+        }
+    }
+    for child in [&mut sidecar, &mut provider] {
+        drop(child.stdin.take());
+        child.wait().unwrap();
+    }
 }
 
-/// The end of the first sentence of the reply.
-const SENTENCE: &str = "ale, friend.";
+/// Processor time that a process has taken, where the system tells.
+fn cpu_ms(process: u32) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
+    let ticks: f64 = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
+    Some(ticks * 10.0) // Linux counts in hundredths of a second
+}
 
-/// Sends the request and reads the answer until it has this text.
-async fn until(request: reqwest::RequestBuilder, end: &str) -> Heard {
+/// When what was there.
+#[derive(Clone)]
+struct Heard {
+    sentence: Duration,
+    all: Duration,
+}
+
+struct Players {
+    http: reqwest::Client,
+    provider: String,
+    sidecar: String,
+}
+
+impl Players {
+    /// One player's turns: those asked directly, and those through the sidecar.
+    async fn play(&self, name: String) -> [Vec<Heard>; 2] {
+        let mut seed = name.bytes().fold(7_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+        let mut heard = [Vec::new(), Vec::new()];
+        for turn in 0..WARM_UP + TURNS {
+            for way in [turn % 2, 1 - turn % 2] {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let counts = turn >= WARM_UP;
+                if counts {
+                    tokio::time::sleep(Duration::from_millis((seed >> 33) % PAUSE_MS_MAX)).await;
+                }
+                match way {
+                    0 if counts => heard[0].push(self.ask_directly().await),
+                    0 => {}
+                    _ => {
+                        let through = self.ask_through(&name).await;
+                        if counts {
+                            heard[1].push(through);
+                        }
+                    }
+                }
+            }
+        }
+        heard
+    }
+
+    async fn ask_directly(&self) -> Heard {
+        let tool =
+            json!({"type": "function", "function": {"name": "give_item", "parameters": {"type": "object"}}});
+        let past = (0..PAST_TURNS).flat_map(|_| {
+            let answer = "Mood: cheerful\nSays: Here is your ale, friend. Grüße! 🍺";
+            [
+                json!({"role": "user", "content": "Ann: An ale!"}),
+                json!({"role": "assistant", "content": answer}),
+            ]
+        });
+        let messages: Vec<Value> = past.chain([json!({"role": "user", "content": "An ale!"})]).collect();
+        let body = json!({"model": "m", "stream": true, "messages": messages, "tools": [tool]});
+        let request = self.http.post(&self.provider).bearer_auth("sk-bench").json(&body);
+        // A sentence is known to be over when the next one begins, and that when its frame is whole.
+        until(request, "🍺\"},\"finish_reason\":null}]}\n\n", "[DONE]").await
+    }
+
+    async fn ask_through(&self, player: &str) -> Heard {
+        let item = json!({"type": "object", "properties": {"item": {"type": "string"}}});
+        let actions = json!([{"name": "give_item", "parameters": item}]);
+        let body = json!({"character": "bran", "player": player, "text": "An ale!", "actions": actions});
+        let request = self.http.post(&self.sidecar).header("accept", "application/x-ndjson").json(&body);
+        until(request, "ale, friend.", "\"turn_ended\"").await
+    }
+}
+
+/// Sends the request and reads the answer until it has both texts.
+async fn until(request: reqwest::RequestBuilder, sentence_end: &str, end: &str) -> Heard {
     let begun = Instant::now();
     let response = request.send().await.unwrap();
     assert!(response.status().is_success(), "{}", response.status());
@@ -132,7 +222,7 @@ async fn until(request: reqwest::RequestBuilder, end: &str) -> Heard {
     while !text.contains(end) {
         let bytes = stream.next().await.expect("the answer has an end").unwrap();
         text.push_str(&String::from_utf8_lossy(&bytes));
-        if sentence.is_none() && text.contains(SENTENCE) {
+        if sentence.is_none() && text.contains(sentence_end) {
             sentence = Some(begun.elapsed());
         }
     }

@@ -43,6 +43,7 @@ pub struct Settings {
     pub log: String,
     pub keys: KeyPlace,
     pub turn: TurnSettings,
+    pub reflection: ReflectionSettings,
     pub budget: BudgetSettings,
     pub local: LocalSettings,
     pub online: OnlineSettings,
@@ -72,6 +73,30 @@ pub struct TurnSettings {
     pub choice_weight: f32,
     pub seed: i64,
     pub recent_turns_max: usize,
+}
+
+/// When and by what talks are thought over.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReflectionSettings {
+    pub by: ReflectionBy,
+    pub after_tokens: u32,
+    pub idle_ms: u64,
+    pub pause_ms: u64,
+    pub reply_tokens_max: u32,
+    pub timeout_ms: u64,
+}
+
+/// What thinks talks over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReflectionBy {
+    /// The background ladder; code where no model can.
+    Model,
+    /// Code alone.
+    Code,
+    /// Nobody.
+    Off,
 }
 
 /// How a local model is run.

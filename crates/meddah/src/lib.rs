@@ -4,6 +4,9 @@
 //! takes commands and keeps the event log, [`sidecar`] holds worlds, model, store and sessions,
 //! [`transport`] speaks HTTP and WebSocket, [`cli`] is the command line.
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub mod bench;
 pub mod budget;
 pub mod cli;
@@ -15,6 +18,7 @@ pub mod keys;
 pub mod ladders;
 pub mod models;
 pub mod paths;
+pub mod reflection;
 pub mod request;
 pub mod session;
 pub mod sidecar;

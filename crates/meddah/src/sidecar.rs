@@ -8,6 +8,7 @@ use meddah_inference::ChatModel;
 use meddah_protocol::{ErrorCode, Event, Hello, LadderState, Load, Player, TalkRequest, WireError};
 
 use crate::config::Settings;
+use crate::reflection::Reflection;
 use crate::session::{Accepted, Session};
 use crate::turn::Ports;
 use crate::worlds::Worlds;
@@ -29,6 +30,8 @@ pub struct Sidecar {
     pub ports: Ports,
     /// The settings.
     pub settings: Settings,
+    /// What characters make of their talks.
+    pub reflection: Reflection,
     sessions: Mutex<Sessions>,
     /// Held while a session of the one-shot route is opened: two first requests must find the same one,
     /// or the same `req_id` would talk twice.
@@ -45,7 +48,9 @@ struct Sessions {
 impl Sidecar {
     /// A sidecar without sessions.
     pub fn new(worlds: Arc<Worlds>, ports: Ports, settings: Settings) -> Arc<Sidecar> {
+        let reflection = Reflection::new(ports.clone(), worlds.clone(), settings.reflection.clone());
         Arc::new(Sidecar {
+            reflection,
             worlds,
             ports,
             settings,
@@ -62,6 +67,7 @@ impl Sidecar {
             self.worlds.clone(),
             self.ports.clone(),
             self.settings.turn.clone(),
+            self.reflection.clone(),
         )?);
         // A timeline begins with its first session: what happens before the first words is remembered, too.
         self.ports.store.open(&session.timeline()).await?;
@@ -135,6 +141,7 @@ impl Sidecar {
     pub async fn shutdown(&self) {
         let sessions: Vec<Arc<Session>> = self.sessions().by_id.values().cloned().collect();
         futures::future::join_all(sessions.iter().map(|session| session.close(SHUTDOWN_GRACE))).await;
+        self.reflection.shutdown().await;
     }
 
     async fn add(&self, session: Arc<Session>) -> Result<(), WireError> {

@@ -38,6 +38,12 @@ impl Past {
                 }
                 Recalled::Turn(turn) => past.notes.push(overheard(&turn, &names(&turn.character))),
                 Recalled::Event { text, .. } => past.notes.push(text),
+                Recalled::Hearsay { text, told_by, .. } if told_by.is_empty() => {
+                    past.notes.push(format!("You heard: {text}"));
+                }
+                Recalled::Hearsay { text, told_by, .. } => {
+                    past.notes.push(format!("{} told you: {text}", names(&told_by)));
+                }
             }
         }
         let surplus = past.notes.len().saturating_sub(NOTES_MAX);

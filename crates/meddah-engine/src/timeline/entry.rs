@@ -8,7 +8,7 @@ use meddah_protocol::{ActionResult, Finish, Scene, check_id};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{MEMORY_BYTES_MAX, MEMORY_LIST_MAX, MemoryRecord};
+use super::{MEMORY_BYTES_MAX, MEMORY_LIST_MAX, MemoryKind, MemoryRecord};
 
 /// The most beings that one entry names as witnesses.
 pub const WITNESSES_MAX: usize = 1280;
@@ -103,13 +103,13 @@ pub enum EntryKind {
 /// The part that an entry plays when the past is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryRole {
-    /// It stands for itself: a turn or an event.
+    /// It stands for itself: a turn, an event, hearsay.
     Told,
     /// It amends a turn: what was heard of it, how its actions went.
     Note,
     /// It replaces the former value: scene, emotion, relationship.
     State,
-    /// It is somebody's memory of others: a summary, a fact, hearsay.
+    /// It is somebody's memory of others: a summary, a fact.
     Memory,
     /// This version cannot say.
     Opaque,
@@ -247,6 +247,8 @@ impl EntryKind {
             EntryKind::Scene(_) | EntryKind::Emotion { .. } | EntryKind::Relationship { .. } => {
                 EntryRole::State
             }
+            // Being told something is a thing that happens; a summary is not.
+            EntryKind::Memory(record) if record.kind == MemoryKind::Hearsay => EntryRole::Told,
             EntryKind::Memory(_) => EntryRole::Memory,
             EntryKind::Opaque(_) => EntryRole::Opaque,
         }

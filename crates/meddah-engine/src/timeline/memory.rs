@@ -63,12 +63,12 @@ pub enum MemoryKind {
     Hearsay,
 }
 
-/// A stretch of a timeline, from one place to a later one that follows from it.
+/// A stretch of a timeline, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceRange {
-    /// The place before its first entry.
+    /// The place of its first entry.
     pub from: Cursor,
-    /// The place after its last entry.
+    /// The place of its last entry, not before that of the first.
     pub to: Cursor,
 }
 

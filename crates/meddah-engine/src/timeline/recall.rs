@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use meddah_protocol::{ActionResult, Finish};
 use serde_json::{Map, Value};
 
-use super::{DecisionRecord, Entry, EntryKind, FeltEmotion, SpokenLine, TurnRecord, heard_text};
+use super::{DecisionRecord, Entry, EntryKind, FeltEmotion, MemoryKind, SpokenLine, TurnRecord, heard_text};
 
 /// One thing that a character remembers.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +21,15 @@ pub enum Recalled {
     Event {
         /// What, as a sentence.
         text: String,
+        /// The game's clock.
+        game_time: Option<i64>,
+    },
+    /// Something that somebody told without having been there, or that the character had not seen.
+    Hearsay {
+        /// What was told.
+        text: String,
+        /// Who told it; may be empty.
+        told_by: String,
         /// The game's clock.
         game_time: Option<i64>,
     },
@@ -90,7 +99,7 @@ pub fn recall<'a>(entries: impl IntoIterator<Item = &'a Entry>, character: &str)
 pub fn project<'a>(entries: impl IntoIterator<Item = &'a Entry>, character: &str) -> Vec<RecentTurn> {
     let turns = recall(entries, character).into_iter().filter_map(|recalled| match recalled {
         Recalled::Turn(turn) => Some(turn),
-        Recalled::Event { .. } => None,
+        Recalled::Event { .. } | Recalled::Hearsay { .. } => None,
     });
     turns.collect()
 }
@@ -125,6 +134,11 @@ impl<'a> Notes<'a> {
             EntryKind::Event { text } => {
                 Some(Recalled::Event { text: text.clone(), game_time: entry.game_time })
             }
+            EntryKind::Memory(record) if record.kind == MemoryKind::Hearsay => Some(Recalled::Hearsay {
+                text: record.text.clone(),
+                told_by: record.told_by.clone().unwrap_or_default(),
+                game_time: entry.game_time,
+            }),
             _ => None,
         }
     }

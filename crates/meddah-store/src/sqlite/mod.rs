@@ -4,6 +4,7 @@
 //! start of a turn never waits for a disk that is still writing the last one. Both are fed by short
 //! queues and end with the store.
 
+mod cache;
 mod derived;
 mod error;
 pub(crate) mod open;
@@ -12,10 +13,12 @@ mod read;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod upkeep;
 mod worker;
 mod write;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use meddah_engine::timeline::{Cursor, Entry, Lineage, TimelineKey};
@@ -24,16 +27,20 @@ use crate::{
     BranchInfo, EntryFilter, LoadBy, Loaded, ScanMark, Scanned, StoreError, StoredEntry, TimelineInfo,
     TimelineStore, VectorKey,
 };
+use cache::EntryCache;
 use worker::Worker;
 use write::Since;
 
 pub use open::move_aside;
+pub use upkeep::{Compacted, Exported, SavePoint, TimelineSize};
 
 /// Timelines in one SQLite file, or in memory.
 pub struct SqliteStore {
     writer: Worker,
     /// Absent in memory, where the writer's connection is the only one that sees anything.
     reader: Option<Worker>,
+    /// Entries that were read before.
+    entries: Arc<EntryCache>,
 }
 
 impl SqliteStore {
@@ -43,13 +50,13 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let writer = Worker::spawn("meddah-store-write", open::file(path)?)?;
         let reader = Worker::spawn("meddah-store-read", open::reader(path)?)?;
-        Ok(SqliteStore { writer, reader: Some(reader) })
+        Ok(SqliteStore { writer, reader: Some(reader), entries: Arc::default() })
     }
 
     /// A store that is gone when it is dropped.
     pub fn in_memory() -> Result<Self, StoreError> {
         let writer = Worker::spawn("meddah-store-memory", open::memory()?)?;
-        Ok(SqliteStore { writer, reader: None })
+        Ok(SqliteStore { writer, reader: None, entries: Arc::default() })
     }
 
     /// Carries out what is waiting and lets go of the file. Blocks until then; later calls are
@@ -69,9 +76,9 @@ impl SqliteStore {
 #[async_trait]
 impl TimelineStore for SqliteStore {
     async fn open(&self, key: &TimelineKey) -> Result<TimelineInfo, StoreError> {
-        let found = key.clone();
-        // It is asked at the start of each turn, and nearly always there: no need to queue with writes.
-        if let Some(info) = self.reader().run(move |connection| read::info(connection, &found)).await? {
+        // Mostly it is there, and nobody has to wait for what is being written.
+        let known = key.clone();
+        if let Some(info) = self.reader().run(move |connection| read::info(connection, &known)).await? {
             return Ok(info);
         }
         let key = key.clone();
@@ -130,8 +137,8 @@ impl TimelineStore for SqliteStore {
         limit: usize,
         at: Option<Cursor>,
     ) -> Result<Vec<StoredEntry>, StoreError> {
-        let key = key.clone();
-        self.reader().run(move |connection| read::recent(connection, &key, &filter, limit, at)).await
+        let (key, cache) = (key.clone(), self.entries.clone());
+        self.reader().run(move |connection| read::recent(connection, &cache, &key, &filter, limit, at)).await
     }
 
     async fn save(

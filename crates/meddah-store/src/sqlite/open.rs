@@ -37,8 +37,11 @@ const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// Files up to this size are checked as a whole on opening, at some 2 to 7 ms per MiB; larger ones
 /// would delay the start, and of those only what is read is checked.
 const CHECKED_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// Prepared statements kept by a connection; there are about twenty.
-const STATEMENTS_MAX: usize = 32;
+/// Prepared statements kept by a connection; there are about thirty.
+const STATEMENTS_MAX: usize = 48;
+/// Pages that the reader keeps in memory, in KiB: recalling reads a few hundred vectors of some KiB each, mostly
+/// the same ones.
+const READ_CACHE_KIB: i64 = 16 * 1024;
 /// The journal shrinks to this after a burst, in bytes.
 const JOURNAL_BYTES_KEPT: u64 = 4 * 1024 * 1024;
 /// How many names [`move_aside`] tries.
@@ -89,6 +92,7 @@ pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
     connection.busy_timeout(BUSY_WAIT_MAX)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "cache_size", -READ_CACHE_KIB)?; // negative: in KiB
     Ok(connection)
 }
 

@@ -60,13 +60,25 @@ pub(super) fn fork(
     let newest: u32 = connection
         .prepare_cached(include_str!("sql/branch_newest.sql"))?
         .query_one(params![timeline], |row| row.get(0))?;
+    let number = newest + 1;
+    add(connection, timeline, number, at, now_ms)?;
+    Ok(number)
+}
+
+/// Adds a branch of this number, larger than its parent's, split off at a place.
+pub(super) fn add(
+    connection: &Connection,
+    timeline: i64,
+    number: u32,
+    at: Place,
+    created_ms: i64,
+) -> Result<(), StoreError> {
     let parent = known(connection, timeline, at.branch)?;
     let jump = known(connection, timeline, parent.jump)?;
     let far_jump = known(connection, timeline, jump.jump)?;
     // Two jumps of equal length become one of their sum: the rule of skew-binary numbers.
     let equal = parent.depth - jump.depth == jump.depth - far_jump.depth;
     let jump = if equal { jump.jump } else { at.branch };
-    let number = newest + 1;
     connection.prepare_cached(include_str!("sql/branch_insert.sql"))?.execute(params![
         timeline,
         number,
@@ -74,9 +86,9 @@ pub(super) fn fork(
         at.seq,
         jump,
         parent.depth + 1,
-        now_ms
+        created_ms
     ])?;
-    Ok(number)
+    Ok(())
 }
 
 /// The newest place on the way back from branch `from` that lies on branch `at_most` or an older one.

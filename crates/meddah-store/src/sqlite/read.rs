@@ -3,6 +3,7 @@
 use meddah_engine::timeline::{BranchId, Cursor, Entry, EntryHash, TimelineKey};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::cache::{EntryCache, Sized};
 use super::error::DAMAGED;
 use super::place::{self, Place};
 use super::timeline::Timeline;
@@ -14,7 +15,12 @@ use crate::{
 /// The most notes that come along with each entry of an answer, on average.
 const NOTES_PER_ENTRY_MAX: usize = 32;
 
-/// The timeline, if it was begun.
+pub(super) fn head(connection: &Connection, key: &TimelineKey) -> Result<Cursor, StoreError> {
+    let timeline = Timeline::get(connection, key)?;
+    timeline.cursor(connection, timeline.head)
+}
+
+/// How a timeline stands, if there is one.
 pub(super) fn info(
     connection: &mut Connection,
     key: &TimelineKey,
@@ -24,13 +30,9 @@ pub(super) fn info(
     timeline.map(|timeline| timeline.info(&transaction)).transpose()
 }
 
-pub(super) fn head(connection: &Connection, key: &TimelineKey) -> Result<Cursor, StoreError> {
-    let timeline = Timeline::get(connection, key)?;
-    timeline.cursor(connection, timeline.head)
-}
-
 pub(super) fn recent(
     connection: &mut Connection,
+    cache: &EntryCache,
     key: &TimelineKey,
     filter: &EntryFilter,
     limit: usize,
@@ -49,7 +51,8 @@ pub(super) fn recent(
         EntryFilter::MemoriesOf(character) => view.newest(&topic::memory(character), 0, limit)?,
     };
     found.sort_unstable_by_key(|found| found.seq);
-    found.into_iter().map(|found| entry(&transaction, &timeline, found.row)).collect()
+    let read = |found: Found| cache.get_or_read(found.row, || entry(&transaction, &timeline, found.row));
+    found.into_iter().map(read).collect()
 }
 
 /// The newest entry under a heading, as seen from a place.
@@ -61,7 +64,8 @@ pub(super) fn newest(
 ) -> Result<Option<StoredEntry>, StoreError> {
     let view = View { connection, timeline: timeline.row, at };
     let found = view.newest(topic, 0, 1)?;
-    found.first().map(|found| entry(connection, timeline, found.row)).transpose()
+    let read = |found: &Found| Ok(entry(connection, timeline, found.row)?.0);
+    found.first().map(read).transpose()
 }
 
 pub(super) fn find_request(
@@ -145,12 +149,14 @@ impl View<'_> {
     }
 }
 
-fn entry(connection: &Connection, timeline: &Timeline, row: i64) -> Result<StoredEntry, StoreError> {
+fn entry(connection: &Connection, timeline: &Timeline, row: i64) -> Result<Sized, StoreError> {
     let mut statement = connection.prepare_cached(include_str!("sql/entry_get.sql"))?;
     let (place, hash, body): (Place, [u8; 8], String) = statement.query_one(params![row], |row| {
         Ok((Place { branch: row.get(0)?, seq: row.get(1)? }, row.get(2)?, row.get(3)?))
     })?;
-    Ok(StoredEntry { cursor: timeline.cursor_with(place, EntryHash(hash)), entry: parsed(place, &body)? })
+    let bytes = u32::try_from(body.len()).unwrap_or(u32::MAX);
+    let entry = parsed(place, &body)?;
+    Ok((StoredEntry { cursor: timeline.cursor_with(place, EntryHash(hash)), entry }, bytes))
 }
 
 /// An entry from its stored form.

@@ -67,7 +67,11 @@ impl Timeline {
     }
 
     /// The hash of everything up to a place; `None` if there is no such place.
-    fn hash(&self, connection: &Connection, place: Place) -> Result<Option<EntryHash>, StoreError> {
+    pub(super) fn hash(
+        &self,
+        connection: &Connection,
+        place: Place,
+    ) -> Result<Option<EntryHash>, StoreError> {
         if place == Place::BEGINNING {
             return Ok(Some(chain::beginning(self.id)));
         }

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use meddah_engine::timeline::{BranchId, Cursor, Entry, TimelineKey};
+use meddah_engine::timeline::{BranchId, Cursor, Entry, EntryHash, TimelineKey};
 use meddah_protocol::check_id;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -127,8 +127,22 @@ fn append_one(
     let body = body_of(&entry)?;
     let hash = chain::after(before.hash, &body);
     let place = Place { branch: timeline.head.branch, seq: timeline.head.seq + 1 };
+    insert(connection, timeline.row, place, hash, &entry, &body)?;
+    timeline.head = place;
+    Ok(timeline.cursor_with(place, hash))
+}
+
+/// Writes an entry at a place, and under which headings it is found.
+pub(super) fn insert(
+    connection: &Connection,
+    timeline: i64,
+    place: Place,
+    hash: EntryHash,
+    entry: &Entry,
+    body: &str,
+) -> Result<(), StoreError> {
     connection.prepare_cached(include_str!("sql/entry_insert.sql"))?.execute(params![
-        timeline.row,
+        timeline,
         place.branch,
         place.seq,
         hash.0,
@@ -136,15 +150,14 @@ fn append_one(
         body
     ])?;
     let row = connection.last_insert_rowid();
-    let mut topics = topic::of(&entry);
+    let mut topics = topic::of(entry);
     topics.sort_unstable();
     topics.dedup();
     let mut insert = connection.prepare_cached(include_str!("sql/posting_insert.sql"))?;
     for topic in topics {
-        insert.execute(params![timeline.row, topic, place.branch, place.seq, row])?;
+        insert.execute(params![timeline, topic, place.branch, place.seq, row])?;
     }
-    timeline.head = place;
-    Ok(timeline.cursor_with(place, hash))
+    Ok(())
 }
 
 fn body_of(entry: &Entry) -> Result<String, StoreError> {

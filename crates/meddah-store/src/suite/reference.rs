@@ -5,8 +5,8 @@
 
 use meddah_engine::timeline::{Cursor, Entry, EntryKind, EntryRole};
 
-use super::{Store, entry, event, key, turn};
-use crate::{EntryFilter, LoadBy, StoreErrorKind, StoredEntry};
+use super::{Store, entry, event, ids, key, memory, turn};
+use crate::{EntryFilter, LoadBy, SCAN_MAX, ScanMark, StoreErrorKind, StoredEntry};
 
 /// Who there is.
 pub const BEINGS: [&str; 4] = ["ann", "mira", "bert", "cleo"];
@@ -48,19 +48,39 @@ pub enum Op {
     LoadName(usize),
     /// Back to a game time.
     LoadGameTime(i64),
+    /// Work on a memory of one of the [`BEINGS`] begins here.
+    BeginWork(usize),
+    /// One of the works that were begun comes to its end, wherever the head is now.
+    EndWork(usize),
+    /// The program ends without a word and begins again.
+    Restart,
 }
+
+/// Ends the program that has a store, and gives the store of the next.
+pub type Restart<'a> = &'a mut dyn FnMut(Store) -> Store;
 
 struct Save {
     cursor: Cursor,
     name: Option<usize>,
     game_time: Option<i64>,
     past: Vec<Entry>,
+    /// What was given at the time, with places and hashes.
+    given: Vec<StoredEntry>,
+}
+
+struct Work {
+    began_at: Cursor,
+    past: Vec<Entry>,
+    character: &'static str,
 }
 
 #[derive(Default)]
 struct Reference {
     past: Vec<Entry>,
     saves: Vec<Save>,
+    works: Vec<Work>,
+    /// Ids of all that was ever written, in the order of writing.
+    written: Vec<String>,
     turns: usize,
     entries: usize,
     timed: bool,
@@ -68,11 +88,14 @@ struct Reference {
 
 /// Plays the steps on the store and on the reference, and compares what everybody recalls after
 /// each, from the head and from a save.
-pub async fn follows_the_reference(store: Store, ops: &[Op]) {
+pub async fn follows_the_reference(mut store: Store, ops: &[Op], restart: Restart<'_>) {
     store.open(&key()).await.expect("begun");
     let mut reference = Reference::default();
     for (number, op) in ops.iter().enumerate() {
-        reference.play(&store, op).await;
+        match op {
+            Op::Restart => store = restart(store),
+            _ => reference.play(&store, op).await,
+        }
         reference.compare(&store, &reference.past, None, 1 + number % 7).await;
         if let Some(save) = number.checked_rem(reference.saves.len()).map(|index| &reference.saves[index]) {
             reference.compare(&store, &save.past, Some(save.cursor), 1 + number % 5).await;
@@ -81,7 +104,23 @@ pub async fn follows_the_reference(store: Store, ops: &[Op]) {
     reference.compare(&store, &reference.past, None, usize::MAX).await;
     for save in &reference.saves {
         reference.compare(&store, &save.past, Some(save.cursor), usize::MAX).await;
+        store.load(&key(), LoadBy::Cursor(save.cursor)).await.expect("loaded");
+        assert_eq!(everything_given(&store).await, save.given, "not what it was when it was saved");
     }
+    let scanned = store.scan(&key(), ScanMark::default(), SCAN_MAX).await.expect("readable");
+    assert_eq!(ids(&scanned.entries), reference.written, "something was lost or is there twice");
+}
+
+/// All that anybody can be given at the head, one after the other.
+async fn everything_given(store: &Store) -> Vec<StoredEntry> {
+    let mut given = store.recent(&key(), EntryFilter::All, usize::MAX, None).await.expect("readable");
+    for being in BEINGS {
+        for filter in [EntryFilter::PerceivedBy(being.to_owned()), EntryFilter::MemoriesOf(being.to_owned())]
+        {
+            given.extend(store.recent(&key(), filter, usize::MAX, None).await.expect("readable"));
+        }
+    }
+    given
 }
 
 fn among(witnesses: u8) -> Vec<&'static str> {
@@ -118,7 +157,36 @@ impl Reference {
             }
             Op::LoadName(name) => self.load_name(store, name % NAMES.len()).await,
             Op::LoadGameTime(game_time) => self.load_game_time(store, *game_time).await,
+            Op::BeginWork(character) => {
+                let began_at = store.head(&key()).await.expect("readable");
+                let character = BEINGS[character % BEINGS.len()];
+                self.works.push(Work { began_at, past: self.past.clone(), character });
+            }
+            Op::EndWork(index) => {
+                let Some(index) = index.checked_rem(self.works.len()) else { return };
+                let work = self.works.swap_remove(index);
+                self.end_work(store, &work).await;
+            }
+            Op::Restart => {}
         }
+    }
+
+    /// What was derived is welcome if and only if all that it was derived from lies behind the head.
+    async fn end_work(&mut self, store: &Store, work: &Work) {
+        let derived = memory(self.entries, work.character);
+        let result = store.append_derived(&key(), work.began_at, vec![derived.clone()]).await;
+        if self.past.starts_with(&work.past) {
+            assert_eq!(result.expect("welcome").seq as usize, self.past.len() + 1);
+            self.keep(derived);
+        } else {
+            assert_eq!(result.expect_err("refused").kind, StoreErrorKind::Superseded);
+        }
+    }
+
+    fn keep(&mut self, told: Entry) {
+        self.entries += 1;
+        self.written.push(told.id.clone());
+        self.past.push(told);
     }
 
     async fn tell(&mut self, store: &Store, mut told: Entry) {
@@ -131,15 +199,15 @@ impl Reference {
             }
         }
         self.timed |= told.game_time.is_some();
-        self.entries += 1;
-        self.past.push(told);
+        self.keep(told);
     }
 
     async fn save(&mut self, store: &Store, name: Option<usize>, game_time: Option<i64>) {
         let name = name.map(|name| name % NAMES.len());
         let cursor = store.save(&key(), name.map(|name| NAMES[name]), game_time).await.expect("saved");
         self.timed |= game_time.is_some();
-        self.saves.push(Save { cursor, name, game_time, past: self.past.clone() });
+        let given = everything_given(store).await;
+        self.saves.push(Save { cursor, name, game_time, past: self.past.clone(), given });
     }
 
     async fn load_name(&mut self, store: &Store, name: usize) {
@@ -179,6 +247,9 @@ impl Reference {
             let filter = EntryFilter::PerceivedBy(being.to_owned());
             let recalled = store.recent(&key(), filter, limit, at).await.expect("readable");
             assert_eq!(entries(recalled), perceived(past, being, limit), "{being}");
+            let filter = EntryFilter::MemoriesOf(being.to_owned());
+            let memories = store.recent(&key(), filter, limit, at).await.expect("readable");
+            assert_eq!(entries(memories), memories_of(past, being, limit), "{being}");
         }
     }
 }
@@ -188,9 +259,18 @@ fn entries(stored: Vec<StoredEntry>) -> Vec<Entry> {
 }
 
 fn perceived(past: &[Entry], being: &str, limit: usize) -> Vec<Entry> {
-    let seen: Vec<&Entry> = past.iter().filter(|entry| entry.perceived_by(being)).collect();
+    let is_memory = |entry: &Entry| entry.kind.role() == EntryRole::Memory;
+    let seen: Vec<&Entry> =
+        past.iter().filter(|entry| entry.perceived_by(being) && !is_memory(entry)).collect();
     let told = |entry: &&&Entry| entry.kind.role() == EntryRole::Told;
     let Some(oldest) = seen.iter().rev().filter(told).take(limit).last() else { return Vec::new() };
     let from = seen.iter().position(|entry| entry.id == oldest.id).unwrap_or(0);
     seen[from..].iter().map(|&entry| entry.clone()).collect()
+}
+
+fn memories_of(past: &[Entry], being: &str, limit: usize) -> Vec<Entry> {
+    let own =
+        |entry: &&Entry| entry.kind.role() == EntryRole::Memory && entry.character.as_deref() == Some(being);
+    let own: Vec<Entry> = past.iter().filter(own).cloned().collect();
+    own[own.len().saturating_sub(limit)..].to_vec()
 }

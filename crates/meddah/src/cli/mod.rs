@@ -55,7 +55,7 @@ enum Command {
     Budget(budget::BudgetArguments),
     /// Measure this PC and this program
     Bench(bench::BenchArguments),
-    /// List the worlds there are, or write one out as files
+    /// See what worlds there are and what is remembered in them; take it out, in, and make room
     World(world::WorldArguments),
     /// Begin a world pack of your own
     New {

@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use meddah_engine::world::{Character, World};
 use meddah_inference::budget::Part;
 use meddah_inference::ladder::{Ladder, LadderModel, Rung, RungLimits, Thinker};
 use meddah_inference::{CharacterService, ChatModel, ModelError};
@@ -88,6 +89,16 @@ impl Ladders {
             Source::Settings(registry) => {
                 let (names, part) = registry.order.of(turn);
                 registry.ladder(&names, part)
+            }
+        }
+    }
+
+    /// The ladder of what a character does when nobody waits for it.
+    pub fn in_background(&self, world: &World, character: &Character) -> Arc<Ladder> {
+        match &*self.0 {
+            Source::Fixed(ladder) => ladder.clone(),
+            Source::Settings(registry) => {
+                registry.ladder(&registry.order.in_background(world, character), Part::Background)
             }
         }
     }

@@ -98,6 +98,14 @@ impl Order {
         }
     }
 
+    /// Of what a character does when nobody waits for it.
+    pub fn in_background(&self, world: &World, character: &Character) -> Vec<RungName> {
+        match self.background.is_empty() {
+            true => self.of_character(world, character),
+            false => player(&self.background),
+        }
+    }
+
     fn of_character(&self, world: &World, character: &Character) -> Vec<RungName> {
         let own = self.own.get(&format!("{}/{}", world.id, character.id)).or_else(|| self.own.get(&world.id));
         if let Some(own) = own.filter(|own| !own.is_empty()) {

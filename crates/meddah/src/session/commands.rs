@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use meddah_engine::timeline::EntryKind;
+use meddah_engine::timeline::{Entry, EntryKind, MEMORY_BYTES_MAX, MemoryKind, MemoryRecord};
 use meddah_protocol::{
     ActionDeclaration, ActionResult, Command, ErrorCode, EventKind, Load, Player, Say, Scene, TEXT_BYTES_MAX,
     TalkRequest, WireError, WorldEvent, check_id,
@@ -21,6 +21,10 @@ const CUT_TURNS_WAIT: Duration = Duration::from_secs(2);
 const TIMEOUT_MS_MAX: u64 = 10 * 60 * 1000;
 /// Witnesses of an event, ids in a scene.
 const IDS_MAX: usize = 256;
+
+/// How sure a character is of what it was only told, and how much that matters to it, 0 to 1.
+const HEARSAY_CONFIDENCE: f32 = 0.6;
+const HEARSAY_IMPORTANCE: f32 = 0.5;
 
 /// Nothing was begun, the command is done.
 const DONE: Accepted = Accepted { turn: None, repeated: false };
@@ -59,6 +63,7 @@ impl Session {
             Command::End { character } => {
                 let character = given(character);
                 self.cut_where(|_, running| character.as_ref().is_none_or(|id| *id == running.character));
+                self.reflection.talk_ended(&self.timeline(), character.as_deref());
                 Ok(DONE)
             }
             Command::Ping => {
@@ -111,7 +116,7 @@ impl Session {
         self.settle(say.scene, say.actions, also.as_slice()).await?;
         for event in events {
             let witnesses = self.witnesses(&event)?;
-            self.append(EntryKind::Event { text: event.text }, None, witnesses).await?;
+            self.tell(event, witnesses).await?;
         }
         let character = self.addressed(&say.to, &say.text, &speaker)?;
         let cause = Cause::Said { speaker, speaker_name, text: say.text };
@@ -158,32 +163,74 @@ impl Session {
         }
         check_event(&event)?;
         let witnesses = self.witnesses(&event)?;
+        if event.react && given(event.told_by.clone()).is_some() {
+            return Err(invalid(
+                "`told_by` and `react` do not go together",
+                "To hear an answer, send `say` with who tells it in `from` and who hears it in `to`.",
+            ));
+        }
         if event.react {
             let to = event.to.clone().unwrap_or_default();
             let character = self.addressed(&to, &event.text, "")?;
             let cause = Cause::Happened { text: event.text, witnesses };
             return self.begin_turn(&character, cause, &event.req_id, now, None).await;
         }
-        self.append(EntryKind::Event { text: event.text }, None, witnesses).await?;
-        if !event.req_id.is_empty() {
-            self.state().requests.remember(&event.req_id, "");
+        let req_id = event.req_id.clone();
+        self.tell(event, witnesses).await?;
+        if !req_id.is_empty() {
+            self.state().requests.remember(&req_id, "");
         }
         Ok(DONE)
     }
 
+    /// What happened goes to its witnesses. What somebody tells goes to each hearer as hearsay: an entry of
+    /// its own, so that nobody becomes a witness of what it only heard of.
+    async fn tell(&self, event: WorldEvent, witnesses: Vec<String>) -> Result<(), WireError> {
+        let Some(told_by) = given(event.told_by) else {
+            return self.append(EntryKind::Event { text: event.text }, None, witnesses).await;
+        };
+        let game_time = self.state().scene.game_time;
+        let hearsay = MemoryRecord {
+            kind: MemoryKind::Hearsay,
+            text: event.text,
+            about: vec![told_by.clone()],
+            importance: HEARSAY_IMPORTANCE,
+            confidence: HEARSAY_CONFIDENCE,
+            told_by: Some(told_by),
+            ..MemoryRecord::default()
+        };
+        let entry_of = |hearer: &String| {
+            let kind = EntryKind::Memory(hearsay.clone());
+            Entry { game_time, ..crate::turn::entry(kind, Some(hearer), Vec::new()) }
+        };
+        let entries = witnesses.iter().map(entry_of).collect();
+        self.ports.store.append(&self.timeline(), entries).await?;
+        Ok(())
+    }
+
     /// Those named, else those who are there, else everybody: the game that sends no scene wants it simple.
     fn witnesses(&self, event: &WorldEvent) -> Result<Vec<String>, WireError> {
-        let witnesses = match &event.witnesses {
-            Some(witnesses) => {
+        let told_by = event.told_by.as_ref().filter(|told_by| !told_by.is_empty());
+        let witnesses = match (&event.witnesses, told_by) {
+            (Some(witnesses), _) => {
                 check_ids("witnesses", witnesses)?;
                 witnesses.clone()
             }
-            None => {
+            (None, Some(_)) => event.to.iter().filter(|to| !to.is_empty()).cloned().collect(),
+            (None, None) => {
                 let present = self.state().scene.present.clone();
                 if present.is_empty() { self.everybody()? } else { present }
             }
         };
-        Ok(witnesses)
+        let Some(told_by) = told_by else { return Ok(witnesses) };
+        let hearers: Vec<String> = witnesses.into_iter().filter(|hearer| hearer != told_by).collect();
+        if hearers.is_empty() {
+            return Err(invalid(
+                "`told_by` needs somebody who is told",
+                "Name the hearers in `witnesses`, or one of them in `to`.",
+            ));
+        }
+        Ok(hearers)
     }
 
     fn everybody(&self) -> Result<Vec<String>, WireError> {
@@ -289,6 +336,7 @@ impl Session {
         self.cut_where(|_, _| true);
         self.wait_until_no_turn_runs().await?;
         let loaded = self.ports.store.load(&self.timeline(), by).await?;
+        self.reflection.loaded(&self.timeline());
         let world = self.world()?;
         let key = self.timeline();
         let conversations: Vec<String> = world.characters.keys().map(|id| conversation(&key, id)).collect();
@@ -357,7 +405,14 @@ fn check_text(text: &str) -> Result<(), WireError> {
 
 fn check_event(event: &WorldEvent) -> Result<(), WireError> {
     check_text(&event.text)?;
-    for (field, id) in [("to", event.to.as_deref().unwrap_or_default()), ("req_id", &event.req_id)] {
+    let told_by = event.told_by.as_deref().unwrap_or_default();
+    if !told_by.is_empty() && event.text.len() > MEMORY_BYTES_MAX {
+        let message = format!("hearsay has at most {MEMORY_BYTES_MAX} bytes, this has {}", event.text.len());
+        return Err(WireError::new(ErrorCode::TooLarge, message).with_help("Tell it in a few sentences."));
+    }
+    for (field, id) in
+        [("told_by", told_by), ("to", event.to.as_deref().unwrap_or_default()), ("req_id", &event.req_id)]
+    {
         if !id.is_empty() {
             check_id(field, id)?;
         }

@@ -25,12 +25,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::TurnSettings;
+use crate::reflection::Reflection;
 use crate::turn::{self, Cause, Ports, Turn, TurnEvents};
 use events::{EventLog, EventOrigin};
 use requests::Requests;
 
 /// Turns that may run or wait in one session.
 pub const TURNS_MAX: usize = 32;
+/// Of the tokens of a talk only the size counts.
+const BYTES_PER_TOKEN: usize = 4;
 /// Action calls that may still be answered with a result.
 const CALLS_MAX: usize = 256;
 
@@ -47,6 +50,7 @@ pub struct Session {
     worlds: Arc<crate::worlds::Worlds>,
     ports: Ports,
     settings: TurnSettings,
+    reflection: Reflection,
     capabilities: Capabilities,
     language: Option<String>,
     state: Mutex<State>,
@@ -101,6 +105,7 @@ impl Session {
         worlds: Arc<crate::worlds::Worlds>,
         ports: Ports,
         settings: TurnSettings,
+        reflection: Reflection,
     ) -> Result<Session, WireError> {
         meddah_protocol::check_id("player.id", &hello.player.id)?;
         let world = worlds.find(&hello.world)?;
@@ -112,6 +117,7 @@ impl Session {
             worlds,
             ports,
             settings,
+            reflection,
             capabilities: hello.capabilities.clone(),
             language: hello.language.clone(),
             state: Mutex::new(State {
@@ -228,7 +234,9 @@ impl Session {
             },
         };
         let session = self.clone();
+        let turn_runs = self.reflection.turn_begins();
         self.tasks.spawn(async move {
+            let _turn_runs = turn_runs;
             // A turn that is cut or too late while it waits ends at once: `turn::run` sees the cancelled token
             // and the deadline.
             let deadline = tokio::time::Instant::from_std(turn.accepted + turn.timeout);
@@ -248,6 +256,8 @@ impl Session {
                 Vec::new()
             });
             session.turn_is_over(&turn, calls).await;
+            let place = turn.scene.place.as_deref();
+            session.reflection.talked(&turn.key, &turn.character.id, place, session.tokens_of(&turn));
         });
         Ok(Accepted { turn: Some(turn_id), repeated: false })
     }
@@ -278,6 +288,21 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// About how many tokens a turn added to the talk.
+    fn tokens_of(&self, turn: &Turn) -> u32 {
+        let said = match &turn.cause {
+            Cause::Said { text, .. } | Cause::Happened { text, .. } => text.len(),
+        };
+        let answered = std::cell::Cell::new(0);
+        self.events.any_of_turn(&turn.id, |kind| {
+            if let EventKind::TurnEnded { text, .. } = kind {
+                answered.set(text.len());
+            }
+            false
+        });
+        u32::try_from((said + answered.get()) / BYTES_PER_TOKEN).unwrap_or(u32::MAX)
     }
 
     /// Keeps a report on a turn that still runs. `Ok(false)`: it does not run.

@@ -13,6 +13,7 @@ mod idempotency;
 mod interrupt;
 mod limits;
 mod memory;
+mod reflection;
 mod relay;
 mod rig;
 mod routes;

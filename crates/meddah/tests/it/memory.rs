@@ -229,3 +229,45 @@ async fn a_turn_that_waits_for_another_ends_at_its_own_deadline() {
     assert_eq!(first.0, 200);
     rig.stop().await;
 }
+
+/// A game that keeps no cursor names its saves, and uses the same name again.
+#[tokio::test]
+async fn a_name_that_was_used_again_means_the_newest_save_and_is_said_to_be_uncertain() {
+    let rig = Rig::start(script(0, 0)).await;
+    let mut client = Client::open(&rig, Kind::Ndjson).await;
+    let load = async |client: &mut Client<'_>, by: Value| {
+        let mut command = json!({"type": "load"});
+        command.as_object_mut().unwrap().extend(by.as_object().unwrap().clone());
+        client.send(command).await;
+        client.until(|event| event["type"] == "loaded" || event["type"] == "error").await
+    };
+    let at = |time: i64| json!({"type": "scene", "present": ["mira"], "game_time": time});
+    client
+        .send(json!([at(10), {"type": "event", "text": "It rains."}, {"type": "save", "name": "quick"}]))
+        .await;
+    let certain = load(&mut client, json!({"name": "quick"})).await;
+    assert_eq!(certain["uncertain"], Value::Null, "{certain}");
+    client
+        .send(json!([at(20), {"type": "event", "text": "A cat comes."}, {"type": "save", "name": "quick"}]))
+        .await;
+    let newest = load(&mut client, json!({"name": "quick"})).await;
+    assert_eq!(newest["uncertain"], true, "{newest}");
+    let seen = told(&mut client, &rig, say("mira", "Well?")).await;
+    assert!(seen.contains("A cat comes."), "{seen}");
+
+    // Back in time, and on in another way: the moment of the first way is not on this line of time.
+    let back = load(&mut client, json!({"game_time": 15})).await;
+    assert_eq!(back["uncertain"], true, "{back}");
+    client.send(json!([at(30), {"type": "event", "text": "A dog comes."}])).await;
+    let here = load(&mut client, json!({"game_time": 25})).await;
+    assert_eq!(here["uncertain"], true, "{here}");
+    let seen = told(&mut client, &rig, say("mira", "And now?")).await;
+    assert!(seen.contains("It rains.") && !seen.contains("cat") && !seen.contains("dog"), "{seen}");
+    // By its name it is found all the same.
+    load(&mut client, json!({"name": "quick"})).await;
+    let seen = told(&mut client, &rig, say("mira", "And here?")).await;
+    assert!(seen.contains("A cat comes.") && !seen.contains("dog"), "{seen}");
+    assert_eq!(load(&mut client, json!({"name": "never"})).await["code"], "unknown_save");
+    drop(client);
+    rig.stop().await;
+}

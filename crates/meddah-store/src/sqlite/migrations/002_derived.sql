@@ -11,9 +11,11 @@ CREATE TABLE vector (
     bytes      BLOB    NOT NULL
 ) STRICT;
 
--- How often this file was compacted. Row ids may be given anew after that, so whoever reads entries in the
--- order of writing begins again.
+-- How often this file was compacted: numbers of branches may be given anew after that, so whoever keeps an
+-- index of entries begins again. `entry_floor` is the largest row id that was ever deleted: ids of entries are
+-- never given anew, because readers keep entries by them.
 CREATE TABLE upkeep (
-    compactions INTEGER NOT NULL
+    compactions INTEGER NOT NULL,
+    entry_floor INTEGER NOT NULL
 ) STRICT;
-INSERT INTO upkeep (compactions) VALUES (0);
+INSERT INTO upkeep (compactions, entry_floor) VALUES (0, 0);

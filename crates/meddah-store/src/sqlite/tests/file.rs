@@ -7,8 +7,11 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::in_file;
-use crate::suite::{event, ids, key};
-use crate::{EntryFilter, LoadBy, SqliteStore, StoreError, StoreErrorKind, TimelineStore, move_aside};
+use crate::suite::{event, ids, key, memory};
+use crate::{
+    EntryFilter, LoadBy, ScanMark, SqliteStore, StoreError, StoreErrorKind, TimelineStore, VectorKey,
+    move_aside,
+};
 
 fn folder() -> (TempDir, PathBuf) {
     let folder = TempDir::new().expect("a temporary folder");
@@ -82,6 +85,42 @@ fn a_file_of_something_else_is_left_alone() {
     drop(other);
     let error = assert_refused_untouched(&path, StoreErrorKind::Corrupt);
     assert!(error.message.contains("is not a memory file"), "{error}");
+}
+
+/// A file as the version before wrote it: made by its migration alone, with entries put in by hand.
+#[tokio::test]
+async fn a_file_of_the_version_before_is_brought_up_to_date() {
+    let (_alive, path) = folder();
+    let old = Connection::open(&path).expect("opens");
+    old.execute_batch(include_str!("../migrations/001_timelines.sql")).expect("made");
+    old.pragma_update(None, "application_id", 0x4d64_544c).expect("marked");
+    old.pragma_update(None, "user_version", 1).expect("marked");
+    let body = serde_json::to_string(&event(0, &["mira"])).expect("serialises");
+    let beginning = crate::chain::beginning(meddah_engine::timeline::TimelineId::from_bits(7));
+    let hash = crate::chain::after(beginning, &body);
+    old.execute_batch(
+        "INSERT INTO timeline VALUES (1, 7, 'tavern', 'ann', 0, 1, 0, 0);
+         INSERT INTO branch VALUES (1, 0, NULL, 0, 0, 0, 1, 0);",
+    )
+    .expect("written");
+    old.execute("INSERT INTO entry VALUES (1, 1, 0, 1, ?1, NULL, ?2)", (hash.0, body)).expect("written");
+    old.execute("INSERT INTO posting VALUES (1, 'told\u{1f}mira', 0, 1, 1)", []).expect("written");
+    old.execute("INSERT INTO save_point VALUES (1, 1, 0, 1, 'slot', NULL, 0)", []).expect("written");
+    drop(old);
+
+    let store = SqliteStore::open(&path).expect("brought up to date");
+    let filter = EntryFilter::PerceivedBy("mira".into());
+    let seen = store.recent(&key(), filter, 9, None).await.expect("readable");
+    assert_eq!(ids(&seen), ["entry-00000000"]);
+    let scanned = store.scan(&key(), ScanMark::default(), 9).await.expect("readable");
+    assert_eq!(scanned.entries, seen);
+    let vector = VectorKey::new("small", "a");
+    store.put_vectors(vec![(vector, vec![1])]).await.expect("kept");
+    store.append(&key(), vec![memory(1, "mira")]).await.expect("written");
+    store.load(&key(), LoadBy::Name("slot".into())).await.expect("the save is found");
+    drop(store);
+    let again = SqliteStore::open(&path).expect("opens");
+    assert_eq!(again.vectors(vec![vector]).await, Ok(vec![Some(vec![1])]));
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod crash;
 mod file;
 mod random;
 mod speed;
+mod upkeep;
 
 use tempfile::TempDir;
 
