@@ -130,6 +130,10 @@ pub struct ChatRequest {
     /// If set, the words are one JSON value of this schema.
     #[serde(default)]
     pub json_schema: Option<Value>,
+    /// If set, the text that the reply continues, as it stands. A local model reads it instead of the messages;
+    /// models that only take messages read those.
+    #[serde(default)]
+    pub raw_prompt: Option<String>,
 }
 
 /// A piece of a reply.

@@ -23,6 +23,8 @@ pub enum ErrorKind {
     ContextFull,
     /// The other side does not take the request as it is.
     BadRequest,
+    /// The model's call of a tool could not be read by its server; asked without tools it may answer.
+    ToolsFailed,
     /// The key is missing or wrong, or may not do this.
     Unauthorized,
     /// There is no such file, or nothing is set up.
@@ -54,6 +56,7 @@ impl ErrorKind {
             ErrorKind::Refused => "moderation",
             ErrorKind::ContextFull => "context_full",
             ErrorKind::BadRequest => "bad_request",
+            ErrorKind::ToolsFailed => "tools_failed",
             ErrorKind::Unauthorized => "auth",
             ErrorKind::NotFound => "no_model",
             ErrorKind::UnknownModel => "not_found",

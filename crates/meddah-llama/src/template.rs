@@ -18,6 +18,15 @@ const NAME: &str = "chat";
 /// Used when the file has no template.
 const PLAIN: &str = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant:";
 
+/// How blocks of thinking are opened, and what closes an empty one.
+const THINKING: [(&str, &str); 5] = [
+    ("<think>", "\n\n</think>\n\n"),
+    ("<thinking>", "\n\n</thinking>\n\n"),
+    ("<reasoning>", "\n\n</reasoning>\n\n"),
+    ("[THINK]", "[/THINK]"),
+    ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+];
+
 /// Why a conversation could not be written down.
 #[derive(Debug, thiserror::Error)]
 #[error("the chat template of the model fails: {0}")]
@@ -69,18 +78,36 @@ impl Template {
     /// Tokens of a conversation, up to where the reply begins.
     pub fn tokens(&self, model: &Model, messages: &[Message]) -> Result<Vec<Token>, TemplateError> {
         let text = self.render(messages)?;
-        let mut tokens = model.tokenize(text.as_bytes(), true);
+        Ok(self.with_begin(model.tokenize(text.as_bytes(), true)))
+    }
+
+    /// Tokens of a prompt that somebody else has written, template and all.
+    pub fn raw_tokens(&self, model: &Model, prompt: &str) -> Vec<Token> {
+        self.with_begin(model.tokenize(prompt.as_bytes(), true))
+    }
+
+    fn with_begin(&self, mut tokens: Vec<Token>) -> Vec<Token> {
         if let Some(begin) = self.begin_token
             && tokens.first() != Some(&begin)
         {
             tokens.insert(0, begin);
         }
-        Ok(tokens)
+        tokens
     }
 
-    /// Text of a conversation. A template that refuses a system message or two messages of one kind in a
-    /// row gets them merged.
+    /// Text of a conversation, up to where the reply begins and not within a block of thinking.
     fn render(&self, messages: &[Message]) -> Result<String, TemplateError> {
+        let mut text = self.render_any(messages)?;
+        // Some templates open the block and leave it to the model to think and to close it; a player waits.
+        if let Some((_, close)) = THINKING.iter().find(|(open, _)| text.trim_end().ends_with(open)) {
+            text.truncate(text.trim_end().len());
+            text.push_str(close);
+        }
+        Ok(text)
+    }
+
+    /// A template that refuses a system message or two messages of one kind in a row gets them merged.
+    fn render_any(&self, messages: &[Message]) -> Result<String, TemplateError> {
         let messages: Vec<Message> = messages
             .iter()
             .map(|message| Message::new(message.role, self.without_control(message.text.trim())))
@@ -213,6 +240,18 @@ mod tests {
         let source = "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}";
         let template = Template::from_source(source.into()).unwrap();
         assert!(template.render(&conversation()).is_err());
+    }
+
+    #[test]
+    fn a_reply_never_begins_within_thinking() {
+        let rendered = |end: &str| {
+            let source = format!("{{{{ messages[0].content }}}}<|assistant|>{end}");
+            Template::from_source(source).unwrap().render(&[Message::new(Role::User, "Hail!")]).unwrap()
+        };
+        assert_eq!(rendered("<think>\n"), "Hail!<|assistant|><think>\n\n</think>\n\n");
+        assert_eq!(rendered("[THINK]"), "Hail!<|assistant|>[THINK][/THINK]");
+        assert_eq!(rendered("<think>\n\n</think>\n\n"), "Hail!<|assistant|><think>\n\n</think>\n");
+        assert_eq!(rendered(" "), "Hail!<|assistant|> ");
     }
 
     #[test]

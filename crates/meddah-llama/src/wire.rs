@@ -161,6 +161,8 @@ pub enum Reply {
     },
     /// The computation went on since the last beat.
     Beat,
+    /// Other programs left nothing to a reply that somebody waits for; the worker asked for a larger share.
+    Crowded,
 }
 
 /// What is known of a loaded model.

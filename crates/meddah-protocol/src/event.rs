@@ -224,6 +224,9 @@ pub struct LadderState {
     pub name: String,
     /// `local`, `online`, `hosted`, `service`, `scripted`.
     pub kind: String,
-    /// `unloaded`, `loading`, `ready`, `failed`.
+    /// `unloaded`, `loading`, `ready`, `resting`, `failed`, `budget_off`, `budget_spent`.
     pub state: String,
+    /// The world whose pack brought it along; empty for the player's own.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub world: String,
 }

@@ -141,8 +141,8 @@ pub trait TimelineStore: Send + Sync {
     /// Where the next entry goes.
     async fn head(&self, key: &TimelineKey) -> Result<Cursor, StoreError>;
 
-    /// Writes entries after the head, all or none, and moves the head behind them. They are on disk
-    /// when it returns. After a load, the first append begins a new branch unless the head is the
+    /// Writes entries after the head, all or none, and moves the head behind them. A crash of
+    /// the program cannot undo what is written when it returns; a power cut can for some milliseconds. After a load, the first append begins a new branch unless the head is the
     /// tip of its branch.
     ///
     /// A note (`Heard`, `ActionResult`) is given the witnesses of its turn, see
@@ -197,7 +197,8 @@ pub trait TimelineStore: Send + Sync {
         at: Option<Cursor>,
     ) -> Result<Vec<StoredEntry>, StoreError>;
 
-    /// Marks the head as a saved moment and gives its cursor, for the game's save file.
+    /// Marks the head as a saved moment and gives its cursor, for the game's save file. It and all before it are
+    /// on the disk when this returns.
     async fn save(
         &self,
         key: &TimelineKey,

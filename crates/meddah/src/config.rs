@@ -33,6 +33,7 @@ pub struct Settings {
     pub data: PathBuf,
     pub port: u16,
     pub require_token: bool,
+    pub face_token: bool,
     pub allowed_origins: Vec<String>,
     pub worlds: Vec<PathBuf>,
     pub faces: Vec<String>,

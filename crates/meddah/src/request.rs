@@ -39,6 +39,7 @@ pub fn chat_request(
             seed: seed(turn),
         },
         json_schema: None,
+        raw_prompt: None,
     }
 }
 

@@ -157,11 +157,12 @@ pub async fn run(turn: &Turn, ports: &Ports, events: &TurnEvents, cancel: &Cance
 /// What `timing.model` says when the character's own file answered.
 const CANNED: &str = "canned";
 
-/// No model brought the turn to its end. What was heard stands; a turn in which nothing was said ends with a
-/// line from the character's own file, the last rung of every ladder. Either way the game goes on, and the
-/// error stays with the turn for whoever wants to know why.
+/// No model brought the turn to its end. What was heard or done stands; a turn in which nothing was ends with a
+/// line from the character's own file, the last rung of every ladder. No such line follows an action: it was
+/// written for somebody who has no answer, and the player has just seen one. Either way the game goes on, and
+/// the error stays with the turn for whoever wants to know why.
 fn carry_on(turn: &Turn, events: &TurnEvents, why: &WireError, reply: &mut Reply) -> Finish {
-    if !reply.lines.is_empty() {
+    if !reply.lines.is_empty() || !reply.actions.is_empty() {
         events.push(notice("cut_short", why.clone()));
         return Finish::Complete;
     }
@@ -215,6 +216,10 @@ async fn answer(
             Ok(()) => break,
             // What was heard stands; the game is told that it is not all.
             Err(error) if reply.was_heard() || cancel.is_cancelled() => return Err(model_error(error)),
+            Err(error) if ladder.asks_again(answer.rung, &error) => {
+                from = answer.rung;
+                reply.begin_again();
+            }
             Err(error) if from >= ladder.rungs().len() => return Err(model_error(error)),
             Err(error) => {
                 debug!(

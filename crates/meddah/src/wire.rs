@@ -22,7 +22,7 @@ pub fn model_error(error: ModelError) -> WireError {
         ErrorKind::ContextFull => ErrorCode::ContextFull,
         ErrorKind::NotFound | ErrorKind::BadModel => ErrorCode::NoModel,
         ErrorKind::OutOfMemory => ErrorCode::OutOfMemory,
-        ErrorKind::Broken | ErrorKind::Cancelled => ErrorCode::ModelFailed,
+        ErrorKind::Broken | ErrorKind::ToolsFailed | ErrorKind::Cancelled => ErrorCode::ModelFailed,
     };
     let fallback = match code {
         ErrorCode::NoModel => "Run `meddah doctor` to see what is missing.",

@@ -144,6 +144,12 @@ impl Ledger for MemoryLedger {
         Ok(Reserved { id: ReservationId(id), warns: self.warning(&state, day).is_some() })
     }
 
+    fn check(&self, ask: &Ask) -> Result<(), Refusal> {
+        let mut state = self.state();
+        state.expire((self.clock)());
+        state.check(&self.limits, self.day(), ask)
+    }
+
     fn settle(&self, id: ReservationId, charge: &Charge) -> bool {
         let mut state = self.state();
         let open = state.open.remove(&id.0).or_else(|| state.expired.remove(&id.0));

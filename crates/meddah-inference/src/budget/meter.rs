@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 use futures::Stream;
 
 use super::estimate::{json_bytes, tokens_of};
-use super::{Charge, Ledger, Price, Reserved};
-use crate::{ChatStream, Chunk, ErrorKind, ModelError, TokenUsage};
+use super::{Ask, Charge, Ledger, NEAR_END_CODE, Price, Refusal, Reserved, format_micro};
+use crate::{ChatStream, Chunk, ErrorKind, ModelError, Notice, TokenUsage};
 
 /// How a reply is charged.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +66,7 @@ fn fill_in(mut usage: TokenUsage, prompt_likely: u64, text_bytes: u64, whole: bo
 pub(super) struct Meter {
     ledger: Arc<dyn Ledger>,
     open: Option<Reserved>,
+    ask: Ask,
     tariff: Tariff,
     seen: Option<TokenUsage>,
     text_bytes: u64,
@@ -74,8 +75,8 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    pub fn new(ledger: Arc<dyn Ledger>, reserved: Reserved, tariff: Tariff) -> Meter {
-        Meter { ledger, open: Some(reserved), tariff, seen: None, text_bytes: 0, begun: false }
+    pub fn new(ledger: Arc<dyn Ledger>, reserved: Reserved, ask: Ask, tariff: Tariff) -> Meter {
+        Meter { ledger, open: Some(reserved), ask, tariff, seen: None, text_bytes: 0, begun: false }
     }
 
     /// A failure before the reply began costs nothing, unless it was us who lost patience: then the provider
@@ -108,6 +109,24 @@ impl Meter {
         first && self.open.is_some_and(|reserved| reserved.warns)
     }
 
+    /// What to say if the next reply like this one would be refused: long before a small ceiling is spent, what
+    /// is left of it no longer covers the most that a reply can cost.
+    fn is_last(&self) -> Option<Notice> {
+        let refusal = self.ledger.check(&self.ask).err()?;
+        let Refusal::Ceiling { ceiling, asked, left, of } = refusal else { return None };
+        // What others have reserved may come back.
+        if left.saturating_add(self.ledger.held()) >= asked {
+            return None;
+        }
+        let (asked, left, of) = (format_micro(asked), format_micro(left), format_micro(of));
+        let message = format!(
+            "{left} of {of} {ceiling} is left, and one more answer may cost up to {asked}: paid models stop here"
+        );
+        let help =
+            "`meddah budget` shows what was spent; `meddah budget set` changes the ceilings.".to_owned();
+        Some(Notice { code: NEAR_END_CODE.into(), message, help })
+    }
+
     fn settle(&mut self, whole: bool) -> bool {
         let Some(reserved) = self.open.take() else { return false };
         let charge = self.tariff.charge(self.seen, self.text_bytes, whole);
@@ -138,10 +157,12 @@ impl MeteredStream {
     /// The chunk, behind a warning if there is one.
     fn pass_on(&mut self, chunk: Chunk) -> Chunk {
         let due = self.meter.note(&chunk);
-        match due.then(|| self.meter.ledger.take_warning()).flatten() {
-            Some(warning) => {
+        let warning = due.then(|| self.meter.ledger.take_warning()).flatten().map(|warning| warning.notice());
+        let is_done = matches!(chunk, Chunk::Done { .. });
+        match warning.or_else(|| if is_done { self.meter.is_last() } else { None }) {
+            Some(notice) => {
                 self.waiting.push_back(chunk);
-                Chunk::Notice(warning.notice())
+                Chunk::Notice(notice)
             }
             None => chunk,
         }

@@ -83,7 +83,7 @@ impl ChatModel for Metered {
         let tariff =
             Tariff::Tokens { price: *price, guessed: *guessed, prompt_likely: estimate.prompt_likely };
         let reserved = reserve(&*self.ledger, &ask).await?;
-        let meter = Meter::new(self.ledger.clone(), reserved, tariff);
+        let meter = Meter::new(self.ledger.clone(), reserved, ask, tariff);
         run(meter, self.inner.stream(request, cancel)).await
     }
 }
@@ -137,7 +137,7 @@ impl CharacterService for MeteredService {
             Ask { part: *part, source: source.clone(), model: self.inner.label().0, micro: *per_interaction };
         let tariff = Tariff::Interaction(*per_interaction);
         let reserved = reserve(&*self.ledger, &ask).await?;
-        let meter = Meter::new(self.ledger.clone(), reserved, tariff);
+        let meter = Meter::new(self.ledger.clone(), reserved, ask, tariff);
         run(meter, self.inner.stream(request, cancel)).await
     }
 

@@ -32,8 +32,7 @@ pub use memory::MemoryLedger;
 pub use metered::{Metered, MeteredService, Rates, ServiceRates};
 pub use price::Price;
 
-/// A reservation that was neither settled nor released for so long belonged to a program that crashed. No reply
-/// takes this long.
+/// A reservation that was neither settled nor released for so long is given back. No reply takes this long.
 pub const RESERVATION_LIFE: Duration = Duration::from_secs(15 * 60);
 /// From this share of a ceiling on the player is told once.
 pub const NEAR_END_PERCENT: u64 = 80;
@@ -277,6 +276,9 @@ impl From<Refusal> for ModelError {
 pub trait Ledger: Send + Sync {
     /// Asks for leave to spend.
     fn reserve(&self, ask: &Ask) -> Result<Reserved, Refusal>;
+
+    /// Whether leave would be given now. Nothing is reserved.
+    fn check(&self, ask: &Ask) -> Result<(), Refusal>;
 
     /// Writes down what it cost. The charge counts for the day of the reservation, also when the reservation
     /// has run out; a second call for the same one changes nothing. A ledger that cannot write now remembers

@@ -61,6 +61,7 @@ fn cost(micro: u64) -> Charge {
 fn left(ledger: &Arc<dyn Ledger>, part: Part) -> u64 {
     match ledger.reserve(&ask(part, 1 << 60)) {
         Err(Refusal::Ceiling { left, .. }) => {
+            assert!(ledger.check(&ask(part, left)).is_ok() && ledger.check(&ask(part, left + 1)).is_err());
             if let Ok(Reserved { id, .. }) = ledger.reserve(&ask(part, left)) {
                 ledger.release(id);
             } else {

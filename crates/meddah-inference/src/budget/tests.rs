@@ -244,6 +244,23 @@ async fn most_of_the_budget_is_told_once_and_before_the_end() {
 }
 
 #[tokio::test]
+async fn the_last_reply_that_a_small_ceiling_covers_says_so() {
+    let wide = ledger(1 << 40);
+    let reply = begin(&metered(&Player::of(vec![text("Hail")]), &wide, false)).await.unwrap();
+    let most = wide.reserved();
+    drop(reply);
+    let spends = |tokens: u64| vec![text("Hail"), done(usage(u32::try_from(tokens).unwrap(), 0))];
+    for (ceiling, expected) in [(most * 3 / 2, 1), (most * 2, 0)] {
+        let ledger = ledger(ceiling);
+        let model = metered(&Player::of(spends(most * 6 / 10)), &ledger, false);
+        let chunks: Vec<_> = begin(&model).await.unwrap().map(Result::unwrap).collect().await;
+        let notices: Vec<_> = chunks.iter().filter(|chunk| matches!(chunk, Chunk::Notice(_))).collect();
+        assert_eq!(notices.len(), expected, "{ceiling} {notices:?}");
+        assert_eq!(begin(&model).await.is_err(), expected == 1, "and it was true");
+    }
+}
+
+#[tokio::test]
 async fn a_warning_that_a_cut_reply_could_not_give_comes_with_the_next() {
     let ledger = ledger(10_000);
     let long = metered(&Player::of(vec![Ok(Chunk::Usage(usage(8_000, 0))), text("Hail")]), &ledger, false);
@@ -291,6 +308,10 @@ impl Ledger for Witness {
     fn reserve(&self, ask: &Ask) -> Result<Reserved, Refusal> {
         self.reserved.fetch_add(1, Ordering::SeqCst);
         self.inner.reserve(ask)
+    }
+
+    fn check(&self, ask: &Ask) -> Result<(), Refusal> {
+        self.inner.check(ask)
     }
 
     fn settle(&self, id: ReservationId, charge: &Charge) -> bool {

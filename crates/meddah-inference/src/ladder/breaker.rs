@@ -123,6 +123,7 @@ fn says_nothing_of_health(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::BadRequest
+            | ErrorKind::ToolsFailed
             | ErrorKind::ContextFull
             | ErrorKind::Refused
             | ErrorKind::OverBudget

@@ -129,6 +129,13 @@ impl Ladder {
         Err(self.none_answered(left))
     }
 
+    /// Whether a reply of this rung that broke off unheard is asked for once more, within the budget of retries:
+    /// only if another way of asking may help. Otherwise the next rung is asked.
+    pub fn asks_again(&self, place: usize, error: &ModelError) -> bool {
+        let may = self.rungs.get(place).is_some_and(|rung| rung.limits.retries > 0);
+        may && error.kind == ErrorKind::ToolsFailed && self.retries.wait_before_retry(error, true).is_some()
+    }
+
     async fn try_rung(
         &self,
         place: usize,

@@ -36,7 +36,8 @@ impl RetryBudget {
 
     /// How long to wait before asking the same rung again, or `None` to leave it.
     pub fn wait_before_retry(&self, error: &ModelError, can_step_down: bool) -> Option<Duration> {
-        let wait = error.retry_after.unwrap_or(WAIT);
+        let usual = if error.kind == ErrorKind::ToolsFailed { Duration::ZERO } else { WAIT };
+        let wait = error.retry_after.unwrap_or(usual);
         if !passes_by_itself(error.kind, can_step_down) || wait > WAIT_MAX {
             return None;
         }
@@ -48,6 +49,8 @@ impl RetryBudget {
 fn passes_by_itself(kind: ErrorKind, can_step_down: bool) -> bool {
     match kind {
         ErrorKind::Overloaded | ErrorKind::RateLimited | ErrorKind::Protocol => true,
+        // It is asked without tools then.
+        ErrorKind::ToolsFailed => true,
         // A network that is away stays away for longer than a player waits; a lower rung answers at once.
         ErrorKind::Network => !can_step_down,
         _ => false,
@@ -70,6 +73,7 @@ mod tests {
         assert_eq!(wait(ErrorKind::RateLimited, Some(900), true), Some(Duration::from_millis(900)));
         assert_eq!(wait(ErrorKind::RateLimited, Some(1100), false), None);
         assert_eq!(wait(ErrorKind::Quota, None, false), None);
+        assert_eq!(wait(ErrorKind::ToolsFailed, None, true), Some(Duration::ZERO));
         assert_eq!(wait(ErrorKind::Network, None, true), None);
         assert_eq!(wait(ErrorKind::Network, None, false), Some(WAIT));
     }

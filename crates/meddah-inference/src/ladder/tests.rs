@@ -249,3 +249,21 @@ async fn cancelling_ends_the_wait_at_once() {
     assert_eq!(answer.err().map(|error| error.kind), Some(ErrorKind::Cancelled));
     assert_eq!(ladder.rungs()[0].breaker.pass(Instant::now()), Pass::Open, "a cut is no failure");
 }
+
+#[test]
+fn a_reply_that_broke_off_is_asked_for_again_only_if_another_way_may_help() {
+    let rung = |retries| {
+        let limits = RungLimits { retries, ..LIMITS };
+        Rung::new("a", Thinker::Model(Double::new(Mood::Well)), limits)
+    };
+    let ladder = Ladder::new(vec![rung(1), rung(0)]);
+    let error = |kind| ModelError::new(kind, "as told");
+    assert!(ladder.asks_again(0, &error(ErrorKind::ToolsFailed)));
+    assert!(!ladder.asks_again(0, &error(ErrorKind::Overloaded)), "the next rung is nearer");
+    assert!(
+        !ladder.asks_again(1, &error(ErrorKind::ToolsFailed))
+            && !ladder.asks_again(2, &error(ErrorKind::ToolsFailed))
+    );
+    let again = (0..100).filter(|_| ladder.asks_again(0, &error(ErrorKind::ToolsFailed))).count();
+    assert!(again < 5, "the budget of retries holds here, too: {again}");
+}

@@ -5,7 +5,7 @@
 //! the table does not know gets its provider's `*` row, whose price is high on purpose: a ceiling that is
 //! reached too early is a nuisance, one that is reached too late is a bill.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::budget::Price;
 
@@ -32,6 +32,8 @@ pub struct ModelFacts {
     pub vision: bool,
     /// Thinks before it speaks unless told not to.
     pub reasoning: bool,
+    /// Its replies begin within a block of thinking that its chat template opened; `None` if nobody knows.
+    pub thinks: Option<bool>,
     /// The least effort of thinking that the provider lets it have, in the provider's own word.
     pub least_effort: Option<String>,
     /// What it costs.
@@ -41,38 +43,64 @@ pub struct ModelFacts {
 }
 
 /// One row of the file.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Row {
-    provider: String,
+pub struct Row {
+    /// Who has it.
+    pub provider: String,
     /// The model's name; `*` stands for any end of it.
-    model: String,
+    pub model: String,
+    /// See [`ModelFacts::tools`].
     #[serde(default = "yes")]
-    tools: bool,
+    pub tools: bool,
+    /// See [`ModelFacts::schema`].
     #[serde(default)]
-    schema: bool,
-    context: Option<u32>,
+    pub schema: bool,
+    /// See [`ModelFacts::context_tokens`].
+    pub context: Option<u32>,
+    /// See [`ModelFacts::vision`].
     #[serde(default)]
-    vision: bool,
+    pub vision: bool,
+    /// See [`ModelFacts::reasoning`].
     #[serde(default)]
-    reasoning: bool,
-    least_effort: Option<String>,
-    price: Price,
-    /// Of what day it is.
-    date: String,
+    pub reasoning: bool,
+    /// See [`ModelFacts::thinks`].
+    pub thinks: Option<bool>,
+    /// See [`ModelFacts::least_effort`].
+    pub least_effort: Option<String>,
+    /// What it costs.
+    pub price: Price,
+    /// Of what day it is, as in `2026-11-25`.
+    pub date: String,
     /// Where it was read.
-    source: String,
+    pub source: String,
 }
 
 fn yes() -> bool {
     true
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
     model: Vec<Row>,
+}
+
+/// How a newer table differs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Change<'t> {
+    /// A model that was not known.
+    New(&'t Row),
+    /// It costs something else.
+    Price {
+        /// The row as it was.
+        before: &'t Row,
+        /// The row as it is.
+        now: &'t Row,
+    },
+    /// Something else of it.
+    Other(&'t Row),
 }
 
 /// The table.
@@ -139,6 +167,40 @@ impl ModelTable {
         self
     }
 
+    /// Its rows, in the order of the file.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// How a newer table differs from this one, in the newer one's order.
+    pub fn changes_to<'t>(&'t self, newer: &'t ModelTable) -> Vec<Change<'t>> {
+        let change = |now: &'t Row| {
+            let same = |old: &&Row| old.provider == now.provider && old.model == now.model;
+            match self.rows.iter().find(same) {
+                None => Some(Change::New(now)),
+                Some(before) if before.price != now.price => Some(Change::Price { before, now }),
+                Some(before) if before != now => Some(Change::Other(now)),
+                Some(_) => None,
+            }
+        };
+        newer.rows.iter().filter_map(change).collect()
+    }
+
+    /// The table as a file that [`parse`](Self::parse) reads.
+    ///
+    /// # Errors
+    /// It would be larger than a table may be.
+    pub fn to_toml(&self) -> Result<String, TableError> {
+        let failed = |message: String| TableError {
+            message,
+            help: "Take rows out of the new table that you do not need.".to_owned(),
+        };
+        let file = File { model: self.rows.clone() };
+        let text = toml::to_string(&file).map_err(|error| failed(error.to_string()))?;
+        ModelTable::parse(&text).map_err(|error| failed(error.message))?;
+        Ok(text)
+    }
+
     /// The day of the newest row, as in `2026-11-25`.
     pub fn newest_date(&self) -> Option<&str> {
         self.rows.iter().map(|row| row.date.as_str()).max()
@@ -170,6 +232,7 @@ impl ModelTable {
             context_tokens: row.context,
             vision: row.vision,
             reasoning: row.reasoning,
+            thinks: row.thinks,
             least_effort: row.least_effort.clone(),
             price: row.price,
             guessed: row.model == "*" && row.price != Price::default(),
@@ -199,6 +262,7 @@ impl ModelFacts {
             context_tokens: None,
             vision: false,
             reasoning: false,
+            thinks: None,
             least_effort: None,
             price: UNKNOWN_PRICE,
             guessed: true,

@@ -82,3 +82,23 @@ fn rows_say_where_they_come_from() {
     }
     assert!(ModelTable::parse(&"#".repeat(TABLE_BYTES_MAX + 1)).is_err());
 }
+
+#[test]
+fn a_table_that_is_written_is_the_same_when_it_is_read() {
+    let table = parse(EMBEDDED);
+    assert_eq!(parse(&table.to_toml().unwrap()), table);
+    let too_many = ModelTable { rows: vec![table.rows[0].clone(); ROWS_MAX + 1] };
+    assert!(too_many.to_toml().is_err());
+}
+
+#[test]
+fn what_changes_is_told() {
+    let old = parse(ROW);
+    assert_eq!(old.changes_to(&old), []);
+    let new = parse(&format!("{}{}", ROW.replace("output = 2", "output = 3"), ROW.replace("\"m\"", "\"n\"")));
+    let changes = old.changes_to(&new);
+    assert!(matches!(changes[..], [Change::Price { before, now }, Change::New(other)]
+        if before.price.output == 2 && now.price.output == 3 && other.model == "n"));
+    let longer = parse(&format!("{ROW}context = 5\n"));
+    assert!(matches!(old.changes_to(&longer)[..], [Change::Other(_)]));
+}

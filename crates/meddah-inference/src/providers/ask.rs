@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::ActionStyle;
 use super::heads::{self, Head};
-use super::reading::Reading;
+use super::online::is_called_a_thinker;
+use super::reading::{Begin, Reading};
 use crate::model_table::ModelFacts;
 use crate::{ChatRequest, Choice, Decision, Message, Role, Sampling};
 
@@ -18,10 +19,12 @@ const HEAD_TOKENS: u32 = 24;
 const ACTION_TOKENS: u32 = 96;
 /// Tokens added for models that reason although they were asked not to.
 const REASONING_TOKENS: u32 = 1024;
-/// The most that an adapter adds to a request's `max_tokens` for a model of which this is known.
-pub fn output_tokens_extra(facts: &ModelFacts) -> u32 {
+/// The most that an adapter adds to a request's `max_tokens` for a model of this name, of which this is known.
+pub fn output_tokens_extra(facts: &ModelFacts, model: &str) -> u32 {
     // A model that nobody knows may turn out to reason.
-    HEAD_TOKENS + ACTION_TOKENS + if facts.reasoning || facts.guessed { REASONING_TOKENS } else { 0 }
+    let may_reason =
+        facts.reasoning || facts.guessed || facts.thinks == Some(true) || is_called_a_thinker(model);
+    HEAD_TOKENS + ACTION_TOKENS + if may_reason { REASONING_TOKENS } else { 0 }
 }
 
 /// Where the caller has no limit.
@@ -75,6 +78,8 @@ pub(super) struct Abilities {
     /// Takes only schemas without free-form objects.
     pub strict: bool,
     pub reasoning: bool,
+    /// How likely a reply begins within a block of thinking.
+    pub begin: Begin,
 }
 
 impl Abilities {
@@ -114,7 +119,7 @@ pub(super) fn make(request: &ChatRequest, abilities: &Abilities) -> (Ask, Readin
     }
     let names = action.map(tool_names).unwrap_or_default();
     let style = abilities.style_for(request);
-    let reading = Reading::new(mood.cloned(), action.cloned(), names.clone(), style);
+    let reading = Reading::new(mood.cloned(), action.cloned(), names.clone(), style, abilities.begin);
     if mood.is_none() && action.is_none() {
         ask.stop.truncate(STOPS_MAX);
         return (ask, reading);

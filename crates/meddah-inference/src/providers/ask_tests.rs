@@ -34,8 +34,15 @@ fn request() -> ChatRequest {
 }
 
 fn asked(style: ActionStyle, request: &ChatRequest) -> Ask {
-    let abilities =
-        Abilities { style, tools: true, schema: true, prefers_schema: false, strict: true, reasoning: false };
+    let abilities = Abilities {
+        style,
+        tools: true,
+        schema: true,
+        prefers_schema: false,
+        strict: true,
+        reasoning: false,
+        begin: Begin::Outside,
+    };
     make(request, &abilities).0
 }
 
@@ -87,6 +94,7 @@ fn servers_of_ones_own_are_held_to_the_arguments() {
         prefers_schema: true,
         strict: false,
         reasoning: true,
+        begin: Begin::Outside,
     };
     let ask = make(&request(), &abilities).0;
     let arguments = &ask.schema.unwrap()["properties"]["arguments"]["anyOf"];

@@ -216,6 +216,16 @@ fn kind(words: &Words, status: u16, has_pause: bool) -> ErrorKind {
     ]) {
         return ErrorKind::Refused;
     }
+    if coded(&["tool_use_failed"])
+        || says(&[
+            "failed to call a function",
+            "tool call validation",
+            "parsing tool call",
+            "parse tool call",
+        ])
+    {
+        return ErrorKind::ToolsFailed;
+    }
     if coded(&["overloaded", "system_busy", "unavailable", "engine_overloaded", "capacity"])
         || says(&["overloaded", "loading model", "server is busy", "no slots available", "try again later"])
             && status != 429
@@ -269,6 +279,7 @@ fn help(kind: ErrorKind) -> &'static str {
         ErrorKind::Quota => "Add credit on the provider's page, or put another model into the ladder.",
         ErrorKind::RateLimited => "Wait a little, or put another model into the ladder.",
         ErrorKind::Overloaded | ErrorKind::Timeout => "Try again in a moment.",
+        ErrorKind::ToolsFailed => "Set `actions = \"lines\"` for this model if it happens often.",
         ErrorKind::UnknownModel => "Check the model's name on the provider's page.",
         ErrorKind::Refused => "Say it in another way; the provider's filter cannot be turned off from here.",
         ErrorKind::ContextFull => "Set a smaller context_tokens for this model, or choose a larger model.",

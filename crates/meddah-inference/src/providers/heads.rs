@@ -303,6 +303,19 @@ fn guess(line: &str) -> Guess {
     }
 }
 
+/// Whether a reply that begins like this, in small letters, begins with a head or one JSON value; `None` while
+/// that cannot be told.
+pub(super) fn begins_as_asked(text: &str) -> Option<bool> {
+    if text.starts_with('{') || text.starts_with(FENCE) {
+        return Some(true);
+    }
+    match guess(text) {
+        Guess::Yes(_) => Some(true),
+        Guess::No => Some(false),
+        Guess::Perhaps => None,
+    }
+}
+
 /// The label that ends this line with its colon, and where it begins. Within arguments it has to stand at the
 /// start of the line, because the arguments may have a colon behind any word.
 fn inner_label(line: &str, at_start: bool) -> Option<(Label, usize)> {

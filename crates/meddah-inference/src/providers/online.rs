@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::ask::{self, Abilities, Ask};
 use super::catalogue::{self, ProviderInfo};
 use super::failure::{self, Refusal};
+use super::reading::Begin;
 use super::turn::{Farewell, Turn};
 use super::wire::Protocol;
 use super::{ActionStyle, Protocol as Kind, ProviderConfig};
@@ -19,6 +21,8 @@ use crate::http::{ERROR_BODY_BYTES_MAX, Http, Reply};
 use crate::model_table::{ModelFacts, ModelTable};
 use crate::{ChatModel, ChatRequest, ChatStream, ErrorKind, ModelError, ModelInfo, ModelState};
 
+/// A model whose call its server could not read is asked without tools for so long.
+const TOOLS_REST: Duration = Duration::from_secs(10 * 60);
 /// Parameters that are left out one after the other, at most, before a refusal counts.
 const OMISSIONS_MAX: usize = 4;
 /// Context of models of which nothing is known, in tokens.
@@ -40,8 +44,29 @@ pub(super) struct Online {
     protocol: Box<dyn Protocol>,
     /// Parameters that this server does not take.
     omitted: Mutex<BTreeSet<&'static str>>,
-    /// It was seen to think, whatever the table says.
-    thinks: Arc<AtomicBool>,
+    seen: Arc<Seen>,
+}
+
+/// What was seen of a model, whatever the table says.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// It thinks, so that it is given room for it.
+    pub thinks: AtomicBool,
+    /// It began a reply within a block of thinking that the chat template had opened.
+    pub begins_inside: AtomicBool,
+    tools_failed: Mutex<Option<Instant>>,
+}
+
+impl Seen {
+    /// The server could not read a call: without tools for a while.
+    pub fn tools_failed(&self) {
+        *self.tools_failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn tools_rest(&self) -> bool {
+        let failed = self.tools_failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.is_some_and(|at| at.elapsed() < TOOLS_REST)
+    }
 }
 
 impl Online {
@@ -72,7 +97,7 @@ impl Online {
             http,
             protocol,
             omitted: Mutex::default(),
-            thinks: Arc::default(),
+            seen: Arc::default(),
         })
     }
 
@@ -92,8 +117,11 @@ impl Online {
 
     fn abilities_now(&self, omitted: &BTreeSet<&'static str>) -> Abilities {
         let mut abilities = self.abilities;
-        abilities.reasoning |= self.thinks.load(Ordering::Relaxed);
-        abilities.tools &= !omitted.contains("tools");
+        if self.seen.begins_inside.load(Ordering::Relaxed) && abilities.begin == Begin::Outside {
+            abilities.begin = Begin::Perhaps;
+        }
+        abilities.reasoning |= self.seen.thinks.load(Ordering::Relaxed) || abilities.begin != Begin::Outside;
+        abilities.tools &= !omitted.contains("tools") && !self.seen.tools_rest();
         abilities.schema &= !SCHEMA_PARAMETERS.iter().any(|name| omitted.contains(name));
         abilities
     }
@@ -153,7 +181,27 @@ fn abilities(config: &ProviderConfig, info: &ProviderInfo, facts: &ModelFacts) -
         prefers_schema: !info.paid,
         strict: info.paid,
         reasoning: facts.reasoning,
+        begin: match facts.thinks {
+            Some(true) => Begin::Inside,
+            None if !info.paid && is_called_a_thinker(&config.model) => Begin::Perhaps,
+            None | Some(false) => Begin::Outside,
+        },
     }
+}
+
+/// Words in the names of models whose chat templates open the block of thinking. Servers of one's own often send
+/// it among the words.
+const THINKERS: [&str; 9] =
+    ["r1", "qwq", "thinking", "think", "reasoning", "reasoner", "openthinker", "z1", "or1"];
+
+pub(super) fn is_called_a_thinker(model: &str) -> bool {
+    let model = model.to_ascii_lowercase();
+    let mut before = "";
+    model.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| {
+        let is_one = THINKERS.contains(&word) && !matches!(before, "non" | "no");
+        before = word;
+        is_one
+    })
 }
 
 /// Text of an error that is no JSON: the words of a web page, without its tags.
@@ -247,6 +295,11 @@ impl ChatModel for Online {
             farewell.disarm();
             let status = reply.status();
             let (error, refused) = self.refusal(reply, &cancel).await?;
+            if error.kind == ErrorKind::ToolsFailed {
+                // Whoever asks again asks without tools.
+                self.seen.tools_failed();
+                return Err(error);
+            }
             let may_omit = matches!(status, 400 | 404 | 405 | 415 | 422 | 500 | 501)
                 && !matches!(error.kind, ErrorKind::ContextFull | ErrorKind::Quota | ErrorKind::Refused);
             let unwanted = failure::unwanted(&refused, &body, self.protocol.optional());
@@ -280,8 +333,8 @@ impl Online {
         &self.http
     }
 
-    pub(super) fn thinks(&self) -> Arc<AtomicBool> {
-        self.thinks.clone()
+    pub(super) fn seen(&self) -> Arc<Seen> {
+        self.seen.clone()
     }
 
     pub(super) fn who(&self) -> &str {
@@ -290,5 +343,22 @@ impl Online {
 
     pub(super) fn protocol(&self) -> &dyn Protocol {
         self.protocol.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thinkers_are_known_by_their_names() {
+        for name in
+            ["deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", "deepseek-r1:7b", "QwQ-32B", "qwen3-4b-thinking-2507"]
+        {
+            assert!(is_called_a_thinker(name), "{name}");
+        }
+        for name in ["grok-4-non-reasoning", "llama3.1:8b", "gemma-3", "router1", ""] {
+            assert!(!is_called_a_thinker(name), "{name}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ask::Ask;
 use super::failure::{self, Refusal};
-use super::online::{Online, estimate};
+use super::online::{Online, Seen, estimate};
 use super::reading::Reading;
 use super::wire::{Decoder, Event, Failure, Framing};
 use crate::http::{Call, Http, LineSplitter, Reply, SseParser, TooLong, broke};
@@ -85,8 +85,8 @@ pub(super) struct Turn {
     /// Of the reply without thinking.
     spoken_bytes: usize,
     spoken_bytes_max: usize,
-    /// Set when the model thinks, so that the next turn leaves room for it.
-    thinks: Arc<AtomicBool>,
+    /// What the next turn should know of the model.
+    seen: Arc<Seen>,
     told_bytes: usize,
     body_bytes: usize,
     stop: Option<StopReason>,
@@ -131,7 +131,7 @@ impl Turn {
             completion_known: false,
             reply_bytes: 0,
             spoken_bytes: 0,
-            thinks: online.thinks(),
+            seen: online.seen(),
             spoken_bytes_max: limit.saturating_mul(BYTES_PER_TOKEN_MAX),
             told_bytes: 0,
             body_bytes: 0,
@@ -287,7 +287,8 @@ impl Turn {
                 }
                 Event::Thought(bytes) => {
                     self.reply_bytes += bytes;
-                    self.thinks.store(true, Ordering::Relaxed);
+                    self.reading.thinking_comes_apart();
+                    self.seen.thinks.store(true, Ordering::Relaxed);
                 }
                 Event::Call { slot, name, arguments } => {
                     self.spoken(name.len() + arguments.len());
@@ -345,7 +346,10 @@ impl Turn {
 
     fn finish(&mut self, stop: StopReason) {
         let mut chunks = Vec::new();
-        self.reading.finish(&mut chunks);
+        self.reading.finish(stop, &mut chunks);
+        if self.reading.began_inside() {
+            self.seen.begins_inside.store(true, Ordering::Relaxed);
+        }
         chunks.push(Chunk::Done { stop, usage: self.usage_now() });
         self.queue.extend(chunks.into_iter().map(Ok));
         self.ended = true;
@@ -360,6 +364,9 @@ impl Turn {
     }
 
     fn fail(&mut self, error: ModelError) {
+        if error.kind == ErrorKind::ToolsFailed {
+            self.seen.tools_failed();
+        }
         self.ended = true;
         self.reply = None;
         if self.reply_bytes > 0 {

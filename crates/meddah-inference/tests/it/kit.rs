@@ -45,7 +45,8 @@ pub fn model(dialect: Dialect, case: &str, fake: &Fake) -> Arc<dyn ChatModel> {
         _ if case.contains("lines") || case == "bold-heads" => ActionStyle::Lines,
         _ => ActionStyle::Auto,
     };
-    open(ProviderConfig { actions, ..config(dialect, &fake.base_url) })
+    let name = if case.starts_with("think-end") { "deepseek-r1" } else { "test-model" };
+    open(ProviderConfig { actions, model: name.into(), ..config(dialect, &fake.base_url) })
 }
 
 fn choice(id: &str, text: &str) -> Choice {

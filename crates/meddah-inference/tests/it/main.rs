@@ -13,5 +13,6 @@ mod requests;
 mod secrets;
 mod services;
 mod suite;
+mod thinking;
 mod transcripts;
 mod unreachable;

@@ -38,6 +38,9 @@ fn expected(dialect: &str, case: &str) -> Expected {
         (_, "length" | "model-length") => turn(nothing(), StopReason::Length),
         ("openai", "bold-heads" | "call-first" | "object-arguments" | "not-streamed") => turn(ale(), end),
         (_, case) if case.starts_with("turn") => turn(ale(), end),
+        (_, case) if ["think-end", "harmony", "json"].iter().any(|odd| case.starts_with(odd)) => {
+            turn(ale(), end)
+        }
         (_, "not-streamed" | "empty-lines" | "call-whole" | "reason-in-every-frame" | "list") => {
             turn(ale(), end)
         }
@@ -59,7 +62,9 @@ fn failure(dialect: &str, case: &str) -> ErrorKind {
         ("openai", "error-midway") => K::Overloaded,
         ("openai-responses", "error-midway") | (_, "rate-limit-midway") => K::RateLimited,
         ("ollama", "error-midway") | ("lmstudio", "error-midway") => K::Broken,
-        ("llama-server", "error-midway") => K::ContextFull,
+        ("ollama" | "koboldcpp", "error-after-action") => K::Broken,
+        ("vllm", "error-after-action") => K::Overloaded,
+        ("llama-server", "error-midway" | "error-after-action") => K::ContextFull,
         ("vllm" | "groq" | "openrouter" | "gemini", "error-midway") => K::Overloaded,
         ("gemini", "ends-early") | (_, "cut" | "ends-early") => K::Network,
         ("koboldcpp", "finish-error") => K::Broken,
@@ -78,7 +83,8 @@ fn failure(dialect: &str, case: &str) -> ErrorKind {
         (_, "timeout") => K::Timeout,
         // The server refuses them again and again, whatever is left out.
         (_, "no-stream-options" | "no-temperature" | "no-thinking" | "odd-request") => K::BadRequest,
-        (_, "tool-use-failed" | "validation") => K::BadRequest,
+        (_, "tool-use-failed" | "tool-use-failed-midway") => K::ToolsFailed,
+        (_, "validation") => K::BadRequest,
         ("openrouter", "no-tools") => K::UnknownModel,
         (_, "no-tools") => K::BadRequest,
         _ => panic!("nobody says what has to come of {dialect}/{case}"),

@@ -13,5 +13,5 @@ mod quantize;
 pub use context::{Batch, Context, ContextParams, DecodeError, Pulse};
 pub use dry::{Candidate, Dry};
 pub use model::{Model, Token};
-pub use platform::{exit_now, yield_to_others};
+pub use platform::{cpu_time, exit_now, step_back, step_forward, yield_to_others};
 pub use quantize::quantize_rows;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use meddah_inference::{ChatRequest, Chunk, ErrorKind, ModelError, ModelState};
+use meddah_inference::{ChatRequest, Chunk, ErrorKind, ModelError, ModelState, Notice};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
@@ -49,6 +49,15 @@ enum Pending {
     Count { answer: Answer<Vec<u32>>, again: Option<Vec<String>> },
     Stats(Answer<Stats>),
     Measure(Answer<RawSpeed>),
+}
+
+fn game_busy() -> Notice {
+    Notice {
+        code: "game_busy".into(),
+        message: "other programs leave the model hardly any processor time; it takes a little more now"
+            .into(),
+        help: "Lower the game's settings or limit its frame rate, or use an online model.".into(),
+    }
 }
 
 impl Pending {
@@ -339,10 +348,20 @@ impl Session {
                     answer.send(Ok(speed)).ok(); // nobody waits any more
                 }
             }
+            Reply::Crowded => self.tell_all(&game_busy()),
             reply => {
                 if let Some((id, piece)) = reply.into_chunk() {
                     self.hand_over(id, piece);
                 }
+            }
+        }
+    }
+
+    /// Tells it to everybody who waits for a reply.
+    fn tell_all(&self, notice: &Notice) {
+        for pending in self.pending.values() {
+            if let Pending::Chat { pieces, .. } = pending {
+                pieces.try_send(Ok(Chunk::Notice(notice.clone()))).ok(); // it can be missed
             }
         }
     }

@@ -2,9 +2,11 @@
 //! step, because a cancel must take effect within 50 ms and a step may take seconds.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use super::crowd::Sight;
 use crate::ffi::Pulse;
 
 /// Cancels that are remembered for requests that have not been met yet.
@@ -15,6 +17,12 @@ const CANCELS_MAX: usize = 1024;
 pub struct Control {
     /// Shared with llama.cpp's compute loop.
     pub pulse: Arc<Pulse>,
+    /// The worker yields to everything else on the machine.
+    pub yields: AtomicBool,
+    /// Somebody waits for a reply.
+    pub busy: AtomicBool,
+    /// Pieces of replies that were told so far.
+    pub told: AtomicU64,
     cancelled: Mutex<BTreeSet<u64>>,
     in_step: Mutex<Vec<u64>>,
 }
@@ -25,6 +33,11 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Control {
+    /// How the worker is doing.
+    pub fn sight(&self, used: Option<Duration>) -> Sight {
+        Sight { busy: self.busy.load(Ordering::Relaxed), told: self.told.load(Ordering::Relaxed), used }
+    }
+
     /// Marks a request as cancelled, and aborts the step that it takes part in.
     pub fn cancel(&self, id: u64) {
         let mut cancelled = locked(&self.cancelled);

@@ -117,6 +117,7 @@ impl Engine {
     pub fn run(&mut self, requests: &Receiver<Request>) {
         loop {
             let nothing_to_do = self.running.is_empty() && self.waiting.is_empty();
+            self.control.busy.store(!nothing_to_do, Ordering::Relaxed);
             let request = if nothing_to_do {
                 self.slots.tidy(&mut self.states, &mut self.context);
                 self.rest(requests)
@@ -449,6 +450,7 @@ impl Engine {
         if events.is_empty() {
             return;
         }
+        self.control.told.fetch_add(1, Ordering::Relaxed);
         let total = self.slots.sequence(running.slot).len();
         let usage = TokenUsage {
             prompt_tokens: running.prompt_tokens as u32,

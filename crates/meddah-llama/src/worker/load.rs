@@ -28,6 +28,7 @@ pub fn load(request: &LoadRequest, outbox: Arc<Outbox>, control: Arc<Control>) -
         .map_err(|error| WireError::new(WireErrorKind::BadModel, error.message).with_help(error.help))?;
     if request.background {
         yield_to_others();
+        control.yields.store(true, Ordering::Relaxed);
     }
     let begun = Instant::now();
     let model = load_model(&request.model_path, &outbox, &control)?;

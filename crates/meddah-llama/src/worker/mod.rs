@@ -5,6 +5,7 @@
 //! that the sidecar has gone), one tells that the work goes on, and this one computes.
 
 mod control;
+mod crowd;
 mod decision;
 mod engine;
 mod grammar;
@@ -28,12 +29,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use control::Control;
+use crowd::{Crowd, Move};
 use outbox::Outbox;
 
-use crate::ffi::exit_now;
+use crate::ffi::{cpu_time, exit_now, step_back, step_forward};
 use crate::wire::{LINE_BYTES_MAX, Line, Reply, Request, WireError, WireErrorKind, read_line};
 
 /// Requests between the reading thread and the computing one.
@@ -120,12 +122,22 @@ fn id_of(request: &Request) -> u64 {
     }
 }
 
-/// A beat is sent only if the computation went on: a worker that hangs in the middle of a step is silent, and
+/// Watches over the worker. A beat is sent only if the computation went on: a worker that hangs in the middle of a step is silent, and
 /// so is one that has nothing to do.
 fn send_beats(control: &Control, outbox: &Outbox) {
-    let mut last = 0;
+    let (mut last, mut crowd, mut moved) = (0, Crowd::default(), None);
     loop {
         std::thread::sleep(BEAT_EVERY);
+        if control.yields.load(Ordering::Relaxed) {
+            match crowd.look(Instant::now(), control.sight(cpu_time())) {
+                Some(Move::Forward) => {
+                    moved = Some(step_forward());
+                    outbox.send(&Reply::Crowded);
+                }
+                Some(Move::Back) => moved.take().into_iter().for_each(step_back),
+                None => {}
+            }
+        }
         let beats = control.pulse.beats.load(Ordering::Relaxed);
         if beats != last {
             outbox.send(&Reply::Beat);

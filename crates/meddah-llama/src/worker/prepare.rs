@@ -39,7 +39,10 @@ pub fn prepare(
         WireError::new(WireErrorKind::BadModel, error.to_string())
             .with_help("choose another file of this model; its chat template does not work")
     };
-    let prompt = template.tokens(model, &request.messages).map_err(broken)?;
+    let prompt = match &request.raw_prompt {
+        Some(raw) => template.raw_tokens(model, raw),
+        None => template.tokens(model, &request.messages).map_err(broken)?,
+    };
     let options = options(model, &request);
     let lead = model.tokenize(request.speech_lead.as_bytes(), false).len();
     let decided: usize = options.iter().map(Options::tokens_max).sum();

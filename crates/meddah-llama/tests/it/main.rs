@@ -9,5 +9,6 @@ mod cancel;
 mod checkpoint;
 mod decisions;
 mod faults;
+mod model_path;
 mod support;
 mod talk;

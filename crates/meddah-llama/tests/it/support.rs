@@ -1,6 +1,5 @@
 //! What the tests share: the model file, a worker, requests.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,16 +10,7 @@ use meddah_inference::{
 use meddah_llama::{LocalConfig, LocalModel};
 use tokio_util::sync::CancellationToken;
 
-/// The small model that all tests use.
-pub fn model_path() -> PathBuf {
-    let default = || {
-        let home = std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE")).unwrap_or_default();
-        PathBuf::from(home).join(".cache/meddah/models/SmolLM2-135M-Instruct.Q4_1.gguf")
-    };
-    let path = std::env::var_os("MEDDAH_TEST_MODEL").map_or_else(default, PathBuf::from);
-    assert!(path.exists(), "{path:?} is missing: run scripts/get-model, or set MEDDAH_TEST_MODEL");
-    path
-}
+pub use crate::model_path::model_path;
 
 pub fn config() -> LocalConfig {
     let worker = env!("CARGO_BIN_EXE_meddah-llama-worker");

@@ -58,10 +58,15 @@ impl Book<'_> {
         integer(self.now_ms / DAY_MS)
     }
 
-    pub fn reserve(&self, ceilings: &Ceilings, booking: &Booking<'_>) -> Result<Granted, Refused> {
+    pub fn reserve(
+        &self,
+        ceilings: &Ceilings,
+        booking: &Booking<'_>,
+        owner: &str,
+    ) -> Result<Granted, Refused> {
         self.check(ceilings, booking)?;
         let mut insert = self.transaction.prepare_cached(
-            "INSERT INTO reservation (at_ms, day, part, source, model, micro) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO reservation (at_ms, day, part, source, model, micro, owner) VALUES (?, ?, ?, ?, ?, ?, ?)",
         )?;
         let mut reservation = Reservation {
             id: 0,
@@ -72,14 +77,15 @@ impl Book<'_> {
             micro: integer(booking.micro),
         };
         let Reservation { day, part, source, model, micro, .. } = &reservation;
-        reservation.id = insert.insert(params![integer(self.now_ms), day, part, source, model, micro])?;
+        reservation.id =
+            insert.insert(params![integer(self.now_ms), day, part, source, model, micro, owner])?;
         self.add(&reservation, 0, reservation.micro)?;
         self.note("reserve", &reservation, reservation.micro, None)?;
         let warns = self.near_end(ceilings)?.is_some();
         Ok(Granted { id: reservation.id.unsigned_abs(), warns })
     }
 
-    fn check(&self, ceilings: &Ceilings, booking: &Booking<'_>) -> Result<(), Refused> {
+    pub fn check(&self, ceilings: &Ceilings, booking: &Booking<'_>) -> Result<(), Refused> {
         let own = ceilings.parts.get(booking.part);
         if own == Some(&PartCeiling::Off) || self.is_off(booking.part)? {
             return Err(Refused::Off);
@@ -140,6 +146,26 @@ impl Book<'_> {
             Some(reservation) => self.give_back("release", &reservation),
             None => Ok(()),
         }
+    }
+
+    /// Gives back what programs had reserved that have ended, and tells whether there was any. What those calls
+    /// cost is not known; they are counted like those that ran out.
+    pub fn give_back_of_the_gone(&self, is_gone: impl Fn(&str) -> bool) -> rusqlite::Result<bool> {
+        let mut owners =
+            self.transaction.prepare_cached("SELECT DISTINCT owner FROM reservation WHERE owner <> ''")?;
+        let owners: Vec<String> = owners.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let mut any = false;
+        for owner in owners.iter().filter(|owner| is_gone(owner)) {
+            let mut ids = self.transaction.prepare_cached("SELECT id FROM reservation WHERE owner = ?")?;
+            let ids: Vec<u64> = ids.query_map([owner], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            for id in ids {
+                if let Some(reservation) = self.take(id)? {
+                    self.give_back("expire", &reservation)?;
+                    any = true;
+                }
+            }
+        }
+        Ok(any)
     }
 
     /// Gives back what was reserved too long ago, or (by a clock that was set back) too far in the future.

@@ -6,12 +6,13 @@
 
 mod book;
 mod error;
+mod owner;
 mod report;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::StoreError;
 use crate::sqlite::open::{FileKind, file_of};
 use book::Book;
 use error::{ours, reworded};
+use owner::Owner;
 
 pub use report::{LedgerReport, ModelLine, PartLine, Sums, Usage};
 
@@ -28,10 +30,11 @@ pub use report::{LedgerReport, ModelLine, PartLine, Sums, Usage};
 /// was spent in its last moments.
 const KIND: FileKind = FileKind {
     application_id: 0x4d64_4275,
-    migrations: &[include_str!("001_ledger.sql")],
+    migrations: &[include_str!("001_ledger.sql"), include_str!("002_owner.sql")],
     synchronous: "NORMAL",
 };
-/// A reservation that was neither settled nor released for so long belonged to a program that crashed.
+/// A reservation that was neither settled nor released for so long is given back, whoever it belongs to. That of
+/// a program that has ended is given back before: when a ledger is opened or read, or somebody needs the money.
 pub const RESERVATION_LIFE: Duration = Duration::from_secs(15 * 60);
 /// How long a call waits for another program that writes.
 const BUSY_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -155,6 +158,7 @@ pub struct NearEnd {
 
 /// The ledger. Its calls block for some microseconds, longer only while another program writes.
 pub struct SqliteLedger {
+    file: PathBuf,
     ceilings: Ceilings,
     clock: LedgerClock,
     inner: Mutex<Inner>,
@@ -164,6 +168,8 @@ struct Inner {
     connection: Connection,
     /// Charges that the file did not take; nothing is granted before it has.
     unwritten: Vec<(u64, Spent)>,
+    /// Begun with the first reservation: whoever only reads needs none.
+    owner: Option<Owner>,
 }
 
 impl SqliteLedger {
@@ -174,9 +180,13 @@ impl SqliteLedger {
     pub fn open(path: &Path, ceilings: Ceilings, clock: LedgerClock) -> Result<Self, StoreError> {
         let connection = file_of(&KIND, path).map_err(reworded)?;
         connection.busy_timeout(BUSY_WAIT_MAX).map_err(ours)?;
-        let inner = Mutex::new(Inner { connection, unwritten: Vec::new() });
-        let ledger = SqliteLedger { ceilings, clock, inner };
-        ledger.write(|book| book.forget_before(book.now_ms.saturating_sub(ENTRY_DAYS_KEPT * DAY_MS)))?;
+        let inner = Mutex::new(Inner { connection, unwritten: Vec::new(), owner: None });
+        let ledger = SqliteLedger { file: path.to_owned(), ceilings, clock, inner };
+        ledger.write(|book| {
+            book.give_back_of_the_gone(|name| owner::is_gone(path, name))?;
+            book.forget_before(book.now_ms.saturating_sub(ENTRY_DAYS_KEPT * DAY_MS))
+        })?;
+        owner::tidy_up(path);
         Ok(ledger)
     }
 
@@ -187,13 +197,22 @@ impl SqliteLedger {
     pub fn reserve(&self, booking: &Booking<'_>) -> Result<Granted, Refused> {
         let mut inner = self.lock();
         let (now_ms, inner) = ((self.clock)(), &mut *inner);
+        if inner.owner.is_none() {
+            let begun = Owner::begin(&self.file);
+            inner.owner =
+                begun.inspect_err(|error| tracing::warn!("no lock beside the budget: {error}")).ok();
+        }
+        let owner = inner.owner.as_ref().map_or("", |owner| owner.name.as_str());
         let transaction = begin(&mut inner.connection)?;
         let book = Book { transaction: &transaction, now_ms };
         book.expire()?;
         for (id, spent) in &inner.unwritten {
             book.settle(*id, spent)?;
         }
-        let granted = book.reserve(&self.ceilings, booking);
+        let mut granted = book.reserve(&self.ceilings, booking, owner);
+        if matches!(granted, Err(Refused::Ceiling { .. })) && self.give_back_of_the_gone(&book)? {
+            granted = book.reserve(&self.ceilings, booking, owner);
+        }
         if let Err(Refused::Unknown(_)) = granted {
             return granted;
         }
@@ -201,6 +220,24 @@ impl SqliteLedger {
         transaction.commit()?;
         inner.unwritten.clear();
         granted
+    }
+
+    /// Whether leave would be given now. Nothing is reserved.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub fn check(&self, booking: &Booking<'_>) -> Result<(), Refused> {
+        let checked = self.write(|book| {
+            book.expire()?;
+            self.give_back_of_the_gone(book)?;
+            Ok(book.check(&self.ceilings, booking))
+        });
+        checked.map_err(Refused::Unknown)?
+    }
+
+    /// What programs that have ended had reserved comes back; tells whether there was any.
+    fn give_back_of_the_gone(&self, book: &Book<'_>) -> rusqlite::Result<bool> {
+        book.give_back_of_the_gone(|name| owner::is_gone(&self.file, name))
     }
 
     /// Writes down what it cost, for the day of the reservation; of a reservation that was settled or released
@@ -261,6 +298,7 @@ impl SqliteLedger {
     pub fn report(&self) -> Result<LedgerReport, StoreError> {
         self.write(|book| {
             book.expire()?;
+            self.give_back_of_the_gone(book)?;
             report::read(book)
         })
     }

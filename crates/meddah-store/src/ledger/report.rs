@@ -17,7 +17,7 @@ pub struct LedgerReport {
     pub models: Vec<ModelLine>,
     /// Parts that are switched off.
     pub off: Vec<String>,
-    /// Reservations that ran out and were never settled: programs that crashed in mid-reply.
+    /// Reservations that ran out or whose program had ended, and that were never settled.
     pub run_out: u64,
 }
 

@@ -1,5 +1,6 @@
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -46,8 +47,13 @@ fn what_was_spent_is_there_after_a_restart() {
     let open_one = ledger.reserve(&talk(30)).expect("leave");
     drop(ledger);
     let ledger = open(&file, per_day(100));
-    let refused = ledger.reserve(&talk(11));
-    assert_eq!(refused, Err(Refused::Ceiling { which: Which::Day, left: 10, of: 100 }));
+    let refused = ledger.reserve(&talk(41));
+    assert_eq!(
+        refused,
+        Err(Refused::Ceiling { which: Which::Day, left: 40, of: 100 }),
+        "what was open came back"
+    );
+    assert_eq!(ledger.report().expect("readable").run_out, 1);
     ledger.settle(open_one.id, &cost(5)).expect("written");
     let report = ledger.report().expect("readable");
     let sums = Sums { spent: 65, reserved: 0 };
@@ -72,13 +78,14 @@ fn a_switch_works_at_once_in_every_program() {
 }
 
 #[test]
-fn a_crashed_programs_reservation_runs_out_and_is_told_of() {
+fn what_nobody_settles_runs_out_and_is_told_of() {
     let (_folder, file) = place();
     let now_ms = Arc::new(AtomicU64::new(NOON_MS));
     let clock = now_ms.clone();
     let clock = Box::new(move || clock.load(Ordering::SeqCst));
     let ledger = SqliteLedger::open(&file, per_day(100), clock).expect("opens");
-    open(&file, per_day(100)).reserve(&talk(100)).expect("leave");
+    let hangs = open(&file, per_day(100));
+    hangs.reserve(&talk(100)).expect("leave");
     assert!(ledger.reserve(&talk(1)).is_err());
     now_ms.fetch_add(RESERVATION_LIFE.as_millis() as u64, Ordering::SeqCst);
     spend(&ledger, 100);
@@ -170,6 +177,53 @@ fn a_file_that_another_program_holds_grants_nothing() {
     assert!(ledger.reserve(&talk(1)).is_ok());
 }
 
+const KILLED: &str = "ledger::tests::what_a_killed_program_had_reserved_comes_back_at_once";
+const KILLED_FILE: &str = "MEDDAH_STORE_LEDGER_KILLED";
+
+/// Says a word and waits for the parent: to be killed, or for the end of its input.
+fn say_and_wait(word: &str) {
+    println!("\n{word}");
+    std::io::stdin().read_line(&mut String::new()).ok();
+}
+
+/// Another process of this test, and the rest of its line that begins with `word`.
+fn start(test: &str, variable: &str, file: &Path, word: &str) -> (Child, String) {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.args(["--exact", test, "--nocapture"]).env(variable, file);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("started");
+    let lines = BufReader::new(child.stdout.take().expect("its output")).lines().map_while(Result::ok);
+    let said = { lines }.find_map(|line| line.strip_prefix(word).map(str::to_owned));
+    (child, said.expect("it says something"))
+}
+
+#[test]
+fn what_a_killed_program_had_reserved_comes_back_at_once() {
+    if let Some(file) = std::env::var_os(KILLED_FILE) {
+        let ledger = open(Path::new(&file), per_day(100));
+        ledger.reserve(&talk(60)).expect("leave");
+        return say_and_wait("reserved");
+    }
+    let (_folder, file) = place();
+    let ledger = open(&file, per_day(100));
+    ledger.reserve(&talk(10)).expect("leave");
+    let (mut child, _) = start(KILLED, KILLED_FILE, &file, "reserved");
+    let refused = Err(Refused::Ceiling { which: Which::Day, left: 30, of: 100 });
+    assert_eq!(ledger.reserve(&talk(31)), refused, "it lives");
+    assert_eq!(ledger.check(&talk(31)), Err(Refused::Ceiling { which: Which::Day, left: 30, of: 100 }));
+    child.kill().expect("killed");
+    child.wait().expect("gone");
+    ledger.check(&talk(90)).expect("leave");
+    let report = ledger.report().expect("readable");
+    assert_eq!((report.run_out, report.parts[0].today), (1, Sums { spent: 0, reserved: 10 }));
+    drop(ledger);
+    let folder = file.parent().expect("a folder");
+    drop(open(&file, per_day(100)));
+    let names =
+        std::fs::read_dir(folder).expect("readable").map(|entry| entry.expect("an entry").file_name());
+    let locks = names.filter(|name| name.to_string_lossy().contains("owner")).count();
+    assert_eq!(locks, 0, "nothing is left lying about");
+}
+
 const RACE: &str = "ledger::tests::programs_cannot_pass_a_ceiling_together";
 const RACE_FILE: &str = "MEDDAH_STORE_LEDGER_RACE";
 const RACE_CEILING: u64 = 300_000;
@@ -185,7 +239,8 @@ fn race(file: &Path) {
         let threads = [scope.spawn(run), scope.spawn(run)];
         threads.map(|thread| thread.join().expect("no panic")).iter().sum::<u64>()
     });
-    println!("\ngranted {granted}");
+    // What it reserved is to stay reserved until the parent has counted.
+    say_and_wait(&format!("granted {granted}"));
 }
 
 #[test]
@@ -194,25 +249,24 @@ fn programs_cannot_pass_a_ceiling_together() {
         return race(Path::new(&file));
     }
     let (_folder, file) = place();
-    let start = || {
-        let program = std::env::current_exe().expect("this program");
-        let mut command = Command::new(program);
-        command.args(["--exact", RACE, "--nocapture"]).env(RACE_FILE, &file);
-        command.stdout(Stdio::piped()).spawn().expect("started")
+    let begin = || {
+        std::thread::spawn({
+            let file = file.clone();
+            move || start(RACE, RACE_FILE, &file, "granted ")
+        })
     };
-    let granted = [start(), start(), start(), start()].map(|child| {
-        let output = child.wait_with_output().expect("ended");
-        assert!(output.status.success());
-        let said = String::from_utf8(output.stdout).expect("text");
-        let line = said.lines().find_map(|line| line.strip_prefix("granted ")).expect("an amount");
-        line.parse::<u64>().expect("a number")
-    });
+    let programs = [begin(), begin(), begin(), begin()].map(|program| program.join().expect("no panic"));
+    let granted = programs.each_ref().map(|(_, said)| said.parse::<u64>().expect("a number"));
     println!("granted to each program: {granted:?}");
     let sum: u64 = granted.iter().sum();
     // They ask for 505,000 together, in steps of at most 100.
     assert!(sum <= RACE_CEILING && sum > RACE_CEILING - 100, "{sum} of {RACE_CEILING}");
     let report = open(&file, per_day(RACE_CEILING)).report().expect("readable");
     assert_eq!(report.parts[0].today, Sums { spent: 0, reserved: sum });
+    for (mut child, _) in programs {
+        child.kill().expect("killed");
+        child.wait().expect("gone");
+    }
 }
 
 /// Printed, and held to a generous bound.

@@ -43,19 +43,26 @@ pub struct SqliteStore {
     entries: Arc<EntryCache>,
 }
 
+/// For a connection behind which there is nothing to keep.
+fn no_disk() -> worker::Sync {
+    Box::new(|| Ok(()))
+}
+
 impl SqliteStore {
     /// Opens the file, or begins one. Blocks while it is checked and brought up to date.
     ///
     /// A file that is damaged, of another program or of a newer version is refused and left as it is.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let writer = Worker::spawn("meddah-store-write", open::file(path)?)?;
-        let reader = Worker::spawn("meddah-store-read", open::reader(path)?)?;
+        let connection = open::file(path)?;
+        let sync = open::sync(path, &connection)?;
+        let writer = Worker::spawn("meddah-store-write", connection, sync)?;
+        let reader = Worker::spawn("meddah-store-read", open::reader(path)?, no_disk())?;
         Ok(SqliteStore { writer, reader: Some(reader), entries: Arc::default() })
     }
 
     /// A store that is gone when it is dropped.
     pub fn in_memory() -> Result<Self, StoreError> {
-        let writer = Worker::spawn("meddah-store-memory", open::memory()?)?;
+        let writer = Worker::spawn("meddah-store-memory", open::memory()?, no_disk())?;
         Ok(SqliteStore { writer, reader: None, entries: Arc::default() })
     }
 
@@ -148,7 +155,9 @@ impl TimelineStore for SqliteStore {
         game_time: Option<i64>,
     ) -> Result<Cursor, StoreError> {
         let (key, name) = (key.clone(), name.map(str::to_owned));
-        self.writer.write(move |connection| write::save(connection, &key, name.as_deref(), game_time)).await
+        self.writer
+            .write_to_disk(move |connection| write::save(connection, &key, name.as_deref(), game_time))
+            .await
     }
 
     async fn load(&self, key: &TimelineKey, by: LoadBy) -> Result<Loaded, StoreError> {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::error::DAMAGED;
+use super::worker::Sync;
 use crate::{StoreError, StoreErrorKind};
 
 /// What makes a SQLite file one of ours.
@@ -22,11 +23,11 @@ pub(crate) struct FileKind {
     pub synchronous: &'static str,
 }
 
-/// Timelines. "MdTL", and a sync at each commit: what is acknowledged survives a power cut.
+/// Timelines. "MdTL". The disk is synced right behind each commit, see [`sync`].
 const TIMELINES: FileKind = FileKind {
     application_id: 0x4d64_544c,
     migrations: &[include_str!("migrations/001_timelines.sql"), include_str!("migrations/002_derived.sql")],
-    synchronous: "FULL",
+    synchronous: "NORMAL",
 };
 /// What every SQLite file begins with.
 const FILE_START: &[u8; 16] = b"SQLite format 3\0";
@@ -67,6 +68,20 @@ pub(crate) fn file_of(kind: &FileKind, path: &Path) -> Result<Connection, StoreE
     connection.pragma_update(None, "journal_size_limit", JOURNAL_BYTES_KEPT)?;
     prepare(kind, &mut connection)?;
     Ok(connection)
+}
+
+/// Makes the disk keep what was committed to this file: a commit only stands in the journal, which SQLite then
+/// syncs when it copies it into the file. A journal that cannot be opened is synced by SQLite at each commit.
+pub(super) fn sync(path: &Path, connection: &Connection) -> Result<Sync, StoreError> {
+    let mut journal = path.as_os_str().to_owned();
+    journal.push("-wal");
+    // It stays the same file for as long as a connection is open.
+    let Ok(journal) = File::options().write(true).open(&journal) else {
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        return Ok(Box::new(|| Ok(())));
+    };
+    let path = path.to_owned();
+    Ok(Box::new(move || journal.sync_data().map_err(|error| unwritten(&path, &error))))
 }
 
 /// Turns write-ahead logging on. SQLite does not wait by itself when several programs do so at once with a new
@@ -189,6 +204,11 @@ fn foreign(path: &Path) -> StoreError {
     StoreError::new(StoreErrorKind::Corrupt, format!("{path:?} is not a memory file of Meddah")).with_help(
         "Move the file aside, or choose another data folder with MEDDAH_DATA. The file was left as it is.",
     )
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, format!("the disk did not take {path:?}: {error}"))
+        .with_help("Check whether the disk is full or failing.")
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> StoreError {

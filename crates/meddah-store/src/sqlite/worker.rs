@@ -1,8 +1,10 @@
 //! A thread that owns a connection and does one job after the other; writes that wait share a commit.
 //!
-//! A commit waits for the disk, and that wait is nearly all that a write costs. Writes that came in while the
-//! disk was busy are therefore carried out in one transaction, each behind a savepoint of its own: one that
-//! fails takes nothing of the others with it. Nobody is answered before the commit.
+//! To wait for the disk is nearly all that a write costs. Whoever writes is therefore answered when the commit is
+//! through, which a crash of the program survives; the disk is told to keep it right after that, and whoever
+//! asked to be safe from a power cut too is answered then. Writes that came in while the disk was busy are
+//! carried out in one transaction, each behind a savepoint of its own: one that fails takes nothing of the others
+//! with it.
 
 use std::any::Any;
 use std::sync::{Mutex, PoisonError};
@@ -36,7 +38,12 @@ struct Write {
     /// Does it, within a transaction.
     work: Box<dyn FnOnce(&Connection) -> Result<Written, StoreError> + Send>,
     answer: Answer<Written>,
+    /// The caller waits for the disk.
+    on_disk: bool,
 }
+
+/// Makes the disk keep what was committed.
+pub(super) type Sync = Box<dyn Fn() -> Result<(), StoreError> + Send>;
 
 pub(super) struct Worker {
     // `None` once closed.
@@ -45,14 +52,14 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn spawn(name: &str, mut connection: Connection) -> Result<Self, StoreError> {
+    pub(super) fn spawn(name: &str, mut connection: Connection, sync: Sync) -> Result<Self, StoreError> {
         let (jobs, mut waiting) = mpsc::channel::<Job>(QUEUE_MAX);
         let work = move || {
             let mut next = waiting.blocking_recv();
             while let Some(job) = next.take() {
                 match job {
                     Job::Alone(job) => job(&mut connection),
-                    Job::Write(first) => next = write_together(&mut connection, first, &mut waiting),
+                    Job::Write(first) => next = write_together(&mut connection, first, &mut waiting, &sync),
                 }
                 next = next.or_else(|| waiting.blocking_recv());
             }
@@ -78,14 +85,30 @@ impl Worker {
     }
 
     /// The same for a job that writes: it finds a transaction begun, is undone if it fails, and is answered
-    /// when it is on disk.
+    /// when it is committed.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.write_until(false, job).await
+    }
+
+    /// As [`write`](Self::write), and answered when a power cut cannot undo it, nor anything before it.
+    pub(super) async fn write_to_disk<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.write_until(true, job).await
+    }
+
+    async fn write_until<T: Send + 'static>(
+        &self,
+        on_disk: bool,
+        job: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
         let work = Box::new(move |connection: &Connection| Ok(Box::new(job(connection)?) as Written));
-        self.queue(Job::Write(Write { work, answer })).await?;
+        self.queue(Job::Write(Write { work, answer, on_disk })).await?;
         // Bounded by SQLite's own wait for locks; the thread drops the sender if it ends.
         let written = answered.await.map_err(|_| closed())??;
         written.downcast().map(|written| *written).map_err(|_| closed())
@@ -121,6 +144,7 @@ fn write_together(
     connection: &mut Connection,
     first: Write,
     waiting: &mut mpsc::Receiver<Job>,
+    sync: &Sync,
 ) -> Option<Job> {
     // Immediate: what is read stays true until the commit, whatever other programs do.
     let transaction = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
@@ -134,12 +158,12 @@ fn write_together(
     let mut next = Some(Job::Write(first));
     while let Some(Job::Write(write)) = next {
         match undone_if_it_fails(&transaction, write.work) {
-            Ok(result) => written.push((write.answer, result)),
+            Ok(result) => written.push((write.answer, result, write.on_disk)),
             Err(error) => {
                 write.answer.send(Err(error.clone())).ok(); // the caller left
                 if transaction.is_autocommit() {
                     // A full disk ends the whole transaction: nothing of it was kept.
-                    for (answer, _) in written {
+                    for (answer, ..) in written {
                         answer.send(Err(error.clone())).ok(); // the caller left
                     }
                     return None;
@@ -149,8 +173,16 @@ fn write_together(
         next = if written.len() < WRITES_PER_COMMIT_MAX { waiting.try_recv().ok() } else { None };
     }
     let committed = transaction.commit().map_err(StoreError::from);
-    for (answer, result) in written {
+    let (for_disk, now): (Vec<_>, Vec<_>) = written.into_iter().partition(|(_, _, on_disk)| *on_disk);
+    for (answer, result, _) in now {
         answer.send(committed.clone().map(|()| result)).ok(); // the caller left
+    }
+    let kept = committed.and_then(|()| sync());
+    if let Err(error) = &kept {
+        tracing::warn!(%error, "the disk did not take what was written");
+    }
+    for (answer, result, _) in for_disk {
+        answer.send(kept.clone().map(|()| result)).ok(); // the caller left
     }
     next
 }

@@ -86,16 +86,14 @@ impl Ledger for Durable {
     fn reserve(&self, ask: &Ask) -> Result<Reserved, Refusal> {
         let Ask { part, source, model, micro } = ask;
         let granted = self.0.reserve(&Booking { part: part.name(), source, model, micro: *micro });
-        match granted {
-            Ok(Granted { id, warns }) => Ok(Reserved { id: ReservationId(id), warns }),
-            Err(Refused::Off) => Err(Refusal::Off(*part)),
-            Err(Refused::Ceiling { which, left, of }) => {
-                Err(Refusal::Ceiling { ceiling: ceiling(which, *part), asked: *micro, left, of })
-            }
-            Err(Refused::Unknown(error)) => {
-                Err(Refusal::Unavailable { message: error.message, help: error.help })
-            }
-        }
+        let Granted { id, warns } = granted.map_err(|refused| refusal(refused, ask))?;
+        Ok(Reserved { id: ReservationId(id), warns })
+    }
+
+    fn check(&self, ask: &Ask) -> Result<(), Refusal> {
+        let Ask { part, source, model, micro } = ask;
+        let checked = self.0.check(&Booking { part: part.name(), source, model, micro: *micro });
+        checked.map_err(|refused| refusal(refused, ask))
     }
 
     fn settle(&self, id: ReservationId, charge: &Charge) -> bool {
@@ -138,6 +136,16 @@ impl Ledger for Durable {
     }
 }
 
+fn refusal(refused: Refused, ask: &Ask) -> Refusal {
+    match refused {
+        Refused::Off => Refusal::Off(ask.part),
+        Refused::Ceiling { which, left, of } => {
+            Refusal::Ceiling { ceiling: ceiling(which, ask.part), asked: ask.micro, left, of }
+        }
+        Refused::Unknown(error) => Refusal::Unavailable { message: error.message, help: error.help },
+    }
+}
+
 fn ceiling(which: Which, part: Part) -> Ceiling {
     match which {
         Which::PartDay => Ceiling::PartDay(part),
@@ -151,6 +159,10 @@ struct Closed(BudgetError);
 
 impl Ledger for Closed {
     fn reserve(&self, _: &Ask) -> Result<Reserved, Refusal> {
+        Err(Refusal::Unavailable { message: self.0.message.clone(), help: self.0.help.clone() })
+    }
+
+    fn check(&self, _: &Ask) -> Result<(), Refusal> {
         Err(Refusal::Unavailable { message: self.0.message.clone(), help: self.0.help.clone() })
     }
 

@@ -2,13 +2,17 @@
 
 use std::path::PathBuf;
 
+use meddah_inference::budget::format_micro;
+use meddah_inference::model_table::{Change, ModelTable, Row};
 use meddah_llama::checkpoint::Quantize;
 use tokio_util::sync::CancellationToken;
 
 use super::setup::{Common, Setup};
 use super::{BAD_INPUT, DONE, Failure, INTERRUPTED, WRONG_USAGE, doctor, print};
+use crate::ladders::model_table;
 use crate::models::{Added, Installed, Listing, ModelStore, ModelsError, ModelsErrorKind, Placement};
-use crate::models::{ProgressPrinter, Sha256Hash};
+use crate::models::{ProgressPrinter, PullLimits, Refreshed, Sha256Hash, refresh};
+use crate::paths::Paths;
 
 #[derive(clap::Args)]
 pub struct ModelsArguments {
@@ -23,6 +27,14 @@ enum ModelsCommand {
         /// Print one JSON object
         #[arg(long)]
         json: bool,
+        /// What is known of models elsewhere instead, with dates and sources
+        #[arg(long)]
+        online: bool,
+    },
+    /// Take newer prices and abilities of online models from a file or an https address
+    Refresh {
+        /// The file, or the address
+        source: String,
     },
     /// Download a model by its name or address; goes on where an earlier download stopped
     Pull {
@@ -62,12 +74,14 @@ struct ImportArguments {
 pub async fn run(arguments: ModelsArguments) -> Result<u8, Failure> {
     let setup = Setup::open(&Common::default())?;
     let store = ModelStore::open(&setup.paths.data).map_err(failure)?.with_inspect(doctor::inspect);
-    match arguments.command.unwrap_or(ModelsCommand::List { json: false }) {
-        ModelsCommand::List { json: true } => {
+    match arguments.command.unwrap_or(ModelsCommand::List { json: false, online: false }) {
+        ModelsCommand::List { json, online: true } => list_online(&setup.paths, json)?,
+        ModelsCommand::Refresh { source } => refresh_table(&setup.paths, &source).await?,
+        ModelsCommand::List { json: true, online: false } => {
             let listing = store.list().map_err(failure)?;
             print::line(&serde_json::to_string(&listing).map_err(anyhow::Error::from)?);
         }
-        ModelsCommand::List { json: false } => list(&store.list().map_err(failure)?),
+        ModelsCommand::List { json: false, online: false } => list(&store.list().map_err(failure)?),
         ModelsCommand::Pull { source, sha256 } => pull(&store, &source, hash(sha256)?).await?,
         ModelsCommand::Import(arguments) if arguments.path.is_dir() => {
             import_folder(store, arguments).await?
@@ -209,4 +223,101 @@ fn list(listing: &Listing) {
             entry.name, entry.download_mb, entry.memory_mb, entry.licence, entry.note
         ));
     }
+}
+
+fn list_online(paths: &Paths, json: bool) -> Result<(), Failure> {
+    let table = model_table(paths)
+        .map_err(|error| Failure::new(BAD_INPUT, format!("{}\n{}", error.message, error.help)))?;
+    if json {
+        let rows = serde_json::json!({"models": table.rows()});
+        print::line(&rows.to_string());
+        return Ok(());
+    }
+    for row in table.rows() {
+        print::line(&format!(
+            "{} {}: {}; {}; {}",
+            row.provider,
+            row.model,
+            cost(row),
+            abilities(row),
+            origin(row)
+        ));
+    }
+    print::aside("Prices are US dollars per million tokens; `meddah models refresh` takes in newer rows.");
+    Ok(())
+}
+
+async fn refresh_table(paths: &Paths, source: &str) -> Result<(), Failure> {
+    let cancel = CancellationToken::new();
+    let file = paths.model_table();
+    let taking = refresh(&file, source, PullLimits::default(), &cancel);
+    let done = tokio::select! {
+        done = taking => done.map_err(failure)?,
+        _ = tokio::signal::ctrl_c() => return Err(Failure::new(INTERRUPTED, "stopped; nothing was changed")),
+    };
+    say_refreshed(&done);
+    Ok(())
+}
+
+fn say_refreshed(Refreshed { before, now, older_rows, written }: &Refreshed) {
+    say_changes(before, now);
+    if *older_rows > 0 {
+        print::aside(&format!("{older_rows} rows are older than what is known and were left out."));
+    }
+    match written {
+        Some(file) => {
+            print::line(&format!(
+                "Written to {}; programs that run read it when they start.",
+                file.display()
+            ));
+        }
+        None => print::line("Nothing is newer than what is known already."),
+    }
+}
+
+fn say_changes(before: &ModelTable, now: &ModelTable) {
+    for change in before.changes_to(now) {
+        match change {
+            Change::New(row) => {
+                print::line(&format!("new: {} {}: {} ({})", row.provider, row.model, cost(row), origin(row)));
+            }
+            Change::Price { before, now } => {
+                let (old, new) = (cost(before), cost(now));
+                print::line(&format!(
+                    "price: {} {}: {new}; was {old} ({})",
+                    now.provider,
+                    now.model,
+                    origin(now)
+                ));
+            }
+            Change::Other(row) => {
+                print::line(&format!(
+                    "changed: {} {}: {} ({})",
+                    row.provider,
+                    row.model,
+                    abilities(row),
+                    origin(row)
+                ));
+            }
+        }
+    }
+}
+
+fn cost(row: &Row) -> String {
+    let price = &row.price;
+    let (cached, written) = (format_micro(price.cached_input), format_micro(price.cache_write));
+    let (input, output) = (format_micro(price.input), format_micro(price.output));
+    format!("{input} in ({cached} cached, {written} written to a cache), {output} out")
+}
+
+fn abilities(row: &Row) -> String {
+    let can =
+        [(row.tools, "tools"), (row.schema, "schema"), (row.vision, "vision"), (row.reasoning, "reasoning")];
+    let can = can.into_iter().filter(|(can, _)| *can).map(|(_, name)| name.to_owned());
+    let context = row.context.map(|tokens| format!("{tokens} tokens"));
+    can.chain(context).collect::<Vec<_>>().join(", ")
+}
+
+fn origin(row: &Row) -> String {
+    format!("{}, {}", row.date, row.source)
 }

@@ -40,6 +40,8 @@ pub(crate) struct Asked {
     pub min_p: Option<f32>,
     /// Makes the reply repeatable.
     pub seed: Option<u64>,
+    /// The text that the reply goes on from, as it stands.
+    pub raw_prompt: Option<String>,
     /// The reply begins with it; not part of what is answered.
     pub begun: String,
 }

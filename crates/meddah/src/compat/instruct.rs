@@ -1,10 +1,12 @@
 //! Raw prompts: what a mod wrote for a model that only continues text.
 //!
 //! A prompt in one of the well-known templates is taken apart into its messages again, because the model
-//! here has a template of its own, which need not be the one that the mod was set to. Any other prompt is
-//! one message of the user.
+//! here has a template of its own, which need not be the one that the mod was set to. Any other prompt goes to
+//! a local model as it stands, and to others as one message of the user.
 
 use meddah_inference::{Message, Role};
+
+use super::asked::Asked;
 
 /// How a family of models writes who speaks.
 struct Tags {
@@ -55,13 +57,24 @@ const FAMILIES: [Tags; 6] = [
     Tags { system: "### System:", user: "### Instruction:", assistant: "### Response:", marks: &[] },
 ];
 
-/// The messages of a raw prompt, and how the reply has begun already.
-pub(super) fn messages(prompt: &str) -> (Vec<Message>, String) {
-    let family = FAMILIES.iter().find(|tags| {
+/// A raw prompt as a request: in messages if its template is known, else as it stands, for the model to go on
+/// where it ends. Models that only take messages get it as one message of the user.
+pub(super) fn asked(prompt: &str) -> Asked {
+    let raw_prompt = family(prompt).is_none().then(|| prompt.to_owned()).filter(|raw| !raw.is_empty());
+    let (messages, begun) = messages(prompt);
+    Asked { messages, begun, raw_prompt, ..Asked::default() }
+}
+
+fn family(prompt: &str) -> Option<&'static Tags> {
+    FAMILIES.iter().find(|tags| {
         let user = prompt.find(tags.user).or_else(|| prompt.find(tags.system));
         user.is_some_and(|user| prompt.rfind(tags.assistant).is_some_and(|assistant| assistant > user))
-    });
-    let Some(tags) = family else { return (vec![Message::new(Role::User, prompt)], String::new()) };
+    })
+}
+
+/// The messages of a raw prompt, and how the reply has begun already.
+fn messages(prompt: &str) -> (Vec<Message>, String) {
+    let Some(tags) = family(prompt) else { return (vec![Message::new(Role::User, prompt)], String::new()) };
     let mut messages = Vec::new();
     // What stands before the first tag are instructions.
     let (mut role, mut rest) = (Role::System, prompt);
@@ -121,6 +134,14 @@ mod tests {
             "",
         );
         check("You are a guard.{{[INPUT]}}Halt?{{[OUTPUT]}}", &guard, "");
+    }
+
+    #[test]
+    fn only_a_prompt_of_no_known_template_stays_as_it_is() {
+        let raw = |prompt: &str| asked(prompt).raw_prompt;
+        assert_eq!(raw("Ayla: Hello!\nMira:").as_deref(), Some("Ayla: Hello!\nMira:"));
+        assert_eq!(raw("[INST] Halt? [/INST]"), None);
+        assert_eq!(raw(""), None);
     }
 
     #[test]

@@ -28,6 +28,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use meddah_protocol::WireError;
@@ -203,7 +204,9 @@ pub(crate) fn router(kind: FaceKind, app: Arc<App>) -> Router {
         FaceKind::BaldursGateRelay => relay::baldursgate(&app),
     };
     let guarded = move |State(app): State<Arc<App>>, request: Request, next: Next| async move {
-        transport::guard_with(&app, request, next, kind.refuse()).await
+        let face_token = app.sidecar.settings.face_token;
+        let check = |parts: &Parts| app.guard.check_face(parts, face_token);
+        transport::guard_with(&app, request, next, check, kind.refuse()).await
     };
     routes.layer(middleware::from_fn_with_state(app.clone(), guarded)).with_state(app)
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use meddah_inference::{
     ChatModel, ChatRequest, ChatStream, Choice, Chunk, Decision, Message, Role, Sampling, StopReason,
     TokenUsage, ToolCall,
@@ -31,11 +31,29 @@ const REPLY_TOKENS_MAX: u32 = 32 * 1024;
 const MODEL_STOPS_MAX: usize = 16;
 /// The decision that a tool call is.
 const TOOL_DECISION: &str = "tool";
+/// How often a model is asked to call a tool that has to be called.
+const FORCED_ATTEMPTS_MAX: u64 = 2;
 /// Temperatures beyond it are noise.
 const TEMPERATURE_MAX: f32 = 2.0;
 
-/// Asks the model. The first error may come now or as a piece.
+/// Asks the model. The first error may come now or as a piece. Where the mod wants a tool called, whatever else
+/// the model says is no answer: it is asked once more then.
 pub(crate) async fn reply(app: &App, asked: Asked) -> Result<Pieces, WireError> {
+    let Some(forced) = Forced::of(&asked) else { return begin(app, asked).await };
+    for attempt in 0..FORCED_ATTEMPTS_MAX {
+        // The same seed would give the same answer.
+        let seed = asked.seed.map(|seed| seed.wrapping_add(attempt));
+        let pieces = begin(app, Asked { seed, ..asked.clone() }).await?;
+        let pieces: Vec<Piece> = pieces.try_collect().await?;
+        if forced.is_met(&pieces) {
+            return Ok(futures::stream::iter(pieces.into_iter().map(Ok)).boxed());
+        }
+    }
+    Err(WireError::new(ErrorCode::Protocol, "the model does not call the tool that `tool_choice` wants")
+        .with_help("Ask with `tool_choice` auto, or choose a model that is made for tools."))
+}
+
+async fn begin(app: &App, asked: Asked) -> Result<Pieces, WireError> {
     let model = app.sidecar.model();
     let turn = &app.sidecar.settings.turn;
     let local = model.label().1 == "local";
@@ -99,6 +117,7 @@ fn chat_request(asked: Asked, turn: &TurnSettings, local: bool) -> ChatRequest {
             seed: asked.seed.unwrap_or_else(|| seed(turn)),
         },
         json_schema: asked.json_schema,
+        raw_prompt: asked.raw_prompt,
     }
 }
 
@@ -149,6 +168,36 @@ fn tool_decision(tools: &[Tool], choice: &ToolChoice) -> Option<Decision> {
 /// Without named parameters there is nothing to fill in: a small model would make something up.
 fn takes_some(parameters: &Value) -> bool {
     parameters.get("properties").and_then(Value::as_object).is_none_or(|properties| !properties.is_empty())
+}
+
+/// The tools of which one has to be called.
+struct Forced(Vec<Tool>);
+
+impl Forced {
+    fn of(asked: &Asked) -> Option<Forced> {
+        let wanted = |tool: &&Tool| match &asked.tool_choice {
+            ToolChoice::Always => true,
+            ToolChoice::Named(name) => tool.name == *name,
+            ToolChoice::Auto | ToolChoice::Never => false,
+        };
+        let tools: Vec<Tool> = asked.tools.iter().filter(wanted).cloned().collect();
+        (!tools.is_empty()).then_some(Forced(tools))
+    }
+
+    fn is_met(&self, pieces: &[Piece]) -> bool {
+        pieces.iter().any(|piece| match piece {
+            Piece::Call(call) => {
+                self.0.iter().any(|tool| tool.name == call.name && fits(tool, &call.arguments))
+            }
+            _ => false,
+        })
+    }
+}
+
+/// Whether the arguments are what the tool takes. A schema that makes no sense takes anything.
+fn fits(tool: &Tool, arguments: &Value) -> bool {
+    let validator = tool.parameters.as_ref().and_then(|schema| jsonschema::validator_for(schema).ok());
+    validator.is_none_or(|validator| validator.is_valid(arguments))
 }
 
 /// A local model has no tools of its own: it picks one by the words of its prompt.

@@ -1,6 +1,7 @@
 //! A reply as faces pass it on, whoever made it: the model itself or a whole character.
 
 use std::pin::Pin;
+use std::time::Instant;
 
 use futures::{Stream, StreamExt as _};
 use meddah_inference::{TokenUsage, ToolCall};
@@ -73,6 +74,13 @@ pub(crate) struct Whole {
     pub why: Why,
     /// What it cost.
     pub usage: TokenUsage,
+    /// When its first word came.
+    pub first_word: Option<Instant>,
+}
+
+/// `0.3` and not `0.30000001192092896`.
+pub(crate) fn rounded(value: f32) -> f64 {
+    (f64::from(value) * 1e6).round() / 1e6
 }
 
 /// Waits for the whole reply.
@@ -84,11 +92,15 @@ pub(crate) async fn collect(mut pieces: Pieces) -> Result<Whole, WireError> {
         trouble: None,
         why: Why::Stop,
         usage: TokenUsage::default(),
+        first_word: None,
     };
     while let Some(piece) = pieces.next().await {
         match piece? {
             Piece::Feeling(feeling) => whole.feeling = Some(feeling),
-            Piece::Text(text) => whole.text.push_str(&text),
+            Piece::Text(text) => {
+                whole.first_word.get_or_insert_with(Instant::now);
+                whole.text.push_str(&text);
+            }
             Piece::Call(call) => whole.calls.push(call),
             Piece::Trouble(trouble) => whole.trouble = Some(trouble),
             Piece::End { why, usage } => return Ok(Whole { why, usage, ..whole }),

@@ -11,6 +11,8 @@ mod order;
 mod pack;
 mod service;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -51,10 +53,18 @@ struct Registry {
     order: Order,
     opener: Arc<Opener>,
     /// By name and by what it is paid for, as are the ladders.
-    rungs: Mutex<HashMap<String, Arc<Rung>>>,
+    rungs: Mutex<HashMap<String, Known>>,
     ladders: Mutex<HashMap<String, Arc<Ladder>>>,
     /// How long a request with a prompt of its own may wait.
     timeout: Duration,
+}
+
+/// A rung and what it is.
+#[derive(Clone)]
+struct Known {
+    name: RungName,
+    part: Part,
+    rung: Arc<Rung>,
 }
 
 impl Ladders {
@@ -120,15 +130,13 @@ impl Ladders {
         Arc::new(LadderModel::new(self.usual(), timeout))
     }
 
-    /// How the rungs of the usual ladder are.
+    /// How the rungs of the usual ladder are, and behind them all others that a turn has asked so far, those of
+    /// world packs among them.
     pub fn states(&self) -> Vec<LadderState> {
-        let ladder = self.usual();
-        let state = |rung: &Arc<Rung>| {
-            let state = rung.state().to_owned();
-            let (name, kind) = rung.label();
-            LadderState { name, kind, state }
-        };
-        ladder.rungs().iter().map(state).collect()
+        match &*self.0 {
+            Source::Fixed(ladder) => ladder.rungs().iter().map(|rung| state(rung, "", None)).collect(),
+            Source::Settings(registry) => registry.states(),
+        }
     }
 
     /// Loads the first rung if it is a model, so that the first talk need not wait.
@@ -144,7 +152,9 @@ impl Ladders {
         let services: Vec<Arc<dyn CharacterService>> = {
             let rungs: Vec<Arc<Rung>> = match &*self.0 {
                 Source::Fixed(ladder) => ladder.rungs().to_vec(),
-                Source::Settings(registry) => registry.rungs().values().cloned().collect(),
+                Source::Settings(registry) => {
+                    registry.rungs().values().map(|known| known.rung.clone()).collect()
+                }
             };
             rungs.iter().filter_map(|rung| rung.opened_service()).collect()
         };
@@ -174,7 +184,30 @@ impl Registry {
         ladders.entry(key).or_insert_with(build).clone()
     }
 
-    fn rungs(&self) -> MutexGuard<'_, HashMap<String, Arc<Rung>>> {
+    fn states(&self) -> Vec<LadderState> {
+        let usual = self.order.usual();
+        let mut all: Vec<Known> = usual
+            .iter()
+            .map(|name| Known { name: name.clone(), part: Part::Talk, rung: self.rung(name, Part::Talk) })
+            .collect();
+        let mut others: Vec<Known> = self.rungs().values().cloned().collect();
+        others.sort_by_key(|known| (known.name.key(), known.part));
+        for other in others {
+            if !all.iter().any(|known| known.name == other.name) {
+                all.push(other);
+            }
+        }
+        let shown = |known: &Known| {
+            let world = match &known.name {
+                RungName::Pack { world, .. } => world,
+                RungName::Player(_) => "",
+            };
+            state(&known.rung, world, self.opener.budget_state(&known.name, known.part))
+        };
+        all.iter().map(shown).collect()
+    }
+
+    fn rungs(&self) -> MutexGuard<'_, HashMap<String, Known>> {
         self.rungs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -184,11 +217,20 @@ impl Registry {
             rungs.clear();
         }
         let build = || {
-            self.opener.clone().rung(name, part).unwrap_or_else(|error| {
+            let rung = self.opener.clone().rung(name, part).unwrap_or_else(|error| {
                 // The settings were checked; what is wrong in a pack is no reason to fall silent.
                 Rung::late(name.shown(), "unusable", RungLimits::LOCAL, || 0, move || Err(error.clone()))
-            })
+            });
+            Known { name: name.clone(), part, rung }
         };
-        rungs.entry(format!("{part} {}", name.key())).or_insert_with(build).clone()
+        rungs.entry(format!("{part} {}", name.key())).or_insert_with(build).rung.clone()
     }
+}
+
+/// A rung that could answer cannot if the budget does not let it.
+fn state(rung: &Rung, world: &str, budget: Option<&'static str>) -> LadderState {
+    let own = rung.state();
+    let (name, kind) = rung.label();
+    let state = budget.filter(|_| matches!(own, "ready" | "unloaded")).unwrap_or(own).to_owned();
+    LadderState { name, kind, state, world: world.to_owned() }
 }

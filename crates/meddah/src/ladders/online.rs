@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use meddah_inference::budget::{Metered, Part, Price, Rates, parse_micro};
+use meddah_inference::budget::{Estimate, Metered, Part, Price, Rates, parse_micro};
 use meddah_inference::providers::{self, ActionStyle, ProviderConfig, ProviderInfo};
-use meddah_inference::{ChatModel, ErrorKind, ModelError};
+use meddah_inference::{ChatModel, ChatRequest, ErrorKind, ModelError};
 
 use super::open::Opener;
 use super::order::RungName;
@@ -90,6 +90,20 @@ pub(super) fn amount(name: &str, key: &str, text: &str, usual: u64) -> Result<u6
 }
 
 impl Opener {
+    /// What must be left of the budget for the shortest turn, in micro-units; `None` where nobody gets a bill.
+    pub(super) fn least(&self, name: &str, settings: &RungSettings, reply_tokens: u32) -> Option<u64> {
+        let info = provider(settings).ok()?;
+        let own_price = price(name, settings).ok()?;
+        if !info.paid && own_price.is_none() {
+            return None;
+        }
+        let facts = self.table.lookup(info.name, &settings.model);
+        let extra = providers::output_tokens_extra(&facts, &settings.model);
+        let empty = ChatRequest { max_tokens: reply_tokens, ..ChatRequest::default() };
+        let estimate = Estimate::of(&empty, extra);
+        Some(own_price.unwrap_or(facts.price).most(estimate.prompt_most, estimate.output_most))
+    }
+
     /// A provider's model, under the player's budget if somebody gets a bill.
     pub(super) fn online(
         &self,
@@ -122,7 +136,7 @@ impl Opener {
             model: settings.model.clone(),
             price: own_price.unwrap_or(facts.price),
             guessed: own_price.is_none() && facts.guessed,
-            output_tokens_extra: providers::output_tokens_extra(&facts),
+            output_tokens_extra: providers::output_tokens_extra(&facts, &settings.model),
         };
         Ok(Arc::new(Metered::new(model, self.ledger(), rates)))
     }

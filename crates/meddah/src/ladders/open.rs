@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use meddah_inference::budget::{Ledger, Part};
+use meddah_inference::budget::{Ask, Ledger, Part, Refusal};
 use meddah_inference::http::Http;
 use meddah_inference::ladder::{Rung, RungLimits, Thinker};
 use meddah_inference::model_table::{ModelTable, TABLE_BYTES_MAX};
@@ -31,7 +31,8 @@ pub(super) struct Opener {
     paths: Paths,
     http: Http,
     keys: KeyStore,
-    ledger: Arc<dyn Ledger>,
+    /// Opened when it is first needed: most players pay nobody.
+    ledger: OnceLock<Arc<dyn Ledger>>,
     /// By file: two names of one model share its process.
     locals: Mutex<HashMap<PathBuf, Arc<LocalModel>>>,
 }
@@ -44,7 +45,7 @@ impl Opener {
             paths: paths.clone(),
             http: Http::new()?,
             keys: KeyStore::open(paths, settings).map_err(key_error)?,
-            ledger: budget::open_or_refuse(paths, settings),
+            ledger: OnceLock::new(),
             locals: Mutex::default(),
         })
     }
@@ -76,6 +77,23 @@ impl Opener {
         let stamp = move || if needs_key { changed(&keys) } else { 0 };
         let shown = name.shown().to_owned();
         Ok(Rung::late(shown, kind, limits, stamp, move || self.open(&name, &settings, part)))
+    }
+
+    /// In a word why nothing may be spent on this rung, if so.
+    pub fn budget_state(&self, name: &RungName, part: Part) -> Option<&'static str> {
+        let settings = self.resolve(name).ok()?;
+        let micro = match settings.provider.as_str() {
+            LOCAL | SCRIPTED => None,
+            "" => service::least(name.shown(), &settings),
+            _ => self.least(name.shown(), &settings, self.settings.turn.reply_tokens_max),
+        }?;
+        let ask = Ask { part, source: name.shown().to_owned(), model: settings.model, micro };
+        match self.ledger().check(&ask) {
+            Err(Refusal::Off(_)) => Some("budget_off"),
+            Err(Refusal::Ceiling { .. }) => Some("budget_spent"),
+            Err(Refusal::Unavailable { .. }) => Some("failed"),
+            Ok(()) => None,
+        }
     }
 
     /// Ends the processes of local models in order.
@@ -148,7 +166,7 @@ impl Opener {
     }
 
     pub(super) fn ledger(&self) -> Arc<dyn Ledger> {
-        self.ledger.clone()
+        self.ledger.get_or_init(|| budget::open_or_refuse(&self.paths, &self.settings)).clone()
     }
 
     pub(super) fn http(&self) -> Http {

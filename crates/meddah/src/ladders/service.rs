@@ -40,6 +40,12 @@ fn exchange(name: &str, settings: &RungSettings) -> Result<u64, ModelError> {
     amount(name, "exchange", text, EXCHANGE_MICRO)
 }
 
+/// What an exchange costs at a service that sends a bill, in micro-units.
+pub(super) fn least(name: &str, settings: &RungSettings) -> Option<u64> {
+    known(&settings.service).ok().filter(|known| known.paid)?;
+    exchange(name, settings).ok()
+}
+
 impl Opener {
     /// A service's characters, under the player's budget if somebody gets a bill.
     pub(super) fn service(

@@ -11,6 +11,7 @@ mod files;
 mod hash;
 mod http;
 mod import;
+mod online_table;
 mod part;
 mod progress;
 mod pull;
@@ -28,6 +29,7 @@ pub use catalogue::{Entry, catalogue};
 pub use error::{ModelsError, ModelsErrorKind};
 pub use hash::Sha256Hash;
 pub use import::Placement;
+pub use online_table::{Refreshed, refresh};
 pub use progress::{Progress, ProgressPrinter};
 pub use pull::PullLimits;
 

@@ -73,7 +73,7 @@ pub struct Ready {
 /// What every request sees.
 pub(crate) struct App {
     pub(crate) sidecar: Arc<Sidecar>,
-    guard: Guard,
+    pub(crate) guard: Guard,
     /// Ends what waits; nothing new is begun.
     pub(crate) stop: CancellationToken,
     /// WebSockets, which outlive the request that opened them.

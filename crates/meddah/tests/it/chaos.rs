@@ -10,27 +10,15 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
+use crate::chance::Chance;
 use crate::client::{Client, KINDS, Kind};
 use crate::rig::{Rig, answer, is_heard, say, script};
 
 const GAMES_PER_TRANSPORT: u64 = 4;
 const TURNS_PER_GAME: u64 = 25;
 
-/// SplitMix64: small, and the same numbers for the same seed everywhere.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit
-    }
-}
-
 /// Plays and returns, for each turn that was cut, where its silence begins.
-async fn play(client: &mut Client<'_>, mut dice: Dice) -> BTreeMap<String, u64> {
+async fn play(client: &mut Client<'_>, mut dice: Chance) -> BTreeMap<String, u64> {
     let mut silent_after = BTreeMap::new();
     let mut asked = 0;
     while asked < TURNS_PER_GAME {
@@ -47,7 +35,7 @@ async fn play(client: &mut Client<'_>, mut dice: Dice) -> BTreeMap<String, u64> 
             for _ in 0..dice.below(6) {
                 client.next().await.expect("the session goes on");
             }
-            tokio::time::sleep(Duration::from_micros(dice.below(4000))).await;
+            dice.moment(4).await;
             let command = match dice.below(3) {
                 0 => json!({"type": "cancel", "req_id": open[0]}),
                 1 => json!([{"type": "interrupt"}, {"type": "sing"}]),
@@ -107,7 +95,7 @@ fn check_turn(name: &str, of_turn: &[&Value], silent_after: Option<u64>) -> usiz
 }
 
 async fn game(kind: Kind, number: u64) -> [u64; 2] {
-    let mut dice = Dice(number * 4 + kind as u64);
+    let mut dice = Chance(number * 4 + kind as u64);
     let rig = Rig::start(script(dice.below(3), 1 + dice.below(9) as usize)).await;
     let mut client = Client::open_as(&rig, kind, &format!("player {number}")).await;
     let silent_after = play(&mut client, dice).await;
@@ -119,7 +107,7 @@ async fn game(kind: Kind, number: u64) -> [u64; 2] {
 
 /// A game that can only make single requests: it gives up at any moment and asks again.
 async fn one_shot_game(number: u64) -> [u64; 2] {
-    let mut dice = Dice(1000 + number);
+    let mut dice = Chance(1000 + number);
     let rig = Rig::start(script(dice.below(3), 1 + dice.below(9) as usize)).await;
     let mut finishes = [0; 2];
     for turn in 0..TURNS_PER_GAME {

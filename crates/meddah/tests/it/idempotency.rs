@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::client::{Client, KINDS, Lines};
-use crate::rig::{PATIENCE, Rig, answer, say, script, types};
+use crate::rig::{PATIENCE, Rig, answer, door, say, script, types};
 
 fn talk(req_id: &str) -> Value {
     json!({"character": "mira", "player": "Ayla", "text": "Good evening!", "req_id": req_id})
@@ -122,5 +122,22 @@ async fn when_no_model_answers_the_character_has_lines_of_its_own_and_the_reason
     assert_eq!(body["error"]["code"], "model_failed", "{body}");
     let events = body["events"].as_array().unwrap();
     assert!(events.iter().any(|event| event["type"] == "notice" && event["code"] == "canned"), "{body}");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn an_action_before_the_model_broke_stands_and_no_canned_line_follows() {
+    let mut failing = script(0, 0);
+    failing.reply[0].text = String::new();
+    failing.reply[0].fail = "the model broke".into();
+    let rig = Rig::start(failing).await;
+    let request = json!({"character": "mira", "text": "Open the cellar!", "actions": door()});
+    let (status, body) = rig.post("/v1/talk", &request).await;
+    assert_eq!((status, &body["finish"], &body["text"]), (200, &json!("complete"), &json!("")), "{body}");
+    assert_eq!(body["error"]["code"], "model_failed");
+    assert_eq!(body["actions"][0]["name"], "open_door");
+    let notices: Vec<&str> =
+        body["events"].as_array().unwrap().iter().filter_map(|e| e["code"].as_str()).collect();
+    assert_eq!(notices, ["cut_short"], "{body}");
     rig.stop().await;
 }

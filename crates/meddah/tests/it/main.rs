@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where something is not as it has to be")]
 
 mod bad_input;
+#[path = "../program/chance.rs"]
+mod chance;
 mod chaos;
 mod client;
 mod faces;

@@ -12,5 +12,7 @@ mod keys;
 mod killed_sidecar;
 #[cfg(target_os = "linux")]
 mod killed_worker;
+#[path = "../../../meddah-llama/tests/it/model_path.rs"]
+mod model_path;
 mod online;
 mod process;

@@ -185,3 +185,25 @@ async fn a_key_is_shown_by_no_failure() {
     assert!(elsewhere.requests().is_empty(), "a redirect is not followed");
     assert_eq!(files_with(SECRET, &home.data()), ["keys.toml"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_whose_call_failed_is_asked_in_lines_before_the_next_rung() {
+    for case in ["tool-use-failed", "tool-use-failed-midway"] {
+        let plays = vec![Play::case(Dialect::Groq, case), Play::case(Dialect::Groq, "turn-lines")];
+        let groq = Fake::start_sequence(plays).await;
+        let rung = "provider = \"groq\"\nkey = \"openai\"";
+        let settings =
+            |_: &str, lower: &str| ladder(&groq.base_url, lower).replace("provider = \"openai\"", rung);
+        let home = Home::new(turn(), settings).await;
+        let serving = home.serve();
+        let reply = talk(&serving, 0).await;
+        assert_eq!(
+            (&reply["timing"]["model"], &reply["actions"][0]["name"]),
+            (&json!("cloud"), &json!("give_item"))
+        );
+        assert!(reply["text"].as_str().unwrap().starts_with("Here is your ale, friend."), "{case} {reply}");
+        let has_tools: Vec<bool> =
+            groq.requests().iter().map(|asked| !asked.json["tools"].is_null()).collect();
+        assert_eq!(has_tools, [true, false], "{case}");
+    }
+}

@@ -9,6 +9,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+pub use crate::model_path::model_path;
+
 /// No wait of a test is longer; a test that hangs fails.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -32,17 +34,6 @@ pub fn run(data: &Path, arguments: &[&str]) -> (i32, String, String) {
     let Output { status, stdout, stderr } = meddah(data).args(arguments).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (status.code().unwrap_or(-1), text(stdout), text(stderr))
-}
-
-/// The small model that all tests use.
-pub fn model_path() -> PathBuf {
-    let default = || {
-        let home = std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE")).unwrap_or_default();
-        PathBuf::from(home).join(".cache/meddah/models/SmolLM2-135M-Instruct.Q4_1.gguf")
-    };
-    let path = std::env::var_os("MEDDAH_TEST_MODEL").map_or_else(default, PathBuf::from);
-    assert!(path.exists(), "{path:?} is missing: run scripts/get-model, or set MEDDAH_TEST_MODEL");
-    path
 }
 
 const BRAN: &str = "name = \"Bran\"\nrole = \"smith\"\ndescription = \"Bran shoes horses.\"\n";

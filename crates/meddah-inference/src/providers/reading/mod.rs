@@ -5,13 +5,15 @@ pub(super) mod arguments;
 mod structured;
 mod thinking;
 
+use serde_json::Value;
 use structured::{Found, Structured};
-use thinking::Thinking;
+pub(super) use thinking::Begin;
+use thinking::{Piece, Thinking};
 
 use super::ActionStyle;
 use super::ask::{TOOL, is_nothing};
-use super::heads::{HeadEvent, HeadParser};
-use crate::{Chunk, Decision};
+use super::heads::{HeadEvent, HeadParser, begins_as_asked};
+use crate::{Chunk, Decision, StopReason};
 
 /// Actions of one reply; further ones are dropped.
 pub(super) const CALLS_MAX: usize = 4;
@@ -25,8 +27,10 @@ const SLOTS_MAX: usize = 16;
 enum Form {
     /// As it is.
     Plain,
-    Heads(HeadParser),
+    /// One JSON value, or whatever it turns out to be: models answer in JSON unasked, and in lines though
+    /// JSON was asked for.
     Json(Structured),
+    Heads(HeadParser),
 }
 
 /// A call as it comes.
@@ -56,6 +60,10 @@ pub(super) struct Reading {
     finished: bool,
     /// The action of a JSON value, until its arguments are there.
     json_action: Option<String>,
+    /// Of a JSON value, the longest text that nobody asked for: better than silence.
+    json_text: String,
+    spoke: bool,
+    began_inside: bool,
 }
 
 impl Reading {
@@ -64,28 +72,41 @@ impl Reading {
         action: Option<Decision>,
         names: Vec<(String, String)>,
         style: ActionStyle,
+        begin: Begin,
     ) -> Reading {
         let lines = style == ActionStyle::Lines;
         let acts = action.as_ref().is_some_and(|action| lines || action.name != TOOL);
-        let form = match style {
-            _ if mood.is_none() && !acts => Form::Plain,
-            ActionStyle::Schema => Form::Json(Structured::new()),
-            _ => Form::Heads(HeadParser::new()),
-        };
+        let plain = mood.is_none() && !acts;
+        let form = if plain { Form::Plain } else { Form::Json(Structured::new()) };
+        let is_reply = if plain { |text: &str| Some(text.starts_with('{')) } else { begins_as_asked };
         Reading {
             mood,
             action,
             names,
-            thinking: Thinking::new(),
+            thinking: Thinking::new(begin, is_reply),
             form,
             calls: Vec::new(),
             text_calls: Vec::new(),
-            text_acts: lines,
+            // A model that was given tools uses them; what stands in its text counts if it did not.
+            text_acts: style != ActionStyle::Tools,
             acted: 0,
             over: false,
             finished: false,
             json_action: None,
+            json_text: String::new(),
+            spoke: false,
+            began_inside: false,
         }
+    }
+
+    /// The reply began within a block of thinking that it only ended.
+    pub fn began_inside(&self) -> bool {
+        self.began_inside
+    }
+
+    /// The provider sends thinking apart from the words.
+    pub fn thinking_comes_apart(&mut self) {
+        self.thinking.comes_apart();
     }
 
     /// Nothing of what follows belongs to the reply.
@@ -95,9 +116,30 @@ impl Reading {
 
     /// Text of the model.
     pub fn text(&mut self, text: &str, chunks: &mut Vec<Chunk>) {
-        let mut kept = String::new();
-        self.thinking.push(text, &mut kept);
-        self.unthought(&kept, chunks);
+        let mut pieces = Vec::new();
+        self.thinking.push(text, &mut pieces);
+        self.pieces(pieces, chunks);
+    }
+
+    fn pieces(&mut self, pieces: Vec<Piece>, chunks: &mut Vec<Chunk>) {
+        for piece in pieces {
+            match piece {
+                Piece::Kept(text) => self.unthought(&text, chunks),
+                Piece::LoneEnd => self.begin_again(),
+            }
+        }
+    }
+
+    /// What was read until here was thinking. What of it went out stands; the reply begins now.
+    fn begin_again(&mut self) {
+        self.began_inside = true;
+        self.over = false;
+        if !matches!(self.form, Form::Plain) {
+            self.form = Form::Json(Structured::new());
+        }
+        self.text_calls.clear();
+        self.json_action = None;
+        self.json_text.clear();
     }
 
     fn unthought(&mut self, text: &str, chunks: &mut Vec<Chunk>) {
@@ -147,35 +189,31 @@ impl Reading {
     }
 
     /// Nothing more will come: what was held is let go, and what was not decided is decided now.
-    pub fn finish(&mut self, chunks: &mut Vec<Chunk>) {
+    pub fn finish(&mut self, stop: StopReason, chunks: &mut Vec<Chunk>) {
         if std::mem::replace(&mut self.finished, true) {
             return;
         }
-        let mut kept = String::new();
-        self.thinking.finish(&mut kept);
-        self.unthought(&kept, chunks);
-        match &mut self.form {
-            Form::Plain => {}
-            Form::Heads(parser) => {
-                let mut events = Vec::new();
-                parser.finish(&mut events);
-                self.heads(events, chunks);
-            }
-            Form::Json(structured) => {
-                let mut found = Vec::new();
-                structured.finish(&mut found);
-                self.found(found, chunks);
-                // It may have turned out to be lines.
-                if let Form::Heads(parser) = &mut self.form {
-                    let mut events = Vec::new();
-                    parser.finish(&mut events);
-                    self.heads(events, chunks);
-                }
-            }
+        let mut pieces = Vec::new();
+        self.thinking.finish(stop == StopReason::Length, &mut pieces);
+        self.pieces(pieces, chunks);
+        if let Form::Json(structured) = &mut self.form {
+            let mut found = Vec::new();
+            structured.finish(&mut found);
+            self.found(found, chunks);
+        }
+        // It may have turned out to be lines just now.
+        if let Form::Heads(parser) = &mut self.form {
+            let mut events = Vec::new();
+            parser.finish(&mut events);
+            self.heads(events, chunks);
+        }
+        if !self.spoke && !self.json_text.is_empty() {
+            let text = std::mem::take(&mut self.json_text);
+            self.words(&text, chunks);
         }
         self.decide_mood(None, chunks);
         if let Some(name) = self.json_action.take() {
-            self.act(&name, "", chunks);
+            self.text_act(&name, "", chunks);
         }
         self.settle_calls(chunks);
         if self.acted == 0 {
@@ -188,6 +226,7 @@ impl Reading {
 
     fn words(&mut self, text: &str, chunks: &mut Vec<Chunk>) {
         self.decide_mood(None, chunks);
+        self.spoke |= !text.trim().is_empty();
         match chunks.last_mut() {
             Some(Chunk::Text(words)) => words.push_str(text),
             _ => chunks.push(Chunk::Text(text.to_owned())),
@@ -200,11 +239,7 @@ impl Reading {
                 HeadEvent::Mood(value) => self.decide_mood(Some(&value), chunks),
                 HeadEvent::Does(value) => {
                     let (name, arguments) = arguments::split_call(&value);
-                    if self.text_acts {
-                        self.act(name, arguments, chunks);
-                    } else if self.text_calls.len() < CALLS_MAX {
-                        self.text_calls.push((name.to_owned(), arguments.to_owned()));
-                    }
+                    self.text_act(name, arguments, chunks);
                 }
                 HeadEvent::Words(text) => self.words(&text, chunks),
                 HeadEvent::Over => self.over = true,
@@ -219,24 +254,70 @@ impl Reading {
                 Found::Member(name, value) => self.member(&name, value, chunks),
                 Found::NoObject(text) => {
                     self.form = Form::Heads(HeadParser::new());
-                    self.text_acts = true;
                     self.unthought(&text, chunks);
                 }
+                // Words behind a value that had none.
+                Found::Behind(text) if !self.spoke && self.json_text.is_empty() => {
+                    self.form = Form::Heads(HeadParser::new());
+                    self.unthought(&text, chunks);
+                }
+                Found::Behind(_) => {}
             }
         }
     }
 
-    fn member(&mut self, name: &str, value: serde_json::Value, chunks: &mut Vec<Chunk>) {
-        match name {
-            "mood" => self.decide_mood(value.as_str(), chunks),
-            "action" => self.json_action = value.as_str().map(str::to_owned),
-            "arguments" => {
+    fn member(&mut self, name: &str, value: Value, chunks: &mut Vec<Chunk>) {
+        match (name.to_ascii_lowercase().as_str(), value) {
+            ("mood" | "emotion" | "feeling", value) => self.decide_mood(value.as_str(), chunks),
+            // It may as well be the character's own.
+            ("name", _) if self.json_action.is_some() => {}
+            ("action" | "does" | "tool" | "name" | "function", value) => self.json_call(value, chunks),
+            ("actions" | "tool_calls", Value::Array(calls)) => {
+                calls.into_iter().take(CALLS_MAX).for_each(|call| self.json_call(call, chunks));
+            }
+            ("arguments" | "args" | "parameters" | "params", value) => {
                 if let Some(action) = self.json_action.take() {
-                    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                    self.act(&action, &text, chunks);
+                    self.text_act(&action, &as_text(value), chunks);
+                }
+            }
+            (_, Value::String(text)) if text.len() > self.json_text.len() && text.contains(' ') => {
+                self.json_text = text;
+            }
+            _ => {}
+        }
+    }
+
+    /// `"give"`, whose arguments may follow, or `{"name": "give", "arguments": {}}`.
+    fn json_call(&mut self, value: Value, chunks: &mut Vec<Chunk>) {
+        match value {
+            Value::String(text) => {
+                let (name, arguments) = arguments::split_call(&text);
+                match arguments {
+                    "" => self.json_action = Some(name.to_owned()),
+                    arguments => self.text_act(name, arguments, chunks),
+                }
+            }
+            Value::Object(mut call) => {
+                if call.get("function").is_some_and(Value::is_object) {
+                    return self.json_call(call["function"].take(), chunks);
+                }
+                let mut member = |names: &[&str]| names.iter().find_map(|name| call.remove(*name));
+                let name = member(&["name", "action", "function", "type"]);
+                let arguments = member(&["arguments", "args", "parameters", "params"]);
+                if let Some(Value::String(name)) = name {
+                    self.text_act(&name, &arguments.map(as_text).unwrap_or_default(), chunks);
                 }
             }
             _ => {}
+        }
+    }
+
+    /// An action that stands in the text.
+    fn text_act(&mut self, name: &str, arguments: &str, chunks: &mut Vec<Chunk>) {
+        if self.text_acts {
+            self.act(name, arguments, chunks);
+        } else if self.text_calls.len() < CALLS_MAX {
+            self.text_calls.push((name.to_owned(), arguments.to_owned()));
         }
     }
 
@@ -274,6 +355,13 @@ impl Reading {
             let choice = first.id.clone();
             chunks.push(Chunk::Decided { decision: action.name, choice, arguments: None });
         }
+    }
+}
+
+fn as_text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        value => value.to_string(),
     }
 }
 

@@ -5,22 +5,29 @@ use serde_json::Value;
 
 /// A longer name or value that is not words is dropped, in bytes.
 const VALUE_BYTES_MAX: usize = 16 << 10;
+/// An object whose first name is longer is none, in bytes.
+const FIRST_NAME_BYTES_MAX: usize = 48;
+/// What models call the words. The first is what they were asked for.
+const SAYS: [&str; 11] =
+    ["says", "say", "speech", "speak", "said", "dialogue", "line", "reply", "response", "message", "text"];
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Found {
-    /// A piece of the string `says`.
+    /// A piece of the words: of the string `says`, or what a model called it instead.
     Words(String),
     /// Any other member, whole.
     Member(String, Value),
     /// The text is no JSON object: this much of it was held.
     NoObject(String),
+    /// Text behind the object.
+    Behind(String),
 }
 
 #[derive(Debug)]
 enum Place {
-    /// Before the opening bracket; what came so far.
-    Before(String),
+    /// Before the opening bracket.
+    Before,
     /// Between members.
     Between,
     /// Within the name of a member.
@@ -31,8 +38,10 @@ enum Place {
     Words(StringReader),
     /// Within a value that is kept whole: its text, depth, and whether a string is open or a sign escaped.
     Value { text: String, depth: usize, in_string: bool, escaped: bool },
-    /// Behind the end.
+    /// Behind the end, where brackets and fences are closed.
     Behind,
+    /// In text behind the end.
+    After,
 }
 
 /// Reads one reply.
@@ -40,11 +49,13 @@ enum Place {
 pub(super) struct Structured {
     place: Place,
     name: String,
+    /// All that came, until it is certain that this is an object.
+    doubt: Option<String>,
 }
 
 impl Structured {
     pub fn new() -> Structured {
-        Structured { place: Place::Before(String::new()), name: String::new() }
+        Structured { place: Place::Before, name: String::new(), doubt: Some(String::new()) }
     }
 
     /// Takes text.
@@ -61,27 +72,37 @@ impl Structured {
 
     /// Nothing more will come; words that were cut off count as far as they came.
     pub fn finish(&mut self, found: &mut Vec<Found>) {
-        match std::mem::replace(&mut self.place, Place::Behind) {
-            Place::Before(held) => found.push(Found::NoObject(held)),
-            Place::Value { text, .. } => self.member(&text, found),
-            _ => {}
+        let place = std::mem::replace(&mut self.place, Place::Behind);
+        match (self.doubt.take().filter(|held| !held.is_empty()), place) {
+            (Some(held), _) => found.push(Found::NoObject(held)),
+            (None, Place::Value { text, .. }) => self.member(&text, found),
+            (None, _) => {}
         }
     }
 
     /// One character further; gives back what was held if this is no object.
     fn step(&mut self, c: char, found: &mut Vec<Found>) -> Option<String> {
+        if let Some(held) = &mut self.doubt {
+            held.push(c);
+            let is_object = match self.place {
+                Place::Before => c == '{' || may_precede(held),
+                Place::Between => c == '"' || c == '}' || c.is_whitespace(),
+                Place::Name(_) => self.name.len() <= FIRST_NAME_BYTES_MAX,
+                _ => c == ':' || c.is_whitespace(),
+            };
+            if !is_object {
+                return self.doubt.take();
+            }
+        }
         match &mut self.place {
-            Place::Before(held) => {
-                held.push(c);
+            Place::Before => {
                 if c == '{' {
                     self.place = Place::Between;
-                } else if !may_precede(held) {
-                    return Some(std::mem::take(held));
                 }
             }
             Place::Between => match c {
                 '"' => self.place = Place::Name(StringReader::default()),
-                '}' => self.place = Place::Behind,
+                '}' => self.end(),
                 _ => {}
             },
             Place::Name(reader) => {
@@ -90,9 +111,9 @@ impl Structured {
                 }
             }
             Place::Colon => match c {
-                ':' => {}
+                ':' => self.doubt = None,
                 c if c.is_whitespace() => {}
-                '"' if self.name == "says" => {
+                '"' if SAYS.iter().any(|name| name.eq_ignore_ascii_case(&self.name)) => {
                     self.name.clear();
                     self.place = Place::Words(StringReader::default());
                 }
@@ -116,7 +137,14 @@ impl Structured {
                 }
             }
             Place::Value { .. } => self.in_value(c, found),
-            Place::Behind => {}
+            Place::Behind if c.is_whitespace() || matches!(c, '`' | ']') => {}
+            Place::Behind | Place::After => {
+                self.place = Place::After;
+                match found.last_mut() {
+                    Some(Found::Behind(text)) => text.push(c),
+                    _ => found.push(Found::Behind(c.to_string())),
+                }
+            }
         }
         None
     }
@@ -156,8 +184,17 @@ impl Structured {
             return;
         }
         let text = std::mem::take(text);
-        self.place = if c == ',' { Place::Between } else { Place::Behind };
+        if c == ',' {
+            self.place = Place::Between;
+        } else {
+            self.end();
+        }
         self.member(&text, found);
+    }
+
+    fn end(&mut self) {
+        self.doubt = None;
+        self.place = Place::Behind;
     }
 
     fn member(&mut self, text: &str, found: &mut Vec<Found>) {
@@ -171,8 +208,7 @@ impl Structured {
 fn may_precede(held: &str) -> bool {
     let bare = held.trim_start();
     "```json\n".starts_with(bare.trim_end_matches('\r'))
-        || bare.trim_end() == "```json"
-        || bare.trim_end() == "```"
+        || matches!(bare.trim_end().trim_end_matches('[').trim_end(), "```json" | "```" | "")
 }
 
 /// Undoes the escapes of a JSON string. Half a surrogate pair becomes U+FFFD.
@@ -263,6 +299,7 @@ mod tests {
                 Found::Words(piece) => words.push_str(&piece),
                 Found::Member(name, value) => members.push((name, value)),
                 Found::NoObject(text) => other.push_str(&text),
+                Found::Behind(_) => {}
             }
         }
         (words, members, other)

@@ -21,7 +21,7 @@ fn names(ids: &[&str]) -> Vec<(String, String)> {
 fn reading(style: ActionStyle) -> Reading {
     let mood = decision("emotion", &["calm", "calm-ish", "in love", "angry"]);
     let action = decision("action", &["nothing", "give", "door.open"]);
-    Reading::new(Some(mood), Some(action), names(&["give", "door.open"]), style)
+    Reading::new(Some(mood), Some(action), names(&["give", "door.open"]), style, Begin::Outside)
 }
 
 /// Decisions as `name=choice arguments`, words as they are.
@@ -53,8 +53,8 @@ fn read(style: ActionStyle, text: &str) -> Vec<String> {
         for piece in text.chars().collect::<Vec<_>>().chunks(size) {
             reading.text(&piece.iter().collect::<String>(), &mut chunks);
         }
-        reading.finish(&mut chunks);
-        reading.finish(&mut chunks);
+        reading.finish(StopReason::End, &mut chunks);
+        reading.finish(StopReason::End, &mut chunks);
         let shown = shown(chunks);
         assert!(whole.is_empty() || whole == shown, "{whole:?} {shown:?}");
         whole = shown;
@@ -104,7 +104,7 @@ fn a_call_in_the_text_counts_only_without_a_real_one() {
     reading.text(text, &mut chunks);
     reading.call(0, "door_open", "{\"way\":");
     reading.call(0, "", "\"in\"}");
-    reading.finish(&mut chunks);
+    reading.finish(StopReason::End, &mut chunks);
     assert_eq!(shown(chunks), ["emotion=calm", "x", "action=door.open {\"way\":\"in\"}"]);
 }
 
@@ -128,14 +128,63 @@ fn one_json_value_is_read_in_any_order() {
     assert_eq!(schema("<think>{}</think>{\"says\":\"No.\"}"), ["emotion=calm", "No.", "action=nothing"]);
 }
 
+/// What models send in JSON though nobody asked for it, or not like this.
+#[test]
+fn json_of_any_kind_is_read_whatever_was_asked_for() {
+    let expected = ["emotion=angry", "No.", "action=give {\"item\":\"ale\"}"];
+    for text in [
+        r#"{"mood":"angry","says":"No.","action":"give","arguments":{"item":"ale"}}"#,
+        r#"{"emotion": "angry", "speech": "No.", "action": {"name": "give", "arguments": {"item": "ale"}}}"#,
+        r#"{"Mood":"angry","Says":"No.","Does":"give {\"item\":\"ale\"}"}"#,
+        r#"{"mood":"angry","text":"No.","actions":[{"type":"give","args":{"item":"ale"}}]}"#,
+        r#"[{"mood":"angry","says":"No.","tool_calls":[{"function":{"name":"give","arguments":"{\"item\":\"ale\"}"}}]}]"#,
+    ] {
+        for text in [text.to_owned(), format!("```json\n{text}\n```"), format!("```\n{text}\n```\n")] {
+            for style in [ActionStyle::Lines, ActionStyle::Tools, ActionStyle::Schema] {
+                assert_eq!(read(style, &text), expected, "{style:?} {text}");
+            }
+        }
+    }
+    let tools = |text| read(ActionStyle::Tools, text);
+    assert_eq!(tools(r#"{"mood":"angry","greeting":"Go away, you."}"#)[1], "Go away, you.");
+    assert_eq!(tools("{\"mood\":\"angry\"}\nSays: No.")[..2], ["emotion=angry", "No."]);
+    assert_eq!(tools(r#"{"name":"give","parameters":{}}"#), ["emotion=calm", "action=give {}"]);
+}
+
+#[test]
+fn a_reply_in_curly_brackets_is_no_json() {
+    let lines = |text| read(ActionStyle::Lines, text)[1].clone();
+    for text in [
+        "{smiles} No.",
+        "{\"No.\" she says}",
+        "{ \"a very, very long name that nobody gives to anything",
+        "{",
+    ] {
+        assert_eq!(lines(text), text);
+    }
+}
+
+#[test]
+fn thinking_that_only_ends_is_not_read() {
+    let text = "Does: give\nHe wants ale.\n</think>\nMood: angry\nSays: No.";
+    let mut reading = reading(ActionStyle::Lines);
+    reading.thinking = Thinking::new(Begin::Inside, |_| Some(false));
+    let mut chunks = Vec::new();
+    reading.text(text, &mut chunks);
+    reading.finish(StopReason::End, &mut chunks);
+    assert_eq!(shown(chunks), ["emotion=angry", "No.", "action=nothing"]);
+    assert!(reading.began_inside());
+}
+
 #[test]
 fn a_callers_own_tools_have_no_mood_and_no_heads() {
     let tools = decision("tool", &["search", "read"]);
-    let mut reading = Reading::new(None, Some(tools), names(&["search", "read"]), ActionStyle::Tools);
+    let mut reading =
+        Reading::new(None, Some(tools), names(&["search", "read"]), ActionStyle::Tools, Begin::Outside);
     let mut chunks = Vec::new();
     reading.text("Mood: calm\nLet me see.", &mut chunks);
     reading.call(3, "read", "");
-    reading.finish(&mut chunks);
+    reading.finish(StopReason::End, &mut chunks);
     assert_eq!(shown(chunks), ["Mood: calm\nLet me see.", "tool=read {}"]);
 }
 
@@ -143,7 +192,7 @@ fn a_callers_own_tools_have_no_mood_and_no_heads() {
 fn arguments_that_make_no_sense_are_left_to_the_gate() {
     let (mut reading, mut chunks) = (reading(ActionStyle::Tools), Vec::new());
     reading.call(0, "give", "oops");
-    reading.finish(&mut chunks);
+    reading.finish(StopReason::End, &mut chunks);
     let decided = chunks.into_iter().find_map(|chunk| match chunk {
         Chunk::Decided { decision, arguments, .. } if decision == "action" => Some(arguments),
         _ => None,
@@ -161,6 +210,6 @@ fn calls_without_end_are_bounded() {
     }
     assert!(reading.calls.len() <= SLOTS_MAX);
     assert!(reading.calls[0].arguments.len() <= ARGUMENT_BYTES_MAX);
-    reading.finish(&mut chunks);
+    reading.finish(StopReason::End, &mut chunks);
     assert_eq!(chunks.len(), 1 + CALLS_MAX);
 }

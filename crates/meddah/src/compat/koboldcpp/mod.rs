@@ -97,14 +97,21 @@ pub(super) fn prompt_of(body: &Value) -> Result<Asked, WireError> {
     let prompt = body.get("prompt").and_then(Value::as_str);
     let prompt =
         prompt.ok_or_else(|| invalid("`prompt` is missing or no text", "Send the prompt as text."))?;
-    let (mut messages, begun) = instruct::messages(prompt);
+    if body.text("grammar").is_some() {
+        let help = "Leave `grammar` out, or send what the answer has to look like as `json_schema`.";
+        return Err(invalid("`grammar` is written in GBNF, which is not followed here", help));
+    }
+    let Asked { mut messages, begun, mut raw_prompt, .. } = instruct::asked(prompt);
     if let Some(memory) = body.text("memory") {
         messages.insert(0, Message::new(Role::System, memory.trim()));
+        raw_prompt = raw_prompt.map(|raw| format!("{memory}{raw}")); // as KoboldCpp joins them
     }
     Ok(Asked {
         model: body.text("model").unwrap_or_default().to_owned(),
         messages,
         begun,
+        raw_prompt,
+        json_schema: body.get("json_schema").filter(|schema| schema.is_object()).cloned(),
         max_tokens: body.whole("max_length").and_then(|tokens| u32::try_from(tokens).ok()),
         stop: texts(body, "stop_sequence"),
         temperature: body.float("temperature").map(|temperature| temperature as f32),

@@ -30,8 +30,8 @@ pub(in crate::compat) fn generate(body: &Value) -> Result<Asked, WireError> {
         return Ok(asked);
     }
     if body.flag("raw") == Some(true) {
-        (asked.messages, asked.begun) = instruct::messages(prompt);
-        return Ok(asked);
+        let Asked { messages, begun, raw_prompt, .. } = instruct::asked(prompt);
+        return Ok(Asked { messages, begun, raw_prompt, ..asked });
     }
     asked.messages.extend(body.text("system").map(|system| Message::new(Role::System, system)));
     asked.messages.push(Message::new(Role::User, prompt));

@@ -7,7 +7,7 @@ use meddah_protocol::{TalkEmotion, WireError};
 use serde_json::{Value, json};
 
 use crate::compat::openai::error::sentence;
-use crate::compat::reply::{Piece, Trouble, Whole, Why};
+use crate::compat::reply::{Piece, Trouble, Whole, Why, rounded};
 use crate::compat::streaming::Writer;
 
 /// Which route is answered.
@@ -52,7 +52,7 @@ impl Head {
 
     fn end(&self, mut line: Value, why: Why, usage: &TokenUsage, extra: &Extra) -> Value {
         let total = self.began.elapsed();
-        let reading = self.first_word.map_or(total, |first| first - self.began);
+        let reading = self.first_word.map_or(total, |first| first.saturating_duration_since(self.began));
         line["done_reason"] = json!(if why == Why::Length { "length" } else { "stop" });
         line["total_duration"] = json!(nanoseconds(total));
         line["load_duration"] = json!(0);
@@ -64,7 +64,7 @@ impl Head {
             line["context"] = json!([]);
         }
         if let Some(feeling) = &extra.feeling {
-            line["meddah"] = json!({"emotion": feeling.label, "intensity": feeling.intensity});
+            line["meddah"] = json!({"emotion": feeling.label, "intensity": rounded(feeling.intensity)});
         }
         if let Some(trouble) = &extra.trouble {
             trouble.tell(&mut line["meddah"]);
@@ -73,7 +73,8 @@ impl Head {
     }
 
     /// The whole answer.
-    pub fn whole(&self, whole: &Whole) -> Value {
+    pub fn whole(mut self, whole: &Whole) -> Value {
+        self.first_word = whole.first_word;
         let line = self.with_calls(self.line(&whole.text, true), &whole.calls);
         let extra = Extra { feeling: whole.feeling.clone(), trouble: whole.trouble.clone() };
         self.end(line, whole.why, &whole.usage, &extra)
@@ -161,6 +162,32 @@ pub(super) fn timestamp(since_1970: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reading_and_writing_are_told_apart_also_in_a_whole_answer() {
+        let mut head = Head::new(Route::Chat, "m".into());
+        let second = Duration::from_secs(1);
+        head.began = Instant::now().checked_sub(3 * second).unwrap();
+        let whole = Whole {
+            text: "Aye.".into(),
+            calls: Vec::new(),
+            feeling: Some(TalkEmotion {
+                label: "joy".into(),
+                intensity: 0.3,
+                pleasure: 0.0,
+                arousal: 0.0,
+                dominance: 0.0,
+            }),
+            trouble: None,
+            why: Why::Stop,
+            usage: TokenUsage::default(),
+            first_word: Some(head.began + second),
+        };
+        let line = head.whole(&whole);
+        assert_eq!(line["prompt_eval_duration"], 1_000_000_000_u64);
+        assert!(line["eval_duration"].as_u64().unwrap() >= 2_000_000_000);
+        assert_eq!(line["meddah"]["intensity"].to_string(), "0.3");
+    }
 
     #[test]
     fn times_are_written_as_dates() {

@@ -92,8 +92,8 @@ async fn completions(
     };
     let prompt =
         prompt.ok_or_else(|| invalid("`prompt` is missing or no text", "Send the prompt as text."))?;
-    let (messages, begun) = instruct::messages(prompt);
-    let asked = Asked { messages, begun, ..request::common(&body)? };
+    let Asked { messages, begun, raw_prompt, .. } = instruct::asked(prompt);
+    let asked = Asked { messages, begun, raw_prompt, ..request::common(&body)? };
     Ok(respond(&app, &headers, request::form(&body), asked, Kind::Text).await?)
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::error;
 use super::request::Form;
-use crate::compat::reply::{Piece, Trouble, Whole, Why};
+use crate::compat::reply::{Piece, Trouble, Whole, Why, rounded};
 use crate::compat::streaming::Writer;
 
 /// Which of the two old families of answers is written.
@@ -91,8 +91,9 @@ fn call(call: &ToolCall) -> Value {
 fn extra(feeling: Option<&TalkEmotion>, trouble: Option<&Trouble>) -> Option<Value> {
     let mut extra = json!({});
     if let Some(feeling) = feeling {
-        extra = json!({"emotion": feeling.label, "intensity": feeling.intensity, "pleasure": feeling.pleasure,
-            "arousal": feeling.arousal, "dominance": feeling.dominance});
+        extra = json!({"emotion": feeling.label, "intensity": rounded(feeling.intensity),
+            "pleasure": rounded(feeling.pleasure), "arousal": rounded(feeling.arousal),
+            "dominance": rounded(feeling.dominance)});
     }
     trouble.iter().for_each(|trouble| trouble.tell(&mut extra));
     (feeling.is_some() || trouble.is_some()).then_some(extra)

@@ -21,7 +21,11 @@ impl From<WireError> for Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let error = self.0;
-        let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = match error.code {
+            // It is not the mod that asks too much.
+            ErrorCode::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        };
         let text = openai::sentence(&error);
         let mut response = match status {
             StatusCode::PAYMENT_REQUIRED | StatusCode::TOO_MANY_REQUESTS => (status, text).into_response(),
@@ -42,7 +46,7 @@ impl IntoResponse for Refused {
 pub(super) fn of_response(error: &WireError) -> Value {
     let code = match error.code {
         ErrorCode::Quota | ErrorCode::OverBudget => "insufficient_credits",
-        ErrorCode::RateLimited | ErrorCode::Busy => "rate_limited",
+        ErrorCode::RateLimited => "rate_limited",
         ErrorCode::Internal | ErrorCode::InvalidRequest => "internal_error",
         _ => "service_unavailable",
     };

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
@@ -37,9 +37,10 @@ pub(super) struct Responses {
     newest: watch::Sender<u64>,
 }
 
-#[derive(Default)]
 struct Inner {
     kept: VecDeque<Kept>,
+    /// Numbers begin behind it.
+    base: u64,
     last: u64,
     fetched: u64,
 }
@@ -53,11 +54,19 @@ struct Kept {
 
 impl Default for Responses {
     fn default() -> Self {
-        Responses { inner: Mutex::default(), newest: watch::Sender::new(0) }
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Responses::behind(u64::try_from(since.as_millis()).unwrap_or_default())
     }
 }
 
 impl Responses {
+    /// Numbers begin behind this one. The time of the start is larger than any number of an earlier one, so that
+    /// a reader that passes over what it has seen passes over nothing new.
+    fn behind(base: u64) -> Responses {
+        let inner = Inner { kept: VecDeque::new(), base, last: base, fetched: base };
+        Responses { inner: Mutex::new(inner), newest: watch::Sender::new(base) }
+    }
+
     /// Adds one.
     pub fn push(&self, response: &Value) {
         let number = {
@@ -74,10 +83,10 @@ impl Responses {
     }
 
     /// Where a reader begins: after what it saw last, else at what nobody has fetched and is younger than
-    /// `age_max`. Numbers begin anew when Meddah does, so one that nobody was given yet is of an earlier start.
+    /// `age_max`. A number that nobody was given is of an earlier start.
     fn beginning(&self, seen: Option<u64>, age_max: Duration) -> u64 {
         let inner = self.lock();
-        if let Some(seen) = seen.filter(|&seen| seen <= inner.fetched) {
+        if let Some(seen) = seen.filter(|seen| (inner.base..=inner.fetched).contains(seen)) {
             return seen;
         }
         let old = inner.kept.iter().filter(|one| one.at.elapsed() >= age_max).map(|one| one.number).max();
@@ -190,7 +199,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_nobody_fetched_is_for_the_next_reader() {
-        let responses = Responses::default();
+        let responses = Responses::behind(0);
         responses.push(&json!({"message": "one"}));
         let first: Vec<u64> = responses
             .wait_after(responses.beginning(None, NEWS_AGE_MAX))
@@ -209,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_number_of_an_earlier_start_counts_as_none() {
-        let responses = Responses::default();
+        let responses = Responses::behind(0);
         assert_eq!(responses.beginning(Some(3), NEWS_AGE_MAX), 0);
         for message in ["one", "two", "three", "four"] {
             responses.push(&json!({"message": message}));
@@ -218,5 +227,9 @@ mod tests {
         assert_eq!(responses.after(0).len(), 4);
         assert_eq!(responses.beginning(Some(3), NEWS_AGE_MAX), 3);
         assert_eq!(responses.beginning(Some(5), NEWS_AGE_MAX), 4);
+        let later = Responses::default();
+        later.push(&json!({"message": "five"}));
+        assert!(later.after(0)[0].number > responses.after(0)[3].number);
+        assert_eq!(later.beginning(Some(4), NEWS_AGE_MAX), later.after(0)[0].number);
     }
 }

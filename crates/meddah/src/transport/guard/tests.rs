@@ -123,3 +123,19 @@ fn a_preflight_passes_for_allowed_origins_only() {
     assert_eq!(check(&closed(), "OPTIONS /v1/talk", &asked("https://cfx-nui-mod")), "ok");
     assert_eq!(check(&closed(), "OPTIONS /v1/talk", &asked("https://evil.example")), "Forbidden");
 }
+
+#[test]
+fn a_face_may_be_open_though_our_own_port_asks_for_the_token() {
+    let request = |headers: &[(&str, &str)]| {
+        let mut request = Request::builder().method("POST").uri("/v1/chat/completions");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    };
+    let (game, page) =
+        (request(&[("host", "localhost")]), [("host", "localhost"), ("origin", "https://x.example")]);
+    assert!(closed().check_face(&game, true).is_err() && closed().check(&game).is_err());
+    assert!(closed().check_face(&game, false).is_ok());
+    assert!(closed().check_face(&request(&page), false).is_err());
+}

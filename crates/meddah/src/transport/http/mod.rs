@@ -10,6 +10,7 @@ mod worlds;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
@@ -51,7 +52,8 @@ pub(super) fn router(app: Arc<App>) -> Router {
 
 /// The guard comes before everything else, so that a refused request learns nothing.
 async fn guarded(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    guard_with(&app, request, next, refused).await
+    let checked = |parts: &Parts| app.guard.check(parts);
+    guard_with(&app, request, next, checked, refused).await
 }
 
 /// A refusal in our own shape.
@@ -64,11 +66,12 @@ pub(crate) async fn guard_with(
     app: &App,
     request: Request,
     next: Next,
+    check: impl FnOnce(&Parts) -> Result<(), WireError>,
     refuse: fn(WireError) -> Response,
 ) -> Response {
     let (parts, body) = request.into_parts();
     let origin = app.guard.origin(&parts.headers);
-    let mut response = match app.guard.check(&parts) {
+    let mut response = match check(&parts) {
         Err(error) => refuse(error),
         Ok(()) if guard::is_preflight(&parts) => {
             let mut response = StatusCode::NO_CONTENT.into_response();

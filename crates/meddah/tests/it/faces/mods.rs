@@ -1,5 +1,8 @@
 //! Requests as mods that exist send them, written after their sources.
 
+use std::sync::Arc;
+
+use meddah_inference::scripted::{Script, ScriptedModel, ScriptedReply};
 use meddah_inference::{Message, Role};
 use serde_json::{Value, json};
 
@@ -135,4 +138,53 @@ async fn careless_addresses_reach_the_same_route() {
         assert_eq!(words(&answer(request).await.1), "Welcome to the Lantern.", "{face}");
     }
     faces.stop().await;
+}
+
+/// What only continues text gets the text, and not a chat about it.
+#[tokio::test]
+async fn a_prompt_without_a_template_reaches_the_model_as_it_stands() {
+    let model = model();
+    let faces = Faces::start(model.clone()).await;
+    let prompt = "Ayla: Hello!\nMira:";
+    for (face, path, body) in [
+        ("openai", "/v1/completions", json!({"prompt": prompt})),
+        ("ollama", "/api/generate", json!({"prompt": prompt, "raw": true, "stream": false})),
+        ("koboldcpp", "/api/v1/generate", json!({"prompt": prompt, "json_schema": {"type": "object"}})),
+    ] {
+        assert_eq!(answer(faces.post(face, path).json(&body)).await.0, 200, "{face}");
+        let seen = model.seen().pop().unwrap();
+        assert_eq!(seen.raw_prompt.as_deref(), Some(prompt), "{face}");
+        assert_eq!(seen.messages, [Message::new(Role::User, prompt)], "{face}");
+        assert_eq!(seen.json_schema.is_some(), face == "koboldcpp");
+    }
+    let chatted = json!({"prompt": prompt, "stream": false});
+    answer(faces.post("ollama", "/api/generate").json(&chatted)).await;
+    assert_eq!(model.seen().pop().unwrap().raw_prompt, None, "Ollama applies the template here");
+    let grammar = json!({"prompt": prompt, "grammar": "root ::= \"yes\" | \"no\""});
+    let (status, body) = answer(faces.post("koboldcpp", "/api/v1/generate").json(&grammar)).await;
+    assert!(status == 400 && body["detail"]["msg"].as_str().unwrap().contains("GBNF"), "{body}");
+    faces.stop().await;
+}
+
+#[tokio::test]
+async fn a_tool_that_has_to_be_called_is_asked_for_once_more_and_then_given_up() {
+    let halt = json!({"type": "object", "required": ["who"], "properties": {"who": {"type": "string"}}});
+    let tools = json!([{"type": "function", "function": {"name": "halt", "parameters": halt}}]);
+    let body = json!({"messages": chat(), "tools": tools, "tool_choice": "required"});
+    let called = |arguments: Value| ScriptedReply {
+        arguments: [("tool".to_owned(), arguments)].into(),
+        ..ScriptedReply::default()
+    };
+    for (second, expected) in [(json!({"who": "Ayla"}), 200), (json!({"who": 1}), 502)] {
+        let reply = vec![called(json!({})), called(second)];
+        let model = Arc::new(ScriptedModel::new(Script { reply, ..Script::default() }));
+        let faces = Faces::start(model.clone()).await;
+        let (status, body) = answer(faces.post("openai", "/v1/chat/completions").json(&body)).await;
+        assert_eq!((status, model.seen().len()), (expected, 2), "{body}");
+        if expected == 200 {
+            let call = &body["choices"][0]["message"]["tool_calls"][0]["function"];
+            assert_eq!(call["arguments"], "{\"who\":\"Ayla\"}", "{body}");
+        }
+        faces.stop().await;
+    }
 }

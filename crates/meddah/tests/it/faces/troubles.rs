@@ -153,6 +153,21 @@ async fn an_error_has_its_status_in_streams_too() {
 }
 
 #[tokio::test]
+async fn a_provider_in_trouble_is_no_fault_of_the_mods() {
+    let error = ModelError::new(ErrorKind::Overloaded, "the provider answered 500").with_help("Try again.");
+    let faces = Faces::start(Arc::new(Troubled { fails: Some(error), ..Troubled::default() })).await;
+    for (face, path) in [
+        ("openai", "/v1/chat/completions"),
+        ("player2", "/v1/chat/completions"),
+        ("ollama", "/api/chat"),
+        ("koboldcpp", "/api/v1/generate"),
+    ] {
+        assert_eq!(answer(faces.post(face, path).json(&hello(false))).await.0, 503, "{face}");
+    }
+    faces.stop().await;
+}
+
+#[tokio::test]
 async fn an_empty_purse_is_told_to_each_in_its_way() {
     let error = ModelError::new(ErrorKind::OverBudget, "today's budget is used up");
     let faces = Faces::start(Arc::new(Troubled { fails: Some(error), ..Troubled::default() })).await;
