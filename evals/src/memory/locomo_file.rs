@@ -48,7 +48,6 @@ fn talks(number: usize, item: &Value) -> anyhow::Result<Talks> {
         asker: first.clone(),
         asked: second.clone(),
         text: text(&qa["question"]),
-        before: String::new(),
         evidence: evidence(&qa["evidence"]).into_iter().filter(|id| known.contains(id.as_str())).collect(),
         category: qa["category"].to_string(),
     });

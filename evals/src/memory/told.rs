@@ -46,8 +46,6 @@ pub(crate) struct Asked {
     /// Id of who is to remember.
     pub asked: String,
     pub text: String,
-    /// What was said right before, if that matters.
-    pub before: String,
     /// Ids of the utterances that hold the answer.
     pub evidence: Vec<String>,
     pub category: String,

@@ -22,18 +22,26 @@ pub struct Told<'a> {
     pub speaker: &'a str,
     /// The words.
     pub text: Cow<'a, str>,
+    /// How much it matters, 0 to 1, if it is a memory that was made of others.
+    pub importance: Option<f32>,
 }
 
 /// The documents of an entry. Nothing of an answer that nobody heard is among them.
 pub fn documents(entry: &Entry) -> Vec<Told<'_>> {
-    let told = |speaker, text| Told { part: Part::Told, speaker, text };
+    let told = |speaker, text| Told { part: Part::Told, speaker, text, importance: None };
     let mut found = match &entry.kind {
         EntryKind::Turn(turn) => {
             let speaker = entry.character.as_deref().unwrap_or_default();
-            let answer = Told { part: Part::Answered, speaker, text: Cow::Owned(answer(&turn.lines)) };
+            let text = Cow::Owned(answer(&turn.lines));
+            let answer = Told { part: Part::Answered, speaker, text, importance: None };
             vec![told(&turn.speaker, Cow::Borrowed(turn.text.as_str())), answer]
         }
         EntryKind::Event { text } => vec![told("", Cow::Borrowed(text.as_str()))],
+        EntryKind::Memory(memory) => {
+            let speaker = memory.told_by.as_deref().unwrap_or_default();
+            let text = Cow::Borrowed(memory.text.as_str());
+            vec![Told { importance: Some(memory.importance), ..told(speaker, text) }]
+        }
         _ => Vec::new(),
     };
     found.retain(|told| !told.text.trim().is_empty());

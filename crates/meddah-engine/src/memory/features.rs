@@ -1,6 +1,6 @@
 //! What speaks for a document, as numbers, and how much each of them weighs.
 
-use super::index::{ASKS, ENDS_ASKING, HAPPENED, NUMBER};
+use super::index::{ASKS, DERIVED, ENDS_ASKING, HAPPENED, NUMBER};
 use super::lexical::Lexical;
 use super::question::Question;
 use super::view::View;
@@ -41,10 +41,14 @@ pub enum Feature {
     Scene,
     /// Nobody said it: it happened.
     Happened,
+    /// It is a memory that was made of others.
+    Derived,
+    /// How much such a memory matters.
+    Importance,
 }
 
 /// How many features there are.
-pub const FEATURES: usize = 16;
+pub const FEATURES: usize = 18;
 
 /// Short names of the features, for whoever wants to know why something was recalled.
 pub const NAMES: [&str; FEATURES] = [
@@ -64,6 +68,8 @@ pub const NAMES: [&str; FEATURES] = [
     "answers",
     "scene",
     "happened",
+    "derived",
+    "importance",
 ];
 
 /// The features of one document.
@@ -103,5 +109,7 @@ pub(super) fn values(view: &View, question: &Question, lexical: &Lexical, rank: 
     set(Feature::Answers, before.filter(|_| after_question).map_or(0.0, |before| lexical.own[before]));
     set(Feature::Scene, lexical.scenes[row.encounter as usize]);
     set(Feature::Happened, flag(row.flags & HAPPENED != 0));
+    set(Feature::Derived, flag(row.flags & DERIVED != 0));
+    set(Feature::Importance, f32::from(row.importance) / f32::from(u8::MAX));
     values
 }

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::cues;
-use super::document::{self, Part, documents};
+use super::document::{self, Part, documents, text_to_embed};
 use super::names::{Being, Names};
 use super::words::{Word, Words};
 use crate::timeline::{Entry, EntryKind, SpokenLine, TurnRecord};
@@ -18,7 +18,7 @@ const PENDING_MAX: usize = 64;
 /// Reports on one answer.
 const REPORTS_MAX: usize = 64;
 /// A document's number: they count from 0 in the order of writing.
-pub(super) type DocumentId = u32;
+pub type DocumentId = u32;
 /// How often a stem is counted within one document, at most.
 const COUNT_MAX: u32 = 15;
 const COUNT_BITS: u32 = 4;
@@ -47,6 +47,8 @@ pub(super) struct Document {
     pub(super) length: u16,
     pub(super) time_words: u8,
     pub(super) flags: u8,
+    /// How much it matters, in 255ths; only memories that were made of others say so.
+    pub(super) importance: u8,
     pub(super) part: Part,
 }
 
@@ -61,13 +63,28 @@ pub(super) const HAPPENED: u8 = 8;
 /// Nothing of it was heard.
 pub(super) const UNHEARD: u8 = 16;
 
+/// It is a memory that was made of others.
+pub(super) const DERIVED: u8 = 32;
+
 /// The moment that documents are told in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Moment {
-    /// The place and what of its time stays the same within an encounter: not the clock.
-    pub(super) encounter: String,
+    pub(super) place: String,
+    /// What of the time stays the same within an encounter: not the clock.
+    pub(super) time: String,
     /// All stems of place and time.
     pub(super) stems: Vec<Box<str>>,
+}
+
+/// A document that was added.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Added {
+    /// Its number.
+    pub document: DocumentId,
+    /// Its text as it is given to an embedder; empty if nothing of it was heard.
+    pub to_embed: String,
+    /// What was heard of an answer, if that is not what its entry says.
+    pub heard: Option<String>,
 }
 
 struct Branch {
@@ -97,7 +114,8 @@ pub struct Index {
     witness_numbers: HashMap<Box<[Being]>, u32>,
     branches: HashMap<u32, Branch>,
     pending: VecDeque<Pending>,
-    posted: usize,
+    /// The documents of memories, by the ids of their entries: a later one may replace them.
+    derived: HashMap<Box<str>, DocumentId>,
 }
 
 impl Index {
@@ -115,7 +133,7 @@ impl Index {
             witness_numbers: HashMap::new(),
             branches: HashMap::from([(0, first)]),
             pending: VecDeque::new(),
-            posted: 0,
+            derived: HashMap::new(),
         }
     }
 
@@ -130,18 +148,41 @@ impl Index {
         self.branches.entry(number).or_insert(Branch { parent: Some(parent), moments: Vec::new() });
     }
 
-    /// Adds an entry; to be called in the order of writing.
-    pub fn add(&mut self, place: Place, entry: &Entry) {
+    /// Whether the place of this branch's beginning was told.
+    pub fn knows_branch(&self, number: u32) -> bool {
+        self.branches.contains_key(&number)
+    }
+
+    /// Adds an entry and gives the documents that came of it; to be called in the order of writing.
+    pub fn add(&mut self, place: Place, entry: &Entry) -> Vec<Added> {
         match &entry.kind {
-            EntryKind::Scene(scene) => self.set_scene(place, scene),
-            EntryKind::Heard { turn, line, fraction } => self.amend(place, turn, *line, *fraction),
+            EntryKind::Scene(scene) => {
+                self.set_scene(place, scene);
+                Vec::new()
+            }
+            EntryKind::Heard { turn, line, fraction } => {
+                self.amend(place, turn, *line, *fraction).into_iter().collect()
+            }
             EntryKind::Turn(turn) => {
                 self.name(&turn.speaker, &turn.speaker_name);
-                self.add_documents(place, entry);
+                let added = self.add_documents(place, entry);
                 self.expect_report(turn);
+                added
+            }
+            EntryKind::Memory(memory) => {
+                self.replace(place, &memory.replaces);
+                let added = self.add_documents(place, entry);
+                self.derived.extend(added.iter().map(|added| (entry.id.as_str().into(), added.document)));
+                added
             }
             _ => self.add_documents(place, entry),
         }
+    }
+
+    /// Place and time of the scene that a document was told in, in the game's own words; empty if unknown.
+    pub fn scene_of(&self, document: DocumentId) -> (&str, &str) {
+        let moment = self.documents.get(document as usize).and_then(|known| self.moments.get(known.scene as usize));
+        moment.map_or(("", ""), |moment| (&moment.place, &moment.time))
     }
 
     /// Documents of all branches.
@@ -158,7 +199,7 @@ impl Index {
     pub fn bytes(&self) -> usize {
         let text = |key: &str| key.len() + 64;
         let postings: usize = self.postings.iter().map(|(stem, list)| text(stem) + list.capacity() * 4).sum();
-        let moments: usize = self.moments.iter().map(|moment| 2 * (text(&moment.encounter) + moment.stems.len() * 24)).sum();
+        let moments: usize = self.moments.iter().map(|moment| 2 * (text(&moment.place) + text(&moment.time) + moment.stems.len() * 24)).sum();
         let witnesses: usize = self.witness_sets.iter().map(|set| 2 * (set.len() * 4 + 16) + 16).sum();
         self.documents.capacity() * size_of::<Document>() + postings + moments + witnesses
     }
@@ -187,36 +228,45 @@ impl Index {
         limits
     }
 
-    fn add_documents(&mut self, place: Place, entry: &Entry) {
+    fn add_documents(&mut self, place: Place, entry: &Entry) -> Vec<Added> {
         let perceivers: Vec<Being> = entry.perceivers().into_iter().map(|id| self.names.number(id)).collect();
         let witnesses = self.witnesses(perceivers);
         let scene = self.moment_at(place);
+        let mut added = Vec::new();
         for told in documents(entry) {
             let speaker = self.names.number(told.speaker);
-            let origin = DocumentId::try_from(self.documents.len()).unwrap_or(DocumentId::MAX);
-            self.post(
-                Document {
-                    place,
-                    origin,
-                    speaker,
-                    witnesses,
-                    scene,
-                    second: entry.wall_time_ms.div_euclid(1000),
-                    length: 0,
-                    time_words: 0,
-                    flags: if told.speaker.is_empty() { HAPPENED } else { 0 },
-                    part: told.part,
-                },
-                &told.text,
-            );
+            let flags = match (told.importance.is_some(), told.speaker.is_empty()) {
+                (true, _) => DERIVED,
+                (false, true) => HAPPENED,
+                (false, false) => 0,
+            };
+            let document = Document {
+                place,
+                origin: self.next(),
+                speaker,
+                witnesses,
+                scene,
+                second: entry.wall_time_ms.div_euclid(1000),
+                length: 0,
+                time_words: 0,
+                flags,
+                importance: (told.importance.unwrap_or(0.0).clamp(0.0, 1.0) * f32::from(u8::MAX)) as u8,
+                part: told.part,
+            };
+            added.extend(self.post(document, &told.text));
         }
+        added
+    }
+
+    fn next(&self) -> DocumentId {
+        DocumentId::try_from(self.documents.len()).unwrap_or(DocumentId::MAX)
     }
 
     /// Reads the text of a document and adds both.
-    fn post(&mut self, mut document: Document, text: &str) {
-        let Ok(id) = DocumentId::try_from(self.documents.len()) else { return };
+    fn post(&mut self, mut document: Document, text: &str) -> Option<Added> {
+        let id = self.next();
         if id >= DocumentId::MAX >> COUNT_BITS {
-            return; // 268 million memories of one player
+            return None; // 268 million memories of one player
         }
         let words = self.words.read(text);
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
@@ -228,9 +278,22 @@ impl Index {
         document.length = u16::try_from(counts.values().sum::<u32>()).unwrap_or(u16::MAX);
         for (stem, count) in counts {
             self.postings.entry(stem.into()).or_default().push(id << COUNT_BITS | count.min(COUNT_MAX));
-            self.posted += 1;
         }
         self.documents.push(document);
+        let to_embed = match text.is_empty() {
+            true => String::new(),
+            false => text_to_embed(self.names.shown(document.speaker), text),
+        };
+        Some(Added { document: id, to_embed, heard: (document.origin != id).then(|| text.to_owned()) })
+    }
+
+    /// Memories that hold no more from here on are documents that nobody heard.
+    fn replace(&mut self, place: Place, entries: &[String]) {
+        for entry in entries {
+            let Some(origin) = self.derived.get(entry.as_str()) else { continue };
+            let known = self.documents[*origin as usize];
+            self.post(Document { place, flags: UNHEARD, ..known }, "");
+        }
     }
 
     fn witnesses(&mut self, mut beings: Vec<Being>) -> u32 {
@@ -252,7 +315,7 @@ impl Index {
             self.words.stems(&format!("{shown}\n{time}")).into_iter().map(Into::into).collect();
         stems.sort_unstable();
         stems.dedup();
-        let moment = Moment { encounter: format!("{shown}\n{time}"), stems };
+        let moment = Moment { place: shown.to_owned(), time, stems };
         let number = match self.moment_numbers.get(&moment) {
             Some(number) => *number,
             None => {
@@ -296,11 +359,11 @@ impl Index {
     }
 
     /// An answer of which less was heard is another document, seen from the report on.
-    fn amend(&mut self, place: Place, turn: &str, line: u32, fraction: f32) {
+    fn amend(&mut self, place: Place, turn: &str, line: u32, fraction: f32) -> Option<Added> {
         let limits = self.lineage(place);
-        let Some(pending) = self.pending.iter_mut().rev().find(|pending| pending.turn == turn) else { return };
+        let pending = self.pending.iter_mut().rev().find(|pending| pending.turn == turn)?;
         if pending.reports.len() >= REPORTS_MAX {
-            return;
+            return None;
         }
         pending.reports.push((place, line, fraction));
         let mut lines = pending.lines.clone();
@@ -312,12 +375,12 @@ impl Index {
         }
         let text = document::answer(&lines);
         if text == document::answer(&pending.lines) && pending.reports.iter().all(|(_, _, share)| *share >= 1.0) {
-            return; // heard as it was written
+            return None; // heard as it was written
         }
         let origin = pending.document;
         let known = self.documents[origin as usize];
         let flags = if text.is_empty() { UNHEARD } else { 0 };
-        self.post(Document { place, flags, ..known }, &text);
+        self.post(Document { place, flags, ..known }, &text)
     }
 }
 

@@ -21,7 +21,7 @@ mod words;
 
 pub use document::{Part, Told, documents, text_to_embed};
 pub use features::{FEATURES, Feature, NAMES, Values, Weights};
-pub use index::{Index, Place};
+pub use index::{Added, DocumentId, Index, Place};
 pub use max_sim::{QuestionVectors, WORDS_KEPT_MAX, encode};
 pub use question::{QUESTION_STEMS_MAX, Question};
 pub use recall::{Candidate, Found, Recall};

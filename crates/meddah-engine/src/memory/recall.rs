@@ -25,6 +25,8 @@ pub struct Candidate {
 /// A document that was recalled.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
+    /// Its number; of what was heard of an answer, that of the newest report.
+    pub document: DocumentId,
     /// Its entry.
     pub place: Place,
     /// Which part of it.
@@ -142,9 +144,10 @@ impl<'a> Recall<'a> {
     /// A candidate as what was found.
     pub fn found(&self, candidate: usize, score: f32) -> Found {
         let Candidate { rank, values } = self.candidates[candidate].clone();
-        let document = &self.index.documents[self.view.rows[rank].document as usize];
+        let number = self.view.rows[rank].document;
+        let document = &self.index.documents[number as usize];
         let origin = &self.index.documents[document.origin as usize];
-        Found { place: origin.place, part: document.part, score, values }
+        Found { document: number, place: origin.place, part: document.part, score, values }
     }
 
     fn rank(&self, candidate: usize) -> usize {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::index::{Document, DocumentId, HAPPENED, Index, Place, UNHEARD};
+use super::index::{Document, DocumentId, Index, Place, UNHEARD};
 use super::names::Being;
 
 /// A longer silence ends an encounter, in seconds of the real clock.
@@ -25,6 +25,7 @@ pub(super) struct Row {
     pub(super) length: u16,
     pub(super) time_words: u8,
     pub(super) flags: u8,
+    pub(super) importance: u8,
 }
 
 /// A run of documents without a change of scene and without a long silence.
@@ -155,6 +156,7 @@ impl View {
             length: document.length,
             time_words: document.time_words,
             flags: document.flags,
+            importance: document.importance,
         };
         if document.origin != id {
             return self.replace(document.origin, row);
@@ -191,8 +193,10 @@ impl View {
     fn begins_encounter(&self, index: &Index, document: &Document) -> bool {
         let Some(last) = self.rows.last() else { return true };
         let before = &index.documents[last.document as usize];
-        let moment = |document: &Document| &index.moments[document.scene as usize].encounter;
-        (document.second - before.second).abs() > SILENCE_MAX_S || moment(document) != moment(before)
+        let moment = |document: &Document| &index.moments[document.scene as usize];
+        let (now, then) = (moment(document), moment(before));
+        let elsewhere = (&now.place, &now.time) != (&then.place, &then.time);
+        elsewhere || (document.second - before.second).abs() > SILENCE_MAX_S
     }
 
     /// Measures lengths with neighbours anew from a rank on.
@@ -214,10 +218,5 @@ impl Row {
     /// It can be recalled: there is something to it.
     pub(super) fn is_heard(&self) -> bool {
         self.flags & UNHEARD == 0
-    }
-
-    /// Nobody said it.
-    pub(super) fn happened(&self) -> bool {
-        self.flags & HAPPENED != 0
     }
 }
