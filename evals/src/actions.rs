@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use meddah::config::Settings;
+use meddah::embedder::LateEmbedder;
 use meddah::ladders::Ladders;
 use meddah::paths::Paths;
 use meddah::sidecar::Sidecar;
@@ -103,7 +104,7 @@ fn sidecar(model: &str) -> anyhow::Result<(Arc<Sidecar>, Ladders)> {
     settings.local.background = false;
     let ladders = Ladders::open(&settings, &paths)?;
     let store = SqliteStore::in_memory()?;
-    let ports = Ports { ladders: ladders.clone(), store: Arc::new(store) };
+    let ports = Ports { ladders: ladders.clone(), store: Arc::new(store), embedder: LateEmbedder::default() };
     let worlds = Arc::new(Worlds::new(vec![tavern::world()]));
     Ok((Sidecar::new(worlds, ports, settings), ladders))
 }

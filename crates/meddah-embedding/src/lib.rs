@@ -15,3 +15,4 @@ mod tokens;
 pub use encoder::{Encoder, Piece, States, TOKEN_DIMENSIONS, WHOLE_DIMENSIONS};
 pub use error::{EmbeddingError, EmbeddingErrorKind};
 pub use minilm::MiniLm;
+pub use tokens::WINDOW_TOKENS_MAX;

@@ -15,7 +15,7 @@ use crate::function_words::is_function_word;
 /// The vocabulary of BERT in lower case, 30 522 pieces, one a line (Apache-2.0, as the model).
 const VOCABULARY: &[u8] = include_bytes!("vocabulary.txt");
 /// What the model was trained to read at once, with the two tokens around it; the rest of a text is not read.
-const WINDOW_TOKENS_MAX: usize = 256;
+pub const WINDOW_TOKENS_MAX: usize = 256;
 /// As much of a text is cut into pieces: far more than the window holds.
 const TEXT_BYTES_MAX: usize = 16 * 1024;
 

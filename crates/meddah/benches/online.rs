@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use meddah::config::Settings;
+use meddah::embedder::LateEmbedder;
 use meddah::keys::KeyStore;
 use meddah::ladders::Ladders;
 use meddah::paths::Paths;
@@ -76,7 +77,13 @@ async fn sidecar(folder: &str, provider: &str) {
     let store = Arc::new(SqliteStore::open(&paths.timeline()).unwrap());
     let ladders = Ladders::open(&settings, &paths).unwrap();
     let worlds = Arc::new(Worlds::new(vec![hut()]));
-    let server = Server::bind(Sidecar::new(worlds, Ports { ladders, store }, settings)).await.unwrap();
+    let server = Server::bind(Sidecar::new(
+        worlds,
+        Ports { ladders, store, embedder: LateEmbedder::default() },
+        settings,
+    ))
+    .await
+    .unwrap();
     let (port, stop) = (server.port(), CancellationToken::new());
     let serving = tokio::spawn(server.run(stop.clone()));
     tokio::task::spawn_blocking(move || serve_until_closed(&format!("http://127.0.0.1:{port}")))

@@ -14,6 +14,7 @@ use meddah_store::SqliteStore;
 use serde::Serialize;
 
 use crate::config::Settings;
+use crate::embedder::LateEmbedder;
 use crate::ladders::Ladders;
 use crate::sidecar::Sidecar;
 use crate::tavern;
@@ -85,7 +86,8 @@ async fn measure(settings: &Settings, turns: usize, folder: &std::path::Path) ->
     let world = tavern::world();
     let character = tavern::first_character(&world).context("the built-in world is empty")?.id.clone();
     let worlds = Arc::new(Worlds::new(vec![world]));
-    let ports = Ports { ladders: Ladders::single(Arc::new(model)), store: Arc::new(store) };
+    let embedder = LateEmbedder::default();
+    let ports = Ports { ladders: Ladders::single(Arc::new(model)), store: Arc::new(store), embedder };
     let sidecar = Sidecar::new(worlds, ports, settings.clone());
     let session = sidecar.open_session(Hello::default()).await?;
     let (mut first_line, mut total) = (Vec::new(), Vec::new());

@@ -38,6 +38,7 @@ pub struct Settings {
     pub worlds: Vec<PathBuf>,
     pub faces: Vec<String>,
     pub model: String,
+    pub embedder: String,
     pub ladder: Vec<String>,
     pub background_ladder: Vec<String>,
     pub pack_ladders: bool,

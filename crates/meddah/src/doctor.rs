@@ -12,6 +12,7 @@ use anstyle::{AnsiColor, Style};
 use indicatif::DecimalBytes;
 use serde::Serialize;
 
+use crate::embedder::Standing;
 use crate::models::{InspectFn, Inspected};
 
 /// For whoever listens on the port to take the connection and to answer.
@@ -106,6 +107,10 @@ pub struct Inputs<'a> {
     pub model: Model,
     /// Reads a model's header.
     pub inspect: InspectFn,
+    /// What finds memories by what they mean.
+    pub embedder: Standing,
+    /// Tries an embedder's file out.
+    pub try_embedder: fn(&Path) -> Result<(), String>,
     /// Tokens kept by all conversations at once.
     pub kv_tokens: u64,
     /// What the machine has.
@@ -166,6 +171,7 @@ pub fn run(inputs: &Inputs<'_>) -> Vec<Check> {
     if let Some((inspected, memory)) = inspected.zip(inputs.machine.memory) {
         checks.push(check_memory(&inspected, inputs.kv_tokens, memory));
     }
+    checks.push(check_embedder(&inputs.embedder, inputs.try_embedder));
     checks
 }
 
@@ -335,6 +341,33 @@ fn check_memory(model: &Inspected, kv_tokens: u64, memory: Memory) -> Check {
     }
 }
 
+/// What finds memories by what they mean. It works without, so nothing here is more than a warning.
+fn check_embedder(embedder: &Standing, try_out: fn(&Path) -> Result<(), String>) -> Check {
+    let without = "memories are found by their words alone";
+    match embedder {
+        Standing::Off => ok("embedder", format!("off: {without}")),
+        Standing::Missing => warning(
+            "embedder",
+            format!("none is installed: {without}"),
+            "Install it with `meddah models pull minilm` (23 MB), or set `embedder` to \"off\" in meddah.toml.",
+        ),
+        Standing::Unusable(error) => {
+            warning("embedder", format!("{}: {without}", error.message), error.help.as_str())
+        }
+        Standing::File(file) => {
+            let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy();
+            match try_out(file) {
+                Ok(()) => ok("embedder", format!("{name}: memories are found by what they mean")),
+                Err(why) => warning(
+                    "embedder",
+                    format!("{name}: {why}; {without}"),
+                    "Remove it with `meddah models remove NAME` and pull it again: `meddah models pull minilm`.",
+                ),
+            }
+        }
+    }
+}
+
 /// Writes the checks for people, one line each and the help below.
 pub fn render(checks: &[Check], styled: bool, out: &mut dyn Write) -> io::Result<()> {
     for check in checks {
@@ -396,6 +429,8 @@ mod tests {
             port: 0,
             model: Model::File("models/m.gguf".into()),
             inspect: good_header,
+            embedder: Standing::File("models/minilm.onnx".into()),
+            try_embedder: |_| Ok(()),
             kv_tokens: 4096,
             machine: machine(),
         };
@@ -419,6 +454,7 @@ mod tests {
             ok       port       a free one is taken at each start
             ok       model      m.gguf: llama, Q4_0, 2.00 GB
             ok       memory     the model needs about 2.61 GB; 10.00 GB of 16.00 GB are free
+            ok       embedder   minilm.onnx: memories are found by what they mean
         "#]],
         );
     }
@@ -441,6 +477,7 @@ mod tests {
                 ok       model      m.gguf: llama, Q4_0, 2.00 GB
                 problem  memory     the model needs about 2.61 GB; 1.00 GB of 2.00 GB are free
                                     Choose a smaller model (`meddah models list`) or set `local.context_tokens` lower.
+                ok       embedder   minilm.onnx: memories are found by what they mean
             "#]],
         );
     }
@@ -463,8 +500,26 @@ mod tests {
                                     Choose a model made for talking; its name often has `Instruct` or `Chat` in it.
                 warning  memory     the model needs about 2.61 GB; 4.00 GB of 16.00 GB are free
                                     A large game may not fit beside it. Choose a smaller model (`meddah models list`) or set `local.context_tokens` lower.
+                ok       embedder   minilm.onnx: memories are found by what they mean
             "#]],
         );
+    }
+
+    #[test]
+    fn without_an_embedder_it_works_and_the_price_is_told() {
+        let check = |embedder, try_out: fn(&Path) -> Result<(), String>| {
+            let check = check_embedder(&embedder, try_out);
+            assert!(check.status == Status::Ok || !check.help.is_empty());
+            assert!(check.status != Status::Problem);
+            (check.status, check.message)
+        };
+        let (status, message) = check(Standing::Missing, |_| Ok(()));
+        assert_eq!(status, Status::Warning);
+        assert!(message.contains("words alone"), "{message}");
+        assert_eq!(check(Standing::Off, |_| Ok(())).0, Status::Ok);
+        let damaged = check(Standing::File("a/m.onnx".into()), |_| Err("it is cut short".into()));
+        assert_eq!(damaged.0, Status::Warning);
+        assert!(damaged.1.starts_with("m.onnx: it is cut short"), "{}", damaged.1);
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod compat;
 pub mod config;
 pub mod day;
 pub mod doctor;
+pub mod embedder;
 pub mod keys;
 pub mod ladders;
 pub mod models;

@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::config::TurnSettings;
+use crate::embedder::LateEmbedder;
 use crate::ladders::Ladders;
 use crate::session::events::{EventLog, EventOrigin};
 use crate::wire::{model_error, notice, timed_out};
@@ -40,6 +41,8 @@ pub struct Ports {
     pub ladders: Ladders,
     /// Remembers.
     pub store: Arc<dyn TimelineStore>,
+    /// Finds memories by what they mean, if it is there.
+    pub embedder: LateEmbedder,
 }
 
 /// What is answered.

@@ -6,6 +6,7 @@ use super::setup::{Common, Setup};
 use super::{BAD_INPUT, DONE, Failure, print};
 use crate::config::DEFAULTS;
 use crate::doctor::{self, Inputs, Machine, Model, Status};
+use crate::embedder::LateEmbedder;
 use crate::ladders::{self, Ladders};
 use crate::models::Inspected;
 use meddah_inference::ladder::Rung;
@@ -40,6 +41,8 @@ pub async fn run(arguments: DoctorArguments) -> Result<u8, Failure> {
         port: arguments.port.unwrap_or(settings.port),
         model: model(&setup),
         inspect,
+        embedder: LateEmbedder::from_setting(&settings.embedder, &setup.paths).standing(),
+        try_embedder,
         kv_tokens: u64::from(settings.local.context_tokens) * 2,
         machine: Machine::detect(&setup.paths.data),
     });
@@ -93,6 +96,11 @@ fn elsewhere(rungs: &[Arc<Rung>]) -> Model {
     }
     let wrong = if wrong.is_empty() { String::new() } else { format!(" (not usable: {})", wrong.join("; ")) };
     Model::Elsewhere(format!("ladder: {}{wrong}", usable.join(", then ")))
+}
+
+/// Whether an embedder's file is one.
+fn try_embedder(file: &std::path::Path) -> Result<(), String> {
+    meddah_embedding::Encoder::open(file).map(drop).map_err(|error| error.to_string())
 }
 
 /// A model file's header, in the words of the model store.

@@ -1,6 +1,6 @@
 //! `meddah models`: list, download, import and remove.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use meddah_inference::budget::format_micro;
 use meddah_inference::model_table::{Change, ModelTable, Row};
@@ -10,9 +10,12 @@ use tokio_util::sync::CancellationToken;
 use super::setup::{Common, Setup};
 use super::{BAD_INPUT, DONE, Failure, INTERRUPTED, WRONG_USAGE, doctor, print};
 use crate::ladders::model_table;
-use crate::models::{Added, Installed, Listing, ModelStore, ModelsError, ModelsErrorKind, Placement};
+use crate::models::{Added, Installed, Kind, Listing, ModelStore, ModelsError, ModelsErrorKind, Placement};
 use crate::models::{ProgressPrinter, PullLimits, Refreshed, Sha256Hash, refresh};
 use crate::paths::Paths;
+
+/// Files that are looked at in a folder to import.
+const FOLDER_FILES_MAX: usize = 1000;
 
 #[derive(clap::Args)]
 pub struct ModelsArguments {
@@ -44,7 +47,8 @@ enum ModelsCommand {
         #[arg(long, value_name = "HEX")]
         sha256: Option<String>,
     },
-    /// Take in a .gguf file that is on this PC, or a folder with a GPTQ or safetensors checkpoint
+    /// Take in a .gguf (or, for an embedder, .onnx) file that is on this PC, or a folder with a GPTQ or safetensors
+    /// checkpoint, or with an .onnx file
     Import(ImportArguments),
     /// Delete an installed model
     Remove {
@@ -83,10 +87,11 @@ pub async fn run(arguments: ModelsArguments) -> Result<u8, Failure> {
         }
         ModelsCommand::List { json: false, online: false } => list(&store.list().map_err(failure)?),
         ModelsCommand::Pull { source, sha256 } => pull(&store, &source, hash(sha256)?).await?,
-        ModelsCommand::Import(arguments) if arguments.path.is_dir() => {
-            import_folder(store, arguments).await?
-        }
-        ModelsCommand::Import(arguments) => import_file(&store, arguments)?,
+        ModelsCommand::Import(arguments) => match only_onnx(&arguments.path) {
+            Some(path) => import_file(&store, ImportArguments { path, ..arguments })?,
+            None if arguments.path.is_dir() => import_folder(store, arguments).await?,
+            None => import_file(&store, arguments)?,
+        },
         ModelsCommand::Remove { name } => {
             let removed = store.remove(&name).map_err(failure)?;
             print::line(&format!("Removed {removed}"));
@@ -95,11 +100,22 @@ pub async fn run(arguments: ModelsArguments) -> Result<u8, Failure> {
     Ok(DONE)
 }
 
+/// The file of an embedder in a folder that holds one and no checkpoint.
+fn only_onnx(folder: &Path) -> Option<PathBuf> {
+    let files = std::fs::read_dir(folder).ok()?.take(FOLDER_FILES_MAX).filter_map(Result::ok);
+    let files: Vec<PathBuf> = files.map(|entry| entry.path()).collect();
+    let ends =
+        |path: &&PathBuf, end: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(end));
+    let mut found = files.iter().filter(|path| ends(path, "onnx"));
+    let only = found.next().filter(|_| found.next().is_none())?;
+    (!files.iter().any(|path| ends(&path, "safetensors"))).then(|| only.clone())
+}
+
 fn import_file(store: &ModelStore, arguments: ImportArguments) -> Result<(), Failure> {
     if arguments.quantize.is_some() || arguments.name.is_some() {
         return Err(Failure::new(
             WRONG_USAGE,
-            "--quantize and --name are for folders\nA .gguf file is taken as it is, under its own name.",
+            "--quantize and --name are for folders of checkpoints\nA single file is taken as it is, under its own name.",
         ));
     }
     let placement = if arguments.link { Placement::Link } else { Placement::Copy };
@@ -204,8 +220,9 @@ fn list(listing: &Listing) {
     if listing.installed.is_empty() {
         print::line("No model is installed.");
     }
-    for Installed { name, bytes, .. } in &listing.installed {
-        print::line(&format!("{name}  {} MB, installed", bytes / 1_000_000));
+    for Installed { name, kind, bytes, .. } in &listing.installed {
+        let what = if *kind == Kind::Embedder { ", for memories" } else { "" };
+        print::line(&format!("{name}  {} MB, installed{what}", bytes / 1_000_000));
     }
     for unfinished in &listing.unfinished {
         print::line(&format!(

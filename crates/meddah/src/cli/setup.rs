@@ -8,6 +8,7 @@ use meddah_store::SqliteStore;
 
 use super::{BAD_INPUT, Failure, print};
 use crate::config::Settings;
+use crate::embedder::LateEmbedder;
 use crate::ladders::Ladders;
 use crate::paths::Paths;
 use crate::sidecar::Sidecar;
@@ -98,7 +99,8 @@ impl Setup {
             .map_err(|error| Failure::new(BAD_INPUT, format!("{}\n{}", error.message, error.help)))?;
         let ladders = Ladders::open(&self.settings, &self.paths)
             .map_err(|error| Failure::new(BAD_INPUT, format!("{}\n{}", error.message, error.help)))?;
-        let ports = Ports { ladders, store: Arc::new(store) };
+        let embedder = LateEmbedder::from_setting(&self.settings.embedder, &self.paths);
+        let ports = Ports { ladders, store: Arc::new(store), embedder };
         Ok(Sidecar::new(Arc::new(worlds), ports, self.settings.clone()))
     }
 }

@@ -8,6 +8,7 @@
 mod answer;
 mod asked;
 mod character;
+mod embeddings;
 mod instruct;
 mod koboldcpp;
 mod ollama;

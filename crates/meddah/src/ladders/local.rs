@@ -8,7 +8,7 @@ use meddah_inference::{ErrorKind, ModelError};
 use meddah_llama::LocalConfig;
 
 use crate::config::Settings;
-use crate::models::ModelStore;
+use crate::models::{Kind, ModelStore};
 use crate::paths::Paths;
 
 /// The file of the model that the settings name; `None` if none is named and none is installed.
@@ -24,9 +24,9 @@ pub fn find_model(name: &str, paths: &Paths) -> Result<Option<PathBuf>, ModelErr
     let store = ModelStore::open(&paths.data)
         .map_err(|error| ModelError::new(ErrorKind::NotFound, error.to_string()).with_help(error.help))?;
     if name.is_empty() {
-        return Ok(store.default_model());
+        return Ok(store.default_model(Kind::Chat));
     }
-    store.find(name).map(Some).ok_or_else(|| {
+    store.find(Kind::Chat, name).map(Some).ok_or_else(|| {
         ModelError::new(ErrorKind::NotFound, format!("no model {name:?} is installed"))
             .with_help(format!("Install it with `meddah models pull {name}`, or see `meddah models list`."))
     })

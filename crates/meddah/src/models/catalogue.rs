@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+use super::Kind;
 use super::hash::Sha256Hash;
 use crate::suggestion::nearest;
 
@@ -17,6 +18,9 @@ const CATALOGUE: &str = include_str!("catalogue.toml");
 pub struct Entry {
     /// What people type.
     pub name: String,
+    /// What it does.
+    #[serde(default)]
+    pub kind: Kind,
     /// Its name in full.
     pub title: String,
     /// Name of the file in the models folder.
@@ -80,7 +84,10 @@ mod tests {
         for entry in catalogue() {
             let url = reqwest::Url::parse(&entry.url).unwrap();
             assert_eq!(url.scheme(), "https", "{}", entry.name);
-            assert!(url.path().ends_with(&format!("/{}", entry.file)), "{}", entry.name);
+            assert_eq!(Kind::of(&entry.file), Some(entry.kind), "{}", entry.name);
+            // Whoever publishes embedders calls all of their files the same.
+            let same = url.path().ends_with(&format!("/{}", entry.file));
+            assert!(same || entry.kind == Kind::Embedder, "{}", entry.name);
             assert!(entry.memory_mb > entry.download_mb, "{}", entry.name);
             assert!(names.insert(entry.name.to_lowercase()), "{} is there twice", entry.name);
             assert_eq!(entry.bytes.is_some(), entry.sha256.is_some(), "{}", entry.name);

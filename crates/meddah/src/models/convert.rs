@@ -19,7 +19,7 @@ use super::hash::READ_BYTES;
 use super::import::LEFTOVER_PREFIX;
 use super::pull::{MODEL_BYTES_MAX, already_installed, too_large};
 use super::{
-    Added, ModelStore, ModelsError, ModelsErrorKind, Progress, Record, Sha256Hash, Verification, files,
+    Added, Kind, ModelStore, ModelsError, ModelsErrorKind, Progress, Record, Sha256Hash, Verification, files,
 };
 
 /// Progress is told whenever so many bytes more are written.
@@ -42,7 +42,7 @@ impl ModelStore {
     ) -> Result<(Added, Report), ModelsError> {
         let folder = folder.canonicalize().map_err(|error| ModelsError::storage("read", folder, &error))?;
         let name = files::model_name(&name.map_or_else(|| folder_name(&folder), str::to_owned))?;
-        if self.final_path(&name).exists() {
+        if self.final_path(&name, Kind::Chat).exists() {
             return Err(already_installed(&name));
         }
         let checkpoint = Checkpoint::open(&folder, quantize)?;
@@ -60,7 +60,8 @@ impl ModelStore {
         let mut show = |bytes| progress(Progress::Converting { bytes, bytes_total });
         let (report, sha256) = write_hashed(conversion, temporary.as_file(), &mut show, cancel)?;
         temporary.as_file().sync_all().map_err(fail)?;
-        let licence = self.check_header(temporary.path())?.and_then(|inspected| inspected.licence);
+        let licence =
+            self.check_header(temporary.path(), Kind::Chat)?.and_then(|inspected| inspected.licence);
         let record = Record {
             source: folder.display().to_string(),
             catalogue: None,
@@ -72,7 +73,7 @@ impl ModelStore {
             conversion: conversion_lines(&report),
         };
         let made = temporary.into_temp_path().keep().map_err(|error| fail(error.error))?;
-        let placed = self.put_in_place(&made, &name, record);
+        let placed = self.put_in_place(&made, (&name, Kind::Chat), record);
         let model = placed.inspect_err(|_| files::delete(&made).unwrap_or_default())?;
         Ok((Added { model, verification: Verification::Unverified, was_installed: false }, report))
     }

@@ -6,10 +6,8 @@ use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use super::{ModelsError, ModelsErrorKind};
+use super::{Kind, ModelsError, ModelsErrorKind};
 
-/// How a model file's name ends.
-pub(super) const GGUF_SUFFIX: &str = ".gguf";
 /// Leaves room for our own suffixes within the 255 bytes of a file name.
 const NAME_BYTES_MAX: usize = 120;
 /// Windows keeps these names for devices, with any suffix.
@@ -22,22 +20,18 @@ const RENAME_TRIES: u32 = 10;
 const RENAME_PAUSE: Duration = Duration::from_millis(100);
 const LOCK_FILE: &str = ".lock";
 
-/// A file name without `.gguf`.
+/// A file name without `.gguf` or `.onnx`.
 pub(super) fn stem(file_name: &str) -> &str {
-    let split = file_name.len().saturating_sub(GGUF_SUFFIX.len());
-    match (file_name.get(..split), file_name.get(split..)) {
-        (Some(stem), Some(suffix)) if suffix.eq_ignore_ascii_case(GGUF_SUFFIX) => stem,
-        _ => file_name,
-    }
+    Kind::ALL.into_iter().find_map(|kind| kind.stem(file_name)).unwrap_or(file_name)
 }
 
-/// A name for the models folder that is harmless on every system, without `.gguf`.
+/// A name for the models folder that is harmless on every system, without `.gguf` or `.onnx`.
 pub(super) fn model_name(wanted: &str) -> Result<String, ModelsError> {
     let refuse = |why: &str| {
         Err(ModelsError::new(
             ModelsErrorKind::BadInput,
             format!("{wanted:?} cannot be a model's file name: {why}"),
-            "Give a file whose name has letters or digits, then `.gguf`.",
+            "Give a file whose name has letters or digits, then `.gguf` (or `.onnx` for an embedder).",
         ))
     };
     let kept = |c: char| if c.is_ascii_alphanumeric() || "._-+".contains(c) { c } else { '-' };

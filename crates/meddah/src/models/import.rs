@@ -12,10 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::files::FolderLock;
 use super::hash::{READ_BYTES, read_hashed};
-use super::part::MAGIC;
 use super::pull::{MODEL_BYTES_MAX, already_installed, hash_mismatch, not_a_model, too_large};
 use super::{
-    Added, ModelStore, ModelsError, ModelsErrorKind, Progress, Record, Sha256Hash, Verification, files,
+    Added, Kind, ModelStore, ModelsError, ModelsErrorKind, Progress, Record, Sha256Hash, Verification, files,
 };
 
 /// Begins the name of a copy that is not complete.
@@ -34,6 +33,7 @@ pub enum Placement {
 struct Original {
     path: PathBuf,
     name: String,
+    kind: Kind,
     bytes: u64,
 }
 
@@ -48,11 +48,12 @@ impl ModelStore {
         cancel: &CancellationToken,
     ) -> Result<Added, ModelsError> {
         let original = Original::check(path)?;
-        let licence = self.check_header(&original.path)?.and_then(|inspected| inspected.licence);
+        let licence =
+            self.check_header(&original.path, original.kind)?.and_then(|inspected| inspected.licence);
         let _lock = FolderLock::take(&self.folder)?;
         self.delete_leftovers()?;
         let name = original.name.clone();
-        let installed = self.final_path(&name);
+        let installed = self.final_path(&name, original.kind);
         let (sha256, arrived) = if installed.exists() {
             (original.hash(&mut progress, cancel)?, None)
         } else {
@@ -77,7 +78,7 @@ impl ModelStore {
         let Some(arrived) = arrived else { return self.keep_equal(&original, record, cancel) };
         let arrived =
             arrived.keep().map_err(|error| ModelsError::storage("keep", &installed, &error.error))?;
-        let placed = self.put_in_place(&arrived, &name, record);
+        let placed = self.put_in_place(&arrived, (&name, original.kind), record);
         let model = placed.inspect_err(|_| files::delete(&arrived).unwrap_or_default())?;
         Ok(Added { model, verification, was_installed: false })
     }
@@ -89,12 +90,12 @@ impl ModelStore {
         record: Record,
         cancel: &CancellationToken,
     ) -> Result<Added, ModelsError> {
-        let mut model = self.read_back(&original.name)?;
+        let mut model = self.read_back(&original.name, original.kind)?;
         let verification = record.verification;
         if model.file.canonicalize().is_ok_and(|file| file == original.path) {
             // It was put into the folder by hand, and gets its record now.
             self.write_record(&model.name, &record)?;
-            model = self.read_back(&original.name)?;
+            model = self.read_back(&original.name, original.kind)?;
         } else {
             let hasher = read_hashed(&model.file, cancel, |_| Ok(()));
             let hasher = hasher.map_err(|error| ModelsError::storage("read", &model.file, &error))?;
@@ -158,20 +159,22 @@ impl Original {
             return Err(ModelsError::new(
                 ModelsErrorKind::NotAModel,
                 format!("{} is not a file", path.display()),
-                "Give the .gguf file itself, or the folder of a checkpoint with config.json.",
+                "Give the .gguf or .onnx file itself, or the folder of a checkpoint with config.json.",
             ));
         }
         if metadata.len() > MODEL_BYTES_MAX {
             return Err(too_large(metadata.len()));
         }
-        let mut head = Vec::with_capacity(MAGIC.len());
-        let file = std::fs::File::open(&path).map_err(fail)?;
-        io::Read::read_to_end(&mut io::Read::take(file, MAGIC.len() as u64), &mut head).map_err(fail)?;
-        if head != MAGIC {
-            return Err(not_a_model(format!("{} is not a GGUF file", path.display())));
-        }
         let file_name = path.file_name().unwrap_or_default().to_string_lossy();
-        Ok(Original { name: files::model_name(&file_name)?, bytes: metadata.len(), path })
+        let kind = Kind::of(&file_name).unwrap_or_default();
+        let mut head = Vec::with_capacity(kind.magic().len());
+        let file = std::fs::File::open(&path).map_err(fail)?;
+        io::Read::read_to_end(&mut io::Read::take(file, kind.magic().len() as u64), &mut head)
+            .map_err(fail)?;
+        if head != kind.magic() {
+            return Err(not_a_model(format!("{} is not {}", path.display(), kind.format())));
+        }
+        Ok(Original { name: files::model_name(&file_name)?, kind, bytes: metadata.len(), path })
     }
 
     fn hash(

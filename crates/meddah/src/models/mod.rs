@@ -2,7 +2,7 @@
 //!
 //! One rule holds throughout: a file under its final name in `<data>/models` is complete and checked.
 //! Everything unfinished has another name, so listing a folder is enough to know what can be used, and a
-//! player may just as well drop a `.gguf` file into it.
+//! player may just as well drop a `.gguf` or `.onnx` file into it.
 
 mod catalogue;
 mod convert;
@@ -11,6 +11,7 @@ mod files;
 mod hash;
 mod http;
 mod import;
+mod kind;
 mod online_table;
 mod part;
 mod progress;
@@ -29,6 +30,7 @@ pub use catalogue::{Entry, catalogue};
 pub use error::{ModelsError, ModelsErrorKind};
 pub use hash::Sha256Hash;
 pub use import::Placement;
+pub use kind::Kind;
 pub use online_table::{Refreshed, refresh};
 pub use progress::{Progress, ProgressPrinter};
 pub use pull::PullLimits;
@@ -105,8 +107,10 @@ pub struct Record {
 /// A model that can be used.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Installed {
-    /// The file's name without `.gguf`.
+    /// The file's name without `.gguf` or `.onnx`.
     pub name: String,
+    /// What it does.
+    pub kind: Kind,
     /// Where it is.
     pub file: PathBuf,
     /// Its size.
@@ -122,6 +126,8 @@ pub struct Installed {
 pub struct Unfinished {
     /// The model's name-to-be.
     pub name: String,
+    /// What it will do.
+    pub kind: Kind,
     /// What has arrived.
     pub bytes: u64,
     /// What it will be, if known.
@@ -212,14 +218,14 @@ impl ModelStore {
         Ok(models)
     }
 
-    /// The file of an installed model, by its name, file name or name in the catalogue.
-    pub fn find(&self, name: &str) -> Option<PathBuf> {
-        Some(self.find_installed(name)?.file)
+    /// The file of an installed model of this kind, by its name, file name or name in the catalogue.
+    pub fn find(&self, kind: Kind, name: &str) -> Option<PathBuf> {
+        Some(self.find_installed(name, |model| model.kind == kind)?.file)
     }
 
-    /// The model to use when the settings name none: the one that came last.
-    pub fn default_model(&self) -> Option<PathBuf> {
-        Some(self.installed().ok()?.into_iter().next()?.file)
+    /// The model to use when the settings name none: the one of this kind that came last.
+    pub fn default_model(&self, kind: Kind) -> Option<PathBuf> {
+        Some(self.installed().ok()?.into_iter().find(|model| model.kind == kind)?.file)
     }
 
     /// Deletes a model and its record, or an unfinished download. Says which.
@@ -235,14 +241,14 @@ impl ModelStore {
                 _ => ModelsError::storage("delete", path, &error),
             })
         };
-        if let Some(model) = self.find_installed(name) {
+        if let Some(model) = self.find_installed(name, |_| true) {
             delete(&model.file)?;
             delete(&self.record_path(&model.name))?;
             return Ok(model.name);
         }
         let unfinished = self.unfinished()?;
         if let Some(part) = unfinished.into_iter().find(|part| part.name.eq_ignore_ascii_case(name)) {
-            let paths = part::Paths::of(&self.final_path(&part.name));
+            let paths = part::Paths::of(&self.final_path(&part.name, part.kind));
             delete(&paths.part)?;
             delete(&paths.origin)?;
             return Ok(part.name);
@@ -254,9 +260,9 @@ impl ModelStore {
         ))
     }
 
-    fn find_installed(&self, name: &str) -> Option<Installed> {
+    fn find_installed(&self, name: &str, wanted: impl Fn(&Installed) -> bool) -> Option<Installed> {
         let stem = files::stem(name);
-        self.installed().ok()?.into_iter().find(|model| {
+        self.installed().ok()?.into_iter().filter(wanted).find(|model| {
             let catalogue = model.record.as_ref().and_then(|record| record.catalogue.as_deref());
             model.name.eq_ignore_ascii_case(stem)
                 || catalogue.is_some_and(|catalogue| catalogue.eq_ignore_ascii_case(name))
@@ -271,8 +277,8 @@ impl ModelStore {
                 let paths = part::Paths::of(&self.folder.join(file_name));
                 let bytes = std::fs::metadata(&paths.part).ok()?.len();
                 let origin = part::Origin::read(&paths.origin).unwrap_or_default();
-                let name = files::stem(file_name).to_owned();
-                Some(Unfinished { name, bytes, bytes_total: origin.bytes, source: origin.url })
+                let (kind, name) = (Kind::of(file_name)?, files::stem(file_name).to_owned());
+                Some(Unfinished { name, kind, bytes, bytes_total: origin.bytes, source: origin.url })
             })
             .collect())
     }
@@ -292,13 +298,12 @@ impl ModelStore {
         let name = files::stem(file_name);
         let file = self.folder.join(file_name);
         let metadata = std::fs::metadata(&file).ok().filter(std::fs::Metadata::is_file)?;
-        if name.is_empty() || name.len() == file_name.len() {
-            return None;
-        }
+        let kind = Kind::of(file_name).filter(|_| !name.is_empty())?;
         let record = self.read_record(name).filter(|record| record.bytes == metadata.len());
         let added = record.as_ref().and_then(|record| httpdate::parse_http_date(&record.added).ok());
         Some(Installed {
             name: name.to_owned(),
+            kind,
             file,
             bytes: metadata.len(),
             record,
@@ -322,8 +327,8 @@ impl ModelStore {
         self.folder.join(format!("{name}.toml"))
     }
 
-    fn final_path(&self, name: &str) -> PathBuf {
-        self.folder.join(format!("{name}{}", files::GGUF_SUFFIX))
+    fn final_path(&self, name: &str, kind: Kind) -> PathBuf {
+        self.folder.join(format!("{name}{}", kind.suffix()))
     }
 }
 

@@ -14,12 +14,10 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _, BufWri
 use tokio_util::sync::CancellationToken;
 
 use super::hash::READ_BYTES;
-use super::{ModelsError, Progress, Sha256Hash, files};
+use super::{Kind, ModelsError, Progress, Sha256Hash, files};
 
 /// How the name of an unfinished file ends.
 pub(super) const PART_SUFFIX: &str = ".part";
-/// Every GGUF file begins with this.
-pub(super) const MAGIC: &[u8; 4] = b"GGUF";
 /// Written at once.
 const WRITE_BYTES: usize = 1024 * 1024;
 /// A larger description is not one of ours.
@@ -82,10 +80,12 @@ impl Origin {
 
 /// Bytes that cannot be the beginning of a model.
 #[derive(Debug)]
-pub(super) struct NotGguf;
+pub(super) struct NotAModel;
 
 /// The open file.
 pub(super) struct Part {
+    /// What it will do.
+    pub kind: Kind,
     /// Bytes that have arrived.
     pub len: u64,
     /// What they belong to.
@@ -99,6 +99,7 @@ impl Part {
     /// Opens the part of an earlier run if it can be continued, else an empty one.
     pub async fn open(
         paths: Paths,
+        kind: Kind,
         url: String,
         expected: Option<Sha256Hash>,
         progress: &mut (dyn FnMut(Progress) + Send),
@@ -111,7 +112,7 @@ impl Part {
         let known =
             Origin::read(&paths.origin).filter(|origin| origin.url == url && origin.can_resume(expected));
         let origin = known.clone().unwrap_or(Origin { url, ..Origin::default() });
-        let mut part = Part { len: 0, origin, file, hasher: Sha256::new(), paths: paths.clone() };
+        let mut part = Part { kind, len: 0, origin, file, hasher: Sha256::new(), paths: paths.clone() };
         let kept = known.is_some() && part.read_existing(progress, cancel).await.map_err(fail)?;
         if cancel.is_cancelled() {
             return Err(ModelsError::cancelled());
@@ -132,19 +133,20 @@ impl Part {
         let file = self.file.get_mut();
         let bytes_total = file.metadata().await?.len();
         let mut buffer = vec![0; READ_BYTES];
-        let mut head: Vec<u8> = Vec::with_capacity(MAGIC.len());
+        let magic = self.kind.magic();
+        let mut head: Vec<u8> = Vec::with_capacity(magic.len());
         while !cancel.is_cancelled() {
             let count = file.read(&mut buffer).await?;
             if count == 0 {
                 break;
             }
             let bytes = &buffer[..count];
-            head.extend(bytes.iter().take(MAGIC.len() - head.len()));
+            head.extend(bytes.iter().take(magic.len() - head.len()));
             self.hasher.update(bytes);
             self.len += count as u64;
             progress(Progress::Checking { bytes: self.len, bytes_total });
         }
-        Ok(head == MAGIC)
+        Ok(head == magic)
     }
 
     /// Forgets all bytes; the next ones belong to `origin`.
@@ -174,13 +176,14 @@ impl Part {
         Ok(())
     }
 
-    /// Whether these bytes may come next, so far as the first four tell.
-    pub fn accepts(&self, bytes: &[u8]) -> Result<(), NotGguf> {
-        let Some(expected) = usize::try_from(self.len).ok().and_then(|len| MAGIC.get(len..)) else {
+    /// Whether these bytes may come next, so far as the first ones tell.
+    pub fn accepts(&self, bytes: &[u8]) -> Result<(), NotAModel> {
+        let Some(expected) = usize::try_from(self.len).ok().and_then(|len| self.kind.magic().get(len..))
+        else {
             return Ok(());
         };
         let count = expected.len().min(bytes.len());
-        if expected[..count] == bytes[..count] { Ok(()) } else { Err(NotGguf) }
+        if expected[..count] == bytes[..count] { Ok(()) } else { Err(NotAModel) }
     }
 
     /// Adds bytes.

@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use meddah_embedding::Encoder;
 use tokio_util::sync::CancellationToken;
 
 use super::files::FolderLock;
@@ -15,8 +16,8 @@ use super::http::{Body, Client, Failure, Reply};
 use super::part::{self, Origin, Part};
 use super::source::Source;
 use super::{
-    Added, Inspected, Installed, ModelStore, ModelsError, ModelsErrorKind, Progress, Record, Sha256Hash,
-    Verification, files,
+    Added, Inspected, Installed, Kind, ModelStore, ModelsError, ModelsErrorKind, Progress, Record,
+    Sha256Hash, Verification, files,
 };
 
 /// Space left free on the disk, so that the game and the system can still write.
@@ -77,11 +78,12 @@ impl ModelStore {
     ) -> Result<Added, ModelsError> {
         let source = Source::resolve(source, expected_sha256)?;
         let _lock = FolderLock::take(&self.folder)?;
-        if let Some(model) = self.read_installed(&format!("{}{}", source.name, files::GGUF_SUFFIX)) {
+        if let Some(model) = self.read_installed(&format!("{}{}", source.name, source.kind.suffix())) {
             return self.keep_installed(model, &source, cancel).await;
         }
-        let paths = part::Paths::of(&self.final_path(&source.name));
-        let part = Part::open(paths, source.public_url(), source.sha256, &mut progress, cancel).await?;
+        let paths = part::Paths::of(&self.final_path(&source.name, source.kind));
+        let part =
+            Part::open(paths, source.kind, source.public_url(), source.sha256, &mut progress, cancel).await?;
         let client = Client::new(&source.url, self.limits)?;
         let mut download =
             Download { store: self, source: &source, client, part, progress: &mut progress, cancel };
@@ -117,8 +119,8 @@ impl ModelStore {
             return Err(not_a_model(format!("the file has only {bytes} bytes")));
         }
         let paths = part.close().await?;
-        let (store, temporary) = (self.clone(), paths.part.clone());
-        let inspected = tokio::task::spawn_blocking(move || store.check_header(&temporary)).await;
+        let (store, temporary, kind) = (self.clone(), paths.part.clone(), source.kind);
+        let inspected = tokio::task::spawn_blocking(move || store.check_header(&temporary, kind)).await;
         let inspected = match inspected.unwrap_or_else(|error| Err(not_a_model(error.to_string()))) {
             Ok(inspected) => inspected,
             Err(error) => {
@@ -137,7 +139,7 @@ impl ModelStore {
             added: httpdate::fmt_http_date(SystemTime::now()),
             conversion: Vec::new(),
         };
-        let model = self.put_in_place(&paths.part, &source.name, record)?;
+        let model = self.put_in_place(&paths.part, (&source.name, source.kind), record)?;
         files::delete(&paths.origin).ok(); // harmless without its part
         Ok(Added { model, verification, was_installed: false })
     }
@@ -147,20 +149,20 @@ impl ModelStore {
     pub(super) fn put_in_place(
         &self,
         checked: &Path,
-        name: &str,
+        (name, kind): (&str, Kind),
         record: Record,
     ) -> Result<Installed, ModelsError> {
-        let file = self.final_path(name);
+        let file = self.final_path(name, kind);
         self.write_record(name, &record)?;
         files::rename(checked, &file)
             .map_err(|error| ModelsError::storage("move into place", &file, &error))?;
-        self.read_back(name)
+        self.read_back(name, kind)
     }
 
-    pub(super) fn read_back(&self, name: &str) -> Result<Installed, ModelsError> {
-        self.read_installed(&format!("{name}{}", files::GGUF_SUFFIX)).ok_or_else(|| {
+    pub(super) fn read_back(&self, name: &str, kind: Kind) -> Result<Installed, ModelsError> {
+        self.read_installed(&format!("{name}{}", kind.suffix())).ok_or_else(|| {
             let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
-            ModelsError::storage("find", &self.final_path(name), &gone)
+            ModelsError::storage("find", &self.final_path(name, kind), &gone)
         })
     }
 
@@ -202,13 +204,19 @@ impl ModelStore {
             conversion: Vec::new(),
         };
         self.write_record(&model.name, &record)?;
-        let model = self.read_back(&model.name)?;
+        let model = self.read_back(&model.name, model.kind)?;
         Ok(Added { model, verification: Verification::Expected, was_installed: true })
     }
 
-    /// The header check of the caller, if it gave one.
-    pub(super) fn check_header(&self, file: &Path) -> Result<Option<Inspected>, ModelsError> {
-        self.inspect.map(|inspect| inspect(file)).transpose().map_err(not_a_model)
+    /// The header check of the caller, if it gave one. An embedder is tried out: it is small enough.
+    pub(super) fn check_header(&self, file: &Path, kind: Kind) -> Result<Option<Inspected>, ModelsError> {
+        match kind {
+            Kind::Chat => self.inspect.map(|inspect| inspect(file)).transpose().map_err(not_a_model),
+            Kind::Embedder => match Encoder::open(file) {
+                Ok(_) => Ok(None),
+                Err(error) => Err(ModelsError::new(ModelsErrorKind::NotAModel, error.message, error.help)),
+            },
+        }
     }
 
     /// Fails unless this many more bytes fit on the disk.
@@ -325,7 +333,7 @@ impl Download<'_> {
         let bytes_max = bytes_total.unwrap_or(self.store.limits.bytes_max);
         while let Some(bytes) = body.next(self.store.limits.stall, self.cancel).await? {
             if self.part.accepts(&bytes).is_err() {
-                return Err(Failure::Fatal(describe_stranger(&bytes, body.is_page)));
+                return Err(Failure::Fatal(describe_stranger(self.source.kind, &bytes, body.is_page)));
             }
             if self.part.len + bytes.len() as u64 > bytes_max {
                 return match bytes_total {
@@ -373,7 +381,7 @@ impl Download<'_> {
 }
 
 /// What came instead of a model, in words that lead on.
-fn describe_stranger(bytes: &[u8], is_page: bool) -> ModelsError {
+fn describe_stranger(kind: Kind, bytes: &[u8], is_page: bool) -> ModelsError {
     let start = bytes.trim_ascii_start();
     if is_page || start.starts_with(b"<") {
         return ModelsError::new(
@@ -386,14 +394,14 @@ fn describe_stranger(bytes: &[u8], is_page: bool) -> ModelsError {
     if start.starts_with(b"version https://git-lfs") {
         return not_a_model("a Git LFS pointer came instead of the model itself".into());
     }
-    not_a_model("what came is not a GGUF file".into())
+    not_a_model(format!("what came is not {}", kind.format()))
 }
 
 pub(super) fn not_a_model(message: String) -> ModelsError {
     ModelsError::new(
         ModelsErrorKind::NotAModel,
         message,
-        "Choose a file that ends in .gguf, and download it again if it was complete elsewhere; \
+        "Choose a file that ends in .gguf (.onnx for an embedder), and download it again if it was complete elsewhere; \
          `meddah models list` shows models that work.",
     )
 }

@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
-use super::{ModelsError, ModelsErrorKind, Sha256Hash, catalogue, files};
+use super::{Kind, ModelsError, ModelsErrorKind, Sha256Hash, catalogue, files};
 
 /// A longer address is not typed by anybody.
 const URL_BYTES_MAX: usize = 4096;
@@ -15,6 +15,8 @@ pub(super) struct Source {
     pub url: Url,
     /// The model's name-to-be.
     pub name: String,
+    /// What it does; an address whose end does not say is taken for a chat model.
+    pub kind: Kind,
     /// Exact size, if known beforehand.
     pub bytes: Option<u64>,
     /// What its SHA-256 has to be.
@@ -32,13 +34,15 @@ impl Source {
         if text.contains("://") {
             let url = parse_url(text)?;
             let segment = url.path_segments().and_then(|mut all| all.next_back()).unwrap_or_default();
-            let name = files::model_name(&percent_decode_str(segment).decode_utf8_lossy())?;
-            return Ok(Source { url, name, bytes: None, sha256, licence: None, catalogue: None });
+            let file = percent_decode_str(segment).decode_utf8_lossy();
+            let (name, kind) = (files::model_name(&file)?, Kind::of(&file).unwrap_or_default());
+            return Ok(Source { url, name, kind, bytes: None, sha256, licence: None, catalogue: None });
         }
         let entry = catalogue::find(text).ok_or_else(|| unknown(text))?;
         Ok(Source {
             url: parse_url(&entry.url)?,
             name: files::model_name(&entry.file)?,
+            kind: entry.kind,
             bytes: entry.bytes.filter(|_| sha256.is_none()),
             sha256: sha256.or(entry.sha256),
             licence: Some(entry.licence.clone()),

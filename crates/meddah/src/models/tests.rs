@@ -563,14 +563,14 @@ fn what_is_no_model_is_not_imported() {
 fn a_file_dropped_into_the_folder_counts() {
     let folder = Folder::new();
     let models = folder.store.folder().to_owned();
-    assert_eq!(folder.store.default_model(), None);
+    assert_eq!(folder.store.default_model(Kind::Chat), None);
     std::fs::write(models.join("By-Hand.gguf"), model(100, 1)).unwrap();
     std::fs::write(models.join("notes.txt"), "x").unwrap();
     let by_hand = models.join("By-Hand.gguf");
-    assert_eq!(folder.store.default_model(), Some(by_hand.clone()));
-    assert_eq!(folder.store.find("by-hand"), Some(by_hand.clone()));
-    assert_eq!(folder.store.find("By-Hand.gguf"), Some(by_hand.clone()));
-    assert_eq!(folder.store.find("../models/By-Hand"), None);
+    assert_eq!(folder.store.default_model(Kind::Chat), Some(by_hand.clone()));
+    assert_eq!(folder.store.find(Kind::Chat, "by-hand"), Some(by_hand.clone()));
+    assert_eq!(folder.store.find(Kind::Chat, "By-Hand.gguf"), Some(by_hand.clone()));
+    assert_eq!(folder.store.find(Kind::Chat, "../models/By-Hand"), None);
     assert_eq!(folder.store.list().unwrap().installed[0].record, None);
     // Importing it where it is gives it a record.
     let cancel = CancellationToken::new();
@@ -579,11 +579,55 @@ fn a_file_dropped_into_the_folder_counts() {
 }
 
 #[test]
+fn an_embedder_is_no_model_to_talk_with() {
+    let folder = Folder::new();
+    let models = folder.store.folder().to_owned();
+    std::fs::write(models.join("Both.gguf"), model(100, 1)).unwrap();
+    std::fs::write(models.join("both.ONNX"), b"\x08\x07").unwrap();
+    assert_eq!(folder.store.default_model(Kind::Chat), Some(models.join("Both.gguf")));
+    assert_eq!(folder.store.default_model(Kind::Embedder), Some(models.join("both.ONNX")));
+    assert_eq!(folder.store.find(Kind::Embedder, "both.gguf"), Some(models.join("both.ONNX")));
+    let kinds: Vec<Kind> = folder.store.list().unwrap().installed.iter().map(|model| model.kind).collect();
+    assert_eq!(kinds.len(), 2);
+    assert!(kinds.contains(&Kind::Chat) && kinds.contains(&Kind::Embedder));
+}
+
+#[test]
+fn an_embedder_is_tried_out_before_it_is_taken_in() {
+    let folder = Folder::new();
+    let cancel = CancellationToken::new();
+    let import = |name: &str, bytes: &[u8]| {
+        let original = folder.write(name, bytes);
+        folder.store.import(&original, Placement::Copy, None, |_| {}, &cancel)
+    };
+    let gguf = import("m.onnx", &model(100, 1)).unwrap_err();
+    assert!(gguf.message.ends_with("m.onnx is not an ONNX file"), "{}", gguf.message);
+    let broken = import("m.onnx", b"\x08\x07 and no more").unwrap_err();
+    assert_eq!((broken.kind, broken.help.is_empty()), (ModelsErrorKind::NotAModel, false));
+    let added = import("MiniLM.onnx", &std::fs::read(embedder_file()).unwrap()).unwrap();
+    assert_eq!((added.model.name.as_str(), added.model.kind), ("MiniLM", Kind::Embedder));
+    assert_eq!(folder.store.find(Kind::Embedder, "minilm"), Some(added.model.file));
+    assert_eq!(folder.store.remove("minilm").unwrap(), "MiniLM");
+}
+
+/// The real one. A test without it fails rather than passes by doing nothing.
+fn embedder_file() -> PathBuf {
+    let default = || {
+        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        let home = std::env::home_dir().unwrap_or_default().join(".cache");
+        cache.unwrap_or(home).join("meddah/models/all-MiniLM-L6-v2-int8.onnx")
+    };
+    let path = std::env::var_os("MEDDAH_TEST_EMBEDDER").map_or_else(default, PathBuf::from);
+    assert!(path.exists(), "{path:?} is missing: run scripts/get-embedder, or set MEDDAH_TEST_EMBEDDER");
+    path
+}
+
+#[test]
 fn the_newest_model_is_the_default() {
     let folder = Folder::new();
     for (name, added) in [("old", 1_000), ("new", 3_000), ("middle", 2_000)] {
         let bytes = model(100, added as u32);
-        std::fs::write(folder.store.final_path(name), &bytes).unwrap();
+        std::fs::write(folder.store.final_path(name, Kind::Chat), &bytes).unwrap();
         let record = Record {
             source: "test".into(),
             catalogue: Some(format!("catalogue-{name}")),
@@ -596,8 +640,11 @@ fn the_newest_model_is_the_default() {
         };
         folder.store.write_record(name, &record).unwrap();
     }
-    assert_eq!(folder.store.default_model(), Some(folder.store.final_path("new")));
-    assert_eq!(folder.store.find("Catalogue-Old"), Some(folder.store.final_path("old")));
+    assert_eq!(folder.store.default_model(Kind::Chat), Some(folder.store.final_path("new", Kind::Chat)));
+    assert_eq!(
+        folder.store.find(Kind::Chat, "Catalogue-Old"),
+        Some(folder.store.final_path("old", Kind::Chat))
+    );
 }
 
 #[test]

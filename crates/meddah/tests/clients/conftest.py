@@ -12,6 +12,10 @@ HERE = pathlib.Path(__file__).parent
 FACES = ["openai", "player2", "ollama", "koboldcpp"]
 
 
+# A real one, or what is answered without is tested.
+EMBEDDER = os.environ.get("MEDDAH_TEST_EMBEDDER", "")
+
+
 class Sidecar:
     """A running `meddah serve` and where its faces are."""
 
@@ -20,6 +24,8 @@ class Sidecar:
         for face in FACES:
             command += ["--face", f"{face}:0"]
         environment = {**os.environ, "MEDDAH_DATA": folder}
+        if EMBEDDER:
+            environment["MEDDAH_EMBEDDER"] = EMBEDDER
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment, text=True
         )
@@ -33,6 +39,11 @@ class Sidecar:
     def stop(self) -> None:
         self.process.terminate()
         assert self.process.wait(timeout=20) == 0
+
+
+@pytest.fixture(scope="session")
+def embedder():
+    return EMBEDDER
 
 
 @pytest.fixture(scope="session")

@@ -59,9 +59,22 @@ def test_what_breaks_off_raises_an_error(client):
     with pytest.raises(ollama.ResponseError) as error:
         client.chat(model="character:nobody", messages=said("Hello!"))
     assert error.value.status_code == 404
+
+
+def test_text_becomes_vectors_or_an_error_that_says_why_not(client, embedder):
+    if not embedder:
+        with pytest.raises(ollama.ResponseError, match="minilm") as error:
+            client.embed(model="x", input="Hello!")
+        assert error.value.status_code == 501
+        return
+    reply = client.embed(model="all-minilm", input=["Hello!", "Good evening."])
+    assert reply.model == "all-minilm" and [len(vector) for vector in reply.embeddings] == [384, 384]
+    assert reply.prompt_eval_count > 2 and reply.total_duration > 0
+    older = client.embeddings(model="all-minilm", prompt="Hello!")
+    assert list(older.embedding) == list(reply.embeddings[0])
     with pytest.raises(ollama.ResponseError) as error:
-        client.embed(model="x", input="Hello!")
-    assert error.value.status_code == 501
+        client.embed(model="all-minilm", input="word " * 400, truncate=False)
+    assert error.value.status_code == 400
 
 
 def test_what_clients_ask_before_they_talk(client):

@@ -111,9 +111,28 @@ def test_mistakes_have_the_classes_that_mods_catch(client):
     assert error.value.code == "model_not_found"
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("gpt-9")
-    with pytest.raises(openai.InternalServerError) as error:
-        client.embeddings.create(model="x", input="Hello!")
-    assert error.value.status_code == 501 and error.value.code == "unsupported"
+
+
+def test_text_becomes_vectors_or_an_error_that_says_why_not(client, embedder):
+    if not embedder:
+        with pytest.raises(openai.InternalServerError, match="minilm") as error:
+            client.embeddings.create(model="x", input="Hello!")
+        assert error.value.status_code == 501 and error.value.code == "unsupported"
+        return
+    texts = ["Where did you hide the treasure?", "In which place is the gold buried?", "Bread is baked on Sundays."]
+    # The client asks for base64 by itself, and for numbers if it is told so.
+    for more in [{}, {"encoding_format": "float"}, {"dimensions": 384}]:
+        reply = client.embeddings.create(model="x", input=texts, **more)
+        vectors = [entry.embedding for entry in reply.data]
+        assert [entry.index for entry in reply.data] == [0, 1, 2] and {len(vector) for vector in vectors} == {384}
+        near, far = (sum(a * b for a, b in zip(vectors[0], vector)) for vector in vectors[1:])
+        assert near > far + 0.2 and abs(sum(a * a for a in vectors[0]) - 1) < 1e-4
+        assert reply.usage.prompt_tokens == reply.usage.total_tokens > 3
+    single = client.embeddings.create(model="x", input=texts[0])
+    assert single.data[0].embedding == vectors[0]
+    for wrong in [{"input": [[1, 2]]}, {"input": ""}, {"input": "a", "dimensions": 64}]:
+        with pytest.raises(openai.BadRequestError):
+            client.embeddings.create(model="x", **wrong)
 
 
 def test_a_stream_can_be_left_and_the_next_one_begins_at_once(client):

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meddah::config::Settings;
+use meddah::embedder::LateEmbedder;
 use meddah::ladders::Ladders;
 use meddah::sidecar::Sidecar;
 use meddah::transport::Server;
@@ -61,7 +62,8 @@ impl Rig {
         let mut settings = Settings::load(folder, []).unwrap();
         settings.port = 0;
         change(&mut settings);
-        let ports = Ports { ladders: Ladders::single(model.clone()), store };
+        let ports =
+            Ports { ladders: Ladders::single(model.clone()), store, embedder: LateEmbedder::default() };
         let sidecar = Sidecar::new(Arc::new(worlds), ports, settings);
         let server = Server::bind(sidecar.clone()).await.unwrap();
         let (port, token, stop) = (server.port(), server.token().to_owned(), CancellationToken::new());

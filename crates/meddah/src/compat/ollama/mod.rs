@@ -1,5 +1,6 @@
 //! The face of Ollama on port 11434: its own routes, and the ones of OpenAI that it has too.
 
+mod embed;
 mod request;
 mod write;
 
@@ -40,8 +41,8 @@ pub(super) fn face() -> Router<Arc<App>> {
         .route("/api/show", post(show))
         .route("/api/ps", get(running))
         .route("/api/version", get(version))
-        .route("/api/embed", post(no_embeddings))
-        .route("/api/embeddings", post(no_embeddings))
+        .route("/api/embed", post(embed::many))
+        .route("/api/embeddings", post(embed::single))
         .route("/api/pull", post(no_models).delete(no_models))
         .route("/api/push", post(no_models))
         .route("/api/create", post(no_models))
@@ -155,10 +156,6 @@ async fn show(State(app): State<Arc<App>>, sent: Sent) -> Result<Json<Value>, Re
             "meddah.context_length": info.context_tokens},
         "capabilities": ["completion", "tools"],
     })))
-}
-
-async fn no_embeddings() -> Refused {
-    Refused(openai::no_embeddings())
 }
 
 async fn no_models() -> Refused {

@@ -1,5 +1,6 @@
 //! The face that most mods know: `/v1/chat/completions` and its neighbours.
 
+pub(super) mod embeddings;
 pub(crate) mod error;
 mod models;
 pub(crate) mod request;
@@ -21,6 +22,7 @@ use super::reply::collect;
 use super::sent::{Fields as _, Sent, accepts, invalid, unsupported};
 use super::{character, instruct, streaming};
 use crate::transport::App;
+use embeddings::Embeddings;
 use error::Refused;
 pub(super) use models::names;
 use request::Form;
@@ -34,7 +36,7 @@ pub(super) fn routes() -> Router<Arc<App>> {
             .route(&format!("{start}/completions"), post(completions))
             .route(&format!("{start}/models"), get(models::list))
             .route(&format!("{start}/models/{{*id}}"), get(models::get))
-            .route(&format!("{start}/embeddings"), post(embeddings))
+            .route(&format!("{start}/embeddings"), post(embed))
             .route(&format!("{start}/audio/speech"), post(speech))
             .route(&format!("{start}/audio/transcriptions"), post(hearing))
             .route(&format!("{start}/audio/translations"), post(hearing))
@@ -117,8 +119,8 @@ async fn respond(
     streaming::respond(pieces, Chunks::new(head, form, lines), content_type).await
 }
 
-async fn embeddings() -> Refused {
-    Refused(no_embeddings())
+async fn embed(State(app): State<Arc<App>>, sent: Sent) -> Result<Json<Embeddings>, Refused> {
+    Ok(Json(embeddings::answer(&app, sent).await?))
 }
 
 async fn speech() -> Refused {
@@ -137,14 +139,6 @@ pub(super) fn no_voice() -> WireError {
 /// Why the player is not heard.
 pub(super) fn no_ear() -> WireError {
     unsupported("this build cannot hear yet", "Turn off voice input in the mod's settings, and type.")
-}
-
-/// No numbers are better than wrong ones: a mod would search its memories with them.
-pub(super) fn no_embeddings() -> WireError {
-    unsupported(
-        "this build cannot embed text yet",
-        "Turn off memory search in the mod, or give it another server.",
-    )
 }
 
 async fn no_route(uri: Uri) -> Refused {

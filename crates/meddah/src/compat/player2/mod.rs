@@ -24,6 +24,7 @@ use super::{character, openai};
 use crate::transport::App;
 use error::Refused;
 use npcs::Npc;
+use openai::embeddings::{self, Embeddings};
 use responses::Responses;
 
 /// What keys that this face gives out begin with; the game's id follows. It opens nothing: everybody on this
@@ -72,7 +73,7 @@ pub(super) fn face(app: &Arc<App>) -> Router {
         .route("/v1/tts/{*rest}", get(no_voice).post(no_voice))
         .route("/v1/stt/stop", post(nothing_heard))
         .route("/v1/stt/{*rest}", get(no_ear).post(no_ear))
-        .route("/v1/embeddings", post(no_embeddings))
+        .route("/v1/embeddings", post(embed))
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)
         .with_state(state);
@@ -159,8 +160,8 @@ async fn no_ear() -> Refused {
     Refused(openai::no_ear())
 }
 
-async fn no_embeddings() -> Refused {
-    Refused(openai::no_embeddings())
+async fn embed(State(face): State<Arc<Player2>>, sent: Sent) -> Result<Json<Embeddings>, Refused> {
+    Ok(Json(embeddings::answer(&face.app, sent).await?))
 }
 
 async fn no_route(uri: Uri) -> Refused {

@@ -1,6 +1,7 @@
 //! The faces as mods meet them: a real server, every face on a free port, a model that is a double.
 
 mod characters;
+mod embeddings;
 mod mods;
 mod troubles;
 
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use meddah::config::Settings;
+use meddah::embedder::LateEmbedder;
 use meddah::ladders::Ladders;
 use meddah::sidecar::Sidecar;
 use meddah::transport::Server;
@@ -37,13 +39,17 @@ impl Faces {
     }
 
     async fn with_worlds(model: Arc<dyn ChatModel>, worlds: Worlds) -> Faces {
+        Faces::open(model, worlds, LateEmbedder::default()).await
+    }
+
+    async fn open(model: Arc<dyn ChatModel>, worlds: Worlds, embedder: LateEmbedder) -> Faces {
         let store = Arc::new(SqliteStore::in_memory().unwrap());
         let folder = tempfile::tempdir().unwrap();
         let mut settings = Settings::load(folder.path(), []).unwrap();
         settings.port = 0;
         settings.faces = ["openai:0", "player2:0", "ollama:0", "koboldcpp:0"].map(str::to_owned).into();
-        let sidecar =
-            Sidecar::new(Arc::new(worlds), Ports { ladders: Ladders::single(model), store }, settings);
+        let ports = Ports { ladders: Ladders::single(model), store, embedder };
+        let sidecar = Sidecar::new(Arc::new(worlds), ports, settings);
         let server = Server::bind(sidecar).await.unwrap();
         let ready = serde_json::to_value(server.ready()).unwrap();
         let faces = ready["faces"].as_array().unwrap().iter();
