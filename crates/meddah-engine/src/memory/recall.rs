@@ -27,6 +27,8 @@ pub struct Candidate {
 pub struct Found {
     /// Its number; of what was heard of an answer, that of the newest report.
     pub document: DocumentId,
+    /// The number that it had first.
+    pub origin: DocumentId,
     /// Its entry.
     pub place: Place,
     /// Which part of it.
@@ -98,10 +100,15 @@ impl<'a> Recall<'a> {
     }
 
     /// The second stage: adds nearness in meaning. `vectors` gives what [`encode`](super::encode) wrote for a
-    /// document, if it is known; a document without is taken for an average one.
-    pub fn compare<'v>(&mut self, question: &QuestionVectors, vectors: impl Fn(DocumentId) -> Option<&'v [u8]>) {
+    /// document, if it is known; a document without is taken for an average one. False if none is known, and
+    /// the candidates are as before.
+    pub fn compare<'v>(
+        &mut self,
+        question: &QuestionVectors,
+        vectors: impl Fn(DocumentId) -> Option<&'v [u8]>,
+    ) -> bool {
         if question.is_empty() {
-            return;
+            return false;
         }
         let (index, view) = (self.documents(), self.view);
         let near: Vec<Option<Nearness>> =
@@ -125,12 +132,16 @@ impl<'a> Recall<'a> {
                 Some((question.mean(own.iter().copied()), question.mean(best.into_iter())))
             })
             .collect();
+        if scores.iter().all(Option::is_none) {
+            return false;
+        }
         let own = scaled(scores.iter().map(|score| score.map(|(own, _)| own)));
         let near = scaled(scores.iter().map(|score| score.map(|(_, near)| near)));
         for ((candidate, own), near) in self.candidates.iter_mut().zip(own).zip(near) {
             candidate.values[Feature::OwnMeaning as usize] = own;
             candidate.values[Feature::NearMeaning as usize] = near;
         }
+        true
     }
 
     /// The best `limit` candidates, best first.
@@ -147,7 +158,7 @@ impl<'a> Recall<'a> {
         let number = self.view.rows[rank].document;
         let document = &self.index.documents[number as usize];
         let origin = &self.index.documents[document.origin as usize];
-        Found { document: number, place: origin.place, part: document.part, score, values }
+        Found { document: number, origin: document.origin, place: origin.place, part: document.part, score, values }
     }
 
     fn rank(&self, candidate: usize) -> usize {
