@@ -104,7 +104,7 @@ fn sidecar(model: &str) -> anyhow::Result<(Arc<Sidecar>, Ladders)> {
     settings.local.background = false;
     let ladders = Ladders::open(&settings, &paths)?;
     let store = SqliteStore::in_memory()?;
-    let ports = Ports { ladders: ladders.clone(), store: Arc::new(store), embedder: LateEmbedder::default() };
+    let ports = Ports::new(ladders.clone(), Arc::new(store), LateEmbedder::default());
     let worlds = Arc::new(Worlds::new(vec![tavern::world()]));
     Ok((Sidecar::new(worlds, ports, settings), ladders))
 }

@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
 mod actions;
+mod memory;
 mod embedding;
 mod fit_projection;
 
@@ -22,6 +23,9 @@ fn main() -> anyhow::Result<ExitCode> {
         // The sidecar starts this very program for its worker.
         Some("worker") => return Ok(meddah_llama::worker_main()),
         Some("actions") => actions::run(arguments)?,
+        Some("locomo") => memory::locomo(arguments)?,
+        Some("memory-scale") => memory::scale(arguments)?,
+        Some("fit-memory") => memory::fit(arguments)?,
         Some("embedding") => embedding::run(arguments)?,
         Some("fit-projection") => fit_projection::run(arguments)?,
         _ => {

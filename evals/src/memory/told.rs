@@ -54,6 +54,39 @@ pub(crate) struct Asked {
 /// Where each utterance stands: the number of its entry, and which part of it.
 pub(crate) type Places = HashMap<(u64, Part), String>;
 
+impl Talks {
+    /// Who perceived each utterance, by its id.
+    pub(crate) fn heard_by(&self) -> HashMap<&str, &[String]> {
+        let told = self.encounters.iter().flat_map(|encounter| &encounter.told);
+        told.map(|said| (said.id.as_str(), said.heard_by.as_slice())).collect()
+    }
+}
+
+/// All talks as one world with all their people, in the order of time.
+pub(crate) fn in_one_world(all: Vec<Talks>) -> Talks {
+    let mut one = Talks { name: "all".into(), people: Vec::new(), encounters: Vec::new(), questions: Vec::new() };
+    for talks in all {
+        let here = |id: &str| if id.is_empty() { String::new() } else { format!("{}/{id}", talks.name) };
+        one.people.extend(talks.people.into_iter().map(|(id, name)| (here(&id), name)));
+        one.encounters.extend(talks.encounters.into_iter().map(|mut encounter| {
+            for said in &mut encounter.told {
+                said.id = here(&said.id);
+                said.speaker = here(&said.speaker);
+                said.heard_by.iter_mut().for_each(|id| *id = here(id));
+            }
+            encounter
+        }));
+        one.questions.extend(talks.questions.into_iter().map(|question| Asked {
+            asker: here(&question.asker),
+            asked: here(&question.asked),
+            evidence: question.evidence.iter().map(|id| here(id)).collect(),
+            ..question
+        }));
+    }
+    one.encounters.sort_by_key(|encounter| encounter.begun_ms);
+    one
+}
+
 /// Appends talks to a timeline and gives where each utterance stands.
 pub(crate) async fn tell(store: &dyn TimelineStore, key: &TimelineKey, talks: &Talks) -> anyhow::Result<Places> {
     store.open(key).await?;

@@ -98,7 +98,7 @@ pub(super) fn values(view: &View, question: &Question, lexical: &Lexical, rank: 
     set(Feature::NearWords, lexical.near[rank]);
     set(Feature::OwnWords, lexical.own[rank]);
     set(Feature::EncounterWords, lexical.encounters[row.encounter as usize]);
-    set(Feature::Speaker, flag(matches!(question.named[..], [one] if one == row.speaker)));
+    set(Feature::Speaker, flag(lexical.speaker == Some(row.speaker)));
     set(Feature::SaidBy, flag(question.said_by == Some(row.speaker)));
     set(Feature::Time, if question.asks_when { f32::from(row.time_words.min(2)) } else { 0.0 });
     set(Feature::Length, f32::from(row.length).ln_1p());

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use super::index::Index;
+use super::names::Being;
 use super::question::Question;
 use super::view::{NEAR, NEAR_UNIT, View};
 
@@ -23,6 +24,8 @@ pub(super) struct Lexical {
     pub(super) scenes: Vec<f32>,
     /// How rare each stem of the question is among the documents.
     pub(super) idf: Vec<f32>,
+    /// The one who is named in the question and speaks in the view, if it is one.
+    pub(super) speaker: Option<Being>,
 }
 
 /// How rare something is that `with` of `all` have (Robertson's, never negative).
@@ -45,8 +48,10 @@ impl Lexical {
             encounters: vec![0.0; view.encounters.len()],
             scenes: super::scene::scores(index, view, question),
             idf: Vec::with_capacity(question.stems.len()),
+            speaker: None,
         };
-        let presence = presence(index, view, question);
+        let (presence, speakers) = presence(index, view, question);
+        scores.speaker = Some(speakers).filter(|speakers| speakers.len() == 1).and_then(|only| only.first().copied());
         let mut counter = Counter { near: vec![0; all], touched: Vec::new() };
         for ((stem, times), share) in question.stems.iter().zip(presence) {
             scores.add(index, view, stem, times * (1.0 - share), &mut counter);
@@ -111,9 +116,9 @@ impl Counter {
 }
 
 /// For each stem that is a name: in which share of the encounters its bearer speaks. Who is always there
-/// tells nothing apart by being named.
-fn presence(index: &Index, view: &View, question: &Question) -> Vec<f32> {
-    let mut talks: HashMap<u32, (u32, u32)> = question.named.iter().map(|being| (*being, (u32::MAX, 0))).collect();
+/// tells nothing apart by being named. Also those of the named who speak at all.
+fn presence(index: &Index, view: &View, question: &Question) -> (Vec<f32>, Vec<Being>) {
+    let mut talks: HashMap<Being, (u32, u32)> = question.named.iter().map(|being| (*being, (u32::MAX, 0))).collect();
     if !talks.is_empty() {
         for row in &view.rows {
             if let Some((last, number)) = talks.get_mut(&row.speaker).filter(|(last, _)| *last != row.encounter) {
@@ -127,7 +132,9 @@ fn presence(index: &Index, view: &View, question: &Question) -> Vec<f32> {
         let bearers = index.names.bearers(stem).iter().filter_map(|being| talks.get(being));
         bearers.map(|(_, number)| *number as f32 / all).fold(0.0, f32::max)
     };
-    question.stems.iter().map(|(stem, _)| share(stem)).collect()
+    let shares = question.stems.iter().map(|(stem, _)| share(stem)).collect();
+    let speaks = |being: &&Being| talks.get(being).is_some_and(|(_, number)| *number > 0);
+    (shares, question.named.iter().filter(speaks).copied().collect())
 }
 
 fn as_share_of_best(scores: &mut [f32]) {

@@ -2,6 +2,7 @@
 
 mod feelings;
 mod knowledge;
+mod memories;
 mod past;
 
 use std::time::Duration;
@@ -28,7 +29,8 @@ impl Mind {
     pub async fn recall(turn: &Turn, ports: &Ports) -> Result<Mind, WireError> {
         let past = past::recent(turn, ports).await?;
         let felt = feelings::before(turn, ports).await?;
-        let on_mind = OnMind { knowledge: knowledge::called_up(turn, &past), ..OnMind::default() };
+        let memories = memories::called_up(turn, ports, &past).await;
+        let on_mind = OnMind { memories, knowledge: knowledge::called_up(turn, &past), ..OnMind::default() };
         Ok(Mind { past, felt, on_mind })
     }
 }
