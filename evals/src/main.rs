@@ -2,6 +2,7 @@
 //!
 //! - `actions MODEL.gguf` — how often a real model takes the right action;
 //! - `emotion [MODEL.gguf]` — how often the expected feeling is found;
+//! - `locomo PATH`, `memory-scale`, `fit-memory` — how well and how fast memories are found, and the fit of the weights;
 //! - `embedding MODEL.onnx` — what the embedder costs in time and memory;
 //! - `fit-projection MODEL.onnx OUT.f32 [TEXT…]` — makes the matrix that shortens vectors of tokens.
 
@@ -11,6 +12,7 @@ mod actions;
 mod embedding;
 mod emotion;
 mod fit_projection;
+mod memory;
 mod rig;
 
 use std::process::ExitCode;
@@ -18,6 +20,9 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: cargo run --release -p evals -- NAME …
    actions MODEL.gguf [--split NAME] [--case TEXT]
    emotion [MODEL.gguf] [--split NAME] [--weights 0,1] [--show]
+   locomo PATH [--one-world] [--embedder FOLDER]
+   memory-scale
+   fit-memory
    embedding MODEL.onnx
    fit-projection MODEL.onnx OUT.f32 [TEXT…]";
 
@@ -28,6 +33,9 @@ fn main() -> anyhow::Result<ExitCode> {
         Some("worker") => return Ok(meddah_llama::worker_main()),
         Some("actions") => actions::run(arguments)?,
         Some("emotion") => emotion::run(arguments)?,
+        Some("locomo") => memory::locomo(arguments)?,
+        Some("memory-scale") => memory::scale(arguments)?,
+        Some("fit-memory") => memory::fit(arguments)?,
         Some("embedding") => embedding::run(arguments)?,
         Some("fit-projection") => fit_projection::run(arguments)?,
         _ => {

@@ -30,6 +30,6 @@ pub(crate) fn sidecar(
     change(&mut settings);
     let ladders = Ladders::open(&settings, &paths)?;
     let store = SqliteStore::in_memory()?;
-    let ports = Ports { ladders, store: Arc::new(store), embedder: LateEmbedder::default() };
+    let ports = Ports::new(ladders, Arc::new(store), LateEmbedder::default());
     Ok(Sidecar::new(Arc::new(Worlds::new(vec![world])), ports, settings))
 }

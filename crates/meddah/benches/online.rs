@@ -79,7 +79,7 @@ async fn sidecar(folder: &str, provider: &str) {
     let worlds = Arc::new(Worlds::new(vec![hut()]));
     let server = Server::bind(Sidecar::new(
         worlds,
-        Ports { ladders, store, embedder: LateEmbedder::default() },
+        Ports::new(ladders, store, LateEmbedder::default()),
         settings,
     ))
     .await

@@ -87,7 +87,7 @@ async fn measure(settings: &Settings, turns: usize, folder: &std::path::Path) ->
     let character = tavern::first_character(&world).context("the built-in world is empty")?.id.clone();
     let worlds = Arc::new(Worlds::new(vec![world]));
     let embedder = LateEmbedder::default();
-    let ports = Ports { ladders: Ladders::single(Arc::new(model)), store: Arc::new(store), embedder };
+    let ports = Ports::new(Ladders::single(Arc::new(model)), Arc::new(store), embedder);
     let sidecar = Sidecar::new(worlds, ports, settings.clone());
     let session = sidecar.open_session(Hello::default()).await?;
     let (mut first_line, mut total) = (Vec::new(), Vec::new());

@@ -18,6 +18,7 @@ pub mod doctor;
 pub mod embedder;
 pub mod keys;
 pub mod ladders;
+pub mod memory;
 pub mod models;
 pub mod paths;
 pub mod reflection;

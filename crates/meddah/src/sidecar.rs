@@ -142,6 +142,7 @@ impl Sidecar {
         let sessions: Vec<Arc<Session>> = self.sessions().by_id.values().cloned().collect();
         futures::future::join_all(sessions.iter().map(|session| session.close(SHUTDOWN_GRACE))).await;
         self.reflection.shutdown().await;
+        self.ports.memories.shutdown().await;
     }
 
     async fn add(&self, session: Arc<Session>) -> Result<(), WireError> {

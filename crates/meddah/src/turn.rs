@@ -29,6 +29,7 @@ use tracing::debug;
 use crate::config::TurnSettings;
 use crate::embedder::LateEmbedder;
 use crate::ladders::Ladders;
+use crate::memory::Memories;
 use crate::session::events::{EventLog, EventOrigin};
 use crate::wire::{model_error, notice, timed_out};
 use mind::Mind;
@@ -44,6 +45,16 @@ pub struct Ports {
     pub store: Arc<dyn TimelineStore>,
     /// Finds memories by what they mean, if it is there.
     pub embedder: LateEmbedder,
+    /// Finds what is remembered.
+    pub memories: Memories,
+}
+
+impl Ports {
+    /// With the memories that are in this store.
+    pub fn new(ladders: Ladders, store: Arc<dyn TimelineStore>, embedder: LateEmbedder) -> Ports {
+        let memories = Memories::new(store.clone(), embedder.clone());
+        Ports { ladders, store, embedder, memories }
+    }
 }
 
 /// What is answered.
@@ -194,6 +205,14 @@ async fn answer(
     let mind = Mind::recall(turn, ports).await?;
     reply.timing.recall_ms = ms_since(turn.accepted);
     reply.feelings = Some(mind.feelings.clone());
+    if let Some(told) = ports.embedder.notice_once().filter(|_| !mind.on_mind.memories.is_empty()) {
+        events.push(EventKind::Notice {
+            code: told.code,
+            message: told.message,
+            help: told.help,
+            percent: None,
+        });
+    }
 
     let mut offer = Offer::rank_between(
         &turn.actions,

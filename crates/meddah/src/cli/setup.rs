@@ -100,7 +100,7 @@ impl Setup {
         let ladders = Ladders::open(&self.settings, &self.paths)
             .map_err(|error| Failure::new(BAD_INPUT, format!("{}\n{}", error.message, error.help)))?;
         let embedder = LateEmbedder::from_setting(&self.settings.embedder, &self.paths);
-        let ports = Ports { ladders, store: Arc::new(store), embedder };
+        let ports = Ports::new(ladders, Arc::new(store), embedder);
         Ok(Sidecar::new(Arc::new(worlds), ports, self.settings.clone()))
     }
 }

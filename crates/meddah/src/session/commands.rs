@@ -259,15 +259,21 @@ impl Session {
     ) -> Result<Accepted, WireError> {
         let scene = scene.map(checked_scene).transpose()?;
         let world = self.world()?;
-        let noticed = {
+        let (noticed, moved) = {
             let mut state = self.state();
             let declared = list.or_else(|| state.declared.clone());
             let new_scene = scene.unwrap_or_else(|| state.scene.clone());
             let actions = scene::action_set(&world, declared.as_deref(), &new_scene, &self.player.id)?;
             let noticed = scene::what_is_noticed(&state.scene, &new_scene, also);
+            let elsewhere = (&state.scene.place, &state.scene.time) != (&new_scene.place, &new_scene.time);
+            let moved = elsewhere.then(|| new_scene.clone());
             (state.actions, state.declared, state.scene) = (Arc::new(actions), declared, new_scene);
-            noticed
+            (noticed, moved)
         };
+        // Where and when things are said is part of what is remembered of them.
+        if let Some(scene) = moved {
+            self.append(EntryKind::Scene(scene), None, Vec::new()).await?;
+        }
         for Noticed { text, witnesses } in noticed {
             self.append(EntryKind::Event { text }, None, witnesses).await?;
         }

@@ -63,7 +63,7 @@ impl Rig {
         settings.port = 0;
         change(&mut settings);
         let ports =
-            Ports { ladders: Ladders::single(model.clone()), store, embedder: LateEmbedder::default() };
+            Ports::new(Ladders::single(model.clone()), store, LateEmbedder::default());
         let sidecar = Sidecar::new(Arc::new(worlds), ports, settings);
         let server = Server::bind(sidecar.clone()).await.unwrap();
         let (port, token, stop) = (server.port(), server.token().to_owned(), CancellationToken::new());

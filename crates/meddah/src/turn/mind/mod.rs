@@ -3,6 +3,7 @@
 mod feelings;
 mod goals;
 mod knowledge;
+mod memories;
 mod past;
 mod state;
 
@@ -38,11 +39,13 @@ impl Mind {
         let past = past::recent(turn, &witnessed);
         let partner = turn.partner();
         let met = past.turns.iter().any(|turn| turn.speaker == partner);
-        let (feelings, holds, timers) = futures::try_join!(
+        let mind = futures::future::try_join3(
             feelings::before(turn, ports, &witnessed),
             holds(&*ports.store, &turn.key, &turn.scene, &turn.character, partner, Some(met)),
             knowledge::timers(turn, ports, &past),
-        )?;
+        );
+        let (mind, memories) = futures::join!(mind, memories::called_up(turn, ports, &past));
+        let (feelings, holds, timers) = mind?;
         let character = match turn.character.as_open(&holds.state) {
             Cow::Borrowed(_) => turn.character.clone(),
             Cow::Owned(open) => Arc::new(open),
@@ -53,10 +56,10 @@ impl Mind {
             knowledge::called_up(turn, &character, &past, &holds.state, &before, budget)
         };
         let on_mind = OnMind {
+            memories,
             knowledge,
             goals: goals::pursued(turn, &past, &holds),
             feelings: feelings.told(&past),
-            ..OnMind::default()
         };
         Ok(Mind { past, feelings, on_mind, character, lore_timers: timers.map(|_| after) })
     }

@@ -48,7 +48,7 @@ impl Faces {
         let mut settings = Settings::load(folder.path(), []).unwrap();
         settings.port = 0;
         settings.faces = ["openai:0", "player2:0", "ollama:0", "koboldcpp:0"].map(str::to_owned).into();
-        let ports = Ports { ladders: Ladders::single(model), store, embedder };
+        let ports = Ports::new(Ladders::single(model), store, embedder);
         let sidecar = Sidecar::new(Arc::new(worlds), ports, settings);
         let server = Server::bind(sidecar).await.unwrap();
         let ready = serde_json::to_value(server.ready()).unwrap();

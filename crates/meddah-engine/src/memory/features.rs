@@ -1,0 +1,115 @@
+//! What speaks for a document, as numbers, and how much each of them weighs.
+
+use super::index::{ASKS, DERIVED, ENDS_ASKING, HAPPENED, NUMBER};
+use super::lexical::Lexical;
+use super::question::Question;
+use super::view::View;
+
+/// What speaks for a document. The order is that of [`NAMES`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Feature {
+    /// Words in common with it and its neighbours (BM25F), as a share of the best.
+    NearWords,
+    /// Words in common with it alone (BM25), as a share of the best.
+    OwnWords,
+    /// Words in common with its encounter (BM25), as a share of the best.
+    EncounterWords,
+    /// Nearness in meaning to it and its neighbours, as a share of the candidates' span.
+    NearMeaning,
+    /// Nearness in meaning to it alone, as a share of the candidates' span.
+    OwnMeaning,
+    /// The question names one being, who said it.
+    Speaker,
+    /// The question tells who said it: "did you say", "I told you".
+    SaidBy,
+    /// A time is asked for: words in it that date something, up to 2.
+    Time,
+    /// How long it is: ln(1 + words).
+    Length,
+    /// It ends in a question.
+    EndsAsking,
+    /// It has a digit.
+    Number,
+    /// It opens its encounter.
+    First,
+    /// What was said before it has a question in it.
+    AfterQuestion,
+    /// How well what was said before it matches, if that has a question in it.
+    Answers,
+    /// Words of the question in the place and time of its scene.
+    Scene,
+    /// Nobody said it: it happened.
+    Happened,
+    /// It is a memory that was made of others.
+    Derived,
+    /// How much such a memory matters.
+    Importance,
+}
+
+/// How many features there are.
+pub const FEATURES: usize = 18;
+
+/// Short names of the features, for whoever wants to know why something was recalled.
+pub const NAMES: [&str; FEATURES] = [
+    "near words",
+    "own words",
+    "encounter words",
+    "near meaning",
+    "own meaning",
+    "speaker",
+    "said by",
+    "time",
+    "length",
+    "asks",
+    "number",
+    "first",
+    "after question",
+    "answers",
+    "scene",
+    "happened",
+    "derived",
+    "importance",
+];
+
+/// The features of one document.
+pub type Values = [f32; FEATURES];
+
+/// How much each feature weighs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weights(pub Values);
+
+impl Weights {
+    /// The score of a document.
+    pub fn score(&self, values: &Values) -> f32 {
+        self.0.iter().zip(values).map(|(weight, value)| weight * value).sum()
+    }
+}
+
+/// All features but those of meaning, for the document at a rank.
+pub(super) fn values(view: &View, question: &Question, lexical: &Lexical, rank: usize) -> Values {
+    let row = &view.rows[rank];
+    let flag = |set: bool| f32::from(u8::from(set));
+    let encounter = &view.encounters[row.encounter as usize];
+    let before = view.near(rank, -1);
+    let after_question = before.is_some_and(|before| view.rows[before].flags & ASKS != 0);
+    let mut values = [0.0; FEATURES];
+    let mut set = |feature: Feature, value: f32| values[feature as usize] = value;
+    set(Feature::NearWords, lexical.near[rank]);
+    set(Feature::OwnWords, lexical.own[rank]);
+    set(Feature::EncounterWords, lexical.encounters[row.encounter as usize]);
+    set(Feature::Speaker, flag(lexical.speaker == Some(row.speaker)));
+    set(Feature::SaidBy, flag(question.said_by == Some(row.speaker)));
+    set(Feature::Time, if question.asks_when { f32::from(row.time_words.min(2)) } else { 0.0 });
+    set(Feature::Length, f32::from(row.length).ln_1p());
+    set(Feature::EndsAsking, flag(row.flags & ENDS_ASKING != 0));
+    set(Feature::Number, flag(row.flags & NUMBER != 0));
+    set(Feature::First, flag(encounter.first as usize == rank));
+    set(Feature::AfterQuestion, flag(after_question));
+    set(Feature::Answers, before.filter(|_| after_question).map_or(0.0, |before| lexical.own[before]));
+    set(Feature::Scene, lexical.scenes[row.encounter as usize]);
+    set(Feature::Happened, flag(row.flags & HAPPENED != 0));
+    set(Feature::Derived, flag(row.flags & DERIVED != 0));
+    set(Feature::Importance, f32::from(row.importance) / f32::from(u8::MAX));
+    values
+}

@@ -1,0 +1,1 @@
+//! Recall as a whole, over made-up timelines.

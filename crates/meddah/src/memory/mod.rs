@@ -1,0 +1,243 @@
+//! What characters recall from longer ago than their recent turns: the engine's index, kept up to date with the
+//! store, and the vectors of what was said.
+//!
+//! An index is built when a timeline is first asked about and catches up before each recall. A recall never
+//! delays a turn by more than [`CATCH_UP_MAX`] and [`EMBED_MAX`]: it answers from what is there by then.
+
+mod embedding;
+mod known;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use meddah_engine::memory::{BY_MEANING, BY_WORDS, Feature, Part, QuestionVectors, Recall};
+use meddah_engine::timeline::{Cursor, Entry, TimelineKey};
+use meddah_inference::Embedding;
+use meddah_store::{EntryFilter, StoreError, StoreErrorKind, TimelineStore, VectorKey};
+use tokio::sync::Mutex as AsyncMutex;
+
+use crate::embedder::LateEmbedder;
+use embedding::Background;
+use known::{Entries, Known};
+
+/// How long a recall waits for an index that is being built.
+pub const CATCH_UP_MAX: Duration = Duration::from_millis(100);
+/// How long a recall waits for the vectors of its question.
+pub const EMBED_MAX: Duration = Duration::from_millis(150);
+/// Documents that are compared by meaning.
+pub const CANDIDATES_MAX: usize = 100;
+/// Indexes kept at once; the one that rests the longest makes room.
+const TIMELINES_MAX: usize = 16;
+/// Bytes of all indexes; beyond, the one that rests the longest makes room.
+const INDEX_BYTES_MAX: usize = 512 * 1024 * 1024;
+
+/// What is remembered. Cheap to clone.
+#[derive(Clone)]
+pub struct Memories(Arc<Shared>);
+
+struct Shared {
+    store: Arc<dyn TimelineStore>,
+    embedder: LateEmbedder,
+    /// The one used last comes last.
+    timelines: Mutex<Vec<(TimelineKey, Arc<AsyncMutex<Known>>)>>,
+    background: Background,
+}
+
+/// A question to the memory of one character.
+#[derive(Clone, Debug)]
+pub struct Asking {
+    /// The timeline.
+    pub key: TimelineKey,
+    /// As seen from where; absent: the head.
+    pub at: Option<Cursor>,
+    /// The language of the world.
+    pub language: String,
+    /// Ids and names of the world's people.
+    pub names: Vec<(String, String)>,
+    /// Who asks.
+    pub asker: String,
+    /// Who is to remember.
+    pub asked: String,
+    /// What was said.
+    pub text: String,
+    /// How many memories are wanted.
+    pub limit: usize,
+    /// How long to wait for an index that is being built.
+    pub wait: Duration,
+}
+
+/// One thing that comes to mind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Remembered {
+    /// The entry that tells it.
+    pub cursor: Cursor,
+    /// Which part of that entry.
+    pub part: Part,
+    /// The higher, the better it answers.
+    pub score: f32,
+    /// What adds to the score, by name.
+    pub parts: Vec<(&'static str, f32)>,
+    /// How many of the words that matter it has in common with the question, as a share of the best.
+    pub words: f32,
+    /// How near its meaning is to the question's, as a share of the candidates' span; 0 without an embedder.
+    pub meaning: f32,
+    /// Where it was, in the game's words; may be empty.
+    pub place: String,
+    /// When it was, in the game's words; may be empty.
+    pub time: String,
+    /// What was heard of it, if that is not what the entry says.
+    pub heard: Option<String>,
+}
+
+/// How much is kept in memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Size {
+    /// Documents.
+    pub documents: usize,
+    /// Bytes of indexes and views, about.
+    pub bytes: usize,
+}
+
+impl Memories {
+    /// Nothing is read before somebody asks.
+    pub fn new(store: Arc<dyn TimelineStore>, embedder: LateEmbedder) -> Memories {
+        let background = Background::new(store.clone(), embedder.clone());
+        Memories(Arc::new(Shared { store, embedder, timelines: Mutex::default(), background }))
+    }
+
+    /// What a question calls to a character's mind, best first.
+    pub async fn recall(&self, asking: Asking) -> Result<Vec<Remembered>, StoreError> {
+        let _asked = self.0.background.pause();
+        let known = self.known(&asking);
+        let embedded = self.embed(&asking.text);
+        let found = async {
+            let mut known = known.lock_owned().await;
+            known.name(&asking.names);
+            known.vectors_of(self.0.embedder.now_or_soon().as_deref().map_or("", |embedder| embedder.name()));
+            known.catch_up(&*self.0.store, &asking.key, asking.wait).await?;
+            let head = match asking.at {
+                Some(at) => at,
+                None => self.0.store.head(&asking.key).await?,
+            };
+            Ok::<_, StoreError>((known, head))
+        };
+        let (found, embedded) = tokio::join!(found, embedded);
+        let (mut known, head) = found?;
+        self.0.background.add(known.take_texts());
+        let store = self.0.store.clone();
+        let runtime = tokio::runtime::Handle::current();
+        // At a hundred thousand memories this is some milliseconds of work.
+        let answering = tokio::task::spawn_blocking(move || {
+            answer(&mut known, &asking, head, embedded, &|keys| runtime.block_on(store.vectors(keys)))
+        });
+        answering.await.map_err(|_| StoreError::new(StoreErrorKind::Unavailable, "a recall broke off"))?
+    }
+
+    /// The entry of a memory.
+    pub async fn entry(&self, key: &TimelineKey, cursor: Cursor) -> Result<Option<Entry>, StoreError> {
+        let found = self.0.store.recent(key, EntryFilter::All, 1, Some(cursor)).await?;
+        Ok(found.into_iter().next().map(|stored| stored.entry))
+    }
+
+    /// Makes the vectors that are missing of all that was read so far, now and not in the background.
+    pub async fn embed_all(&self) -> Result<(), StoreError> {
+        self.0.background.embed_all().await
+    }
+
+    /// How much is kept in memory.
+    pub async fn size(&self) -> Size {
+        let timelines: Vec<_> = self.timelines().iter().map(|(_, known)| known.clone()).collect();
+        let mut size = Size::default();
+        for known in timelines {
+            let known = known.lock().await;
+            size.documents += known.index.len();
+            size.bytes += known.bytes();
+        }
+        size
+    }
+
+    /// Ends the work in the background; what is missing is made at another time.
+    pub async fn shutdown(&self) {
+        self.0.background.shutdown().await;
+    }
+
+    async fn embed(&self, text: &str) -> Option<Embedding> {
+        let embedder = self.0.embedder.now_or_soon()?;
+        tokio::time::timeout(EMBED_MAX, embedder.embed(text)).await.ok()?.ok()
+    }
+
+    fn known(&self, asking: &Asking) -> Arc<AsyncMutex<Known>> {
+        let mut timelines = self.timelines();
+        let at = timelines.iter().position(|(key, _)| *key == asking.key);
+        let used = match at {
+            Some(at) => timelines.remove(at),
+            None => {
+                let known = Known::new(&asking.language);
+                (asking.key.clone(), Arc::new(AsyncMutex::new(known)))
+            }
+        };
+        let bytes = |(_, known): &(TimelineKey, Arc<AsyncMutex<Known>>)| known.try_lock().map_or(0, |k| k.bytes());
+        let mut sum: usize = timelines.iter().map(bytes).sum();
+        while timelines.len() >= TIMELINES_MAX || sum > INDEX_BYTES_MAX && !timelines.is_empty() {
+            sum -= bytes(&timelines.remove(0)).min(sum);
+        }
+        timelines.push(used.clone());
+        used.1
+    }
+
+    fn timelines(&self) -> MutexGuard<'_, Vec<(TimelineKey, Arc<AsyncMutex<Known>>)>> {
+        self.0.timelines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The vectors of the store, for keys in their order.
+type Vectors<'a> = dyn Fn(Vec<VectorKey>) -> Result<Vec<Option<Vec<u8>>>, StoreError> + 'a;
+
+fn answer(
+    known: &mut Known,
+    asking: &Asking,
+    head: Cursor,
+    embedded: Option<Embedding>,
+    vectors: &Vectors<'_>,
+) -> Result<Vec<Remembered>, StoreError> {
+    let (index, view, entries) = known.view(&asking.asked, head);
+    let question = index.question(&asking.asker, &asking.asked, &asking.text);
+    let mut recall = Recall::new(index, view, &question, &BY_WORDS, CANDIDATES_MAX);
+    let compared = match embedded {
+        Some(embedding) => compare(&mut recall, &embedding, entries, vectors)?,
+        None => false,
+    };
+    let weights = if compared { BY_MEANING } else { BY_WORDS };
+    let told = recall.best(&weights, asking.limit).into_iter().filter_map(|found| {
+        let (place, time) = index.scene_of(found.document);
+        Some(Remembered {
+            cursor: entries.cursor(found.origin)?,
+            part: found.part,
+            score: found.score,
+            parts: found.parts(&weights),
+            words: found.values[Feature::NearWords as usize],
+            meaning: found.values[Feature::NearMeaning as usize],
+            place: place.to_owned(),
+            time: time.to_owned(),
+            heard: entries.heard(found.document).map(str::to_owned),
+        })
+    });
+    Ok(told.collect())
+}
+
+/// Compares what may be meant by meaning; false if nothing of it has vectors yet.
+fn compare(
+    recall: &mut Recall<'_>,
+    asked: &Embedding,
+    entries: &Entries,
+    vectors: &Vectors<'_>,
+) -> Result<bool, StoreError> {
+    let documents = recall.documents();
+    let found = vectors(documents.iter().map(|document| entries.vector_key(*document)).collect())?;
+    let words = asked.tokens.iter().map(|token| (&token.vector[..], recall.word_weight(&token.bytes)));
+    let asked = QuestionVectors::new(words);
+    Ok(recall.compare(&asked, |document| {
+        let at = documents.binary_search(&document).ok()?;
+        found.get(at)?.as_deref()
+    }))
+}

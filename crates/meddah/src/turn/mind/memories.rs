@@ -1,0 +1,160 @@
+//! What the words of a moment call to mind from longer ago than the recent turns.
+
+use meddah_engine::memory::{Part, Words};
+use meddah_engine::prompt::Past;
+use meddah_engine::timeline::{Entry, EntryKind, TurnRecord};
+use meddah_store::StoreError;
+use tracing::debug;
+
+use crate::memory::{Asking, CATCH_UP_MAX, Remembered};
+use crate::turn::{Cause, Ports, Turn};
+
+/// Memories of one turn; a small model gets lost in more.
+const MEMORIES_MAX: usize = 5;
+/// Memories that are looked through for these.
+const LOOKED_AT_MAX: usize = 24;
+/// Characters of one memory.
+const MEMORY_CHARS_MAX: usize = 320;
+/// Characters of all.
+const MEMORIES_CHARS_MAX: usize = 1200;
+/// Recent turns that are surely still in the prompt, whatever the model's window.
+const TURNS_IN_PROMPT: usize = 8;
+/// A line with fewer words that matter is about what was said before it.
+const WORDS_OF_ITS_OWN: usize = 3;
+/// What has less in common with the question, as a share of the best, is not what is meant.
+const WORDS_MIN: f32 = 0.25;
+/// As above, by meaning, if there is an embedder.
+const MEANING_MIN: f32 = 0.6;
+
+/// The memories, as whole sentences, oldest first. A store that fails costs the memories, not the turn.
+pub(super) async fn called_up(turn: &Turn, ports: &Ports, past: &Past) -> Vec<String> {
+    match search(turn, ports, past).await {
+        Ok(found) => found,
+        Err(error) => {
+            debug!(turn = turn.id, error = error.message, "nothing is recalled");
+            Vec::new()
+        }
+    }
+}
+
+async fn search(turn: &Turn, ports: &Ports, past: &Past) -> Result<Vec<String>, StoreError> {
+    let text = question(turn, past);
+    if Words::of(&turn.world.language).stems(&text).is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = ports.memories.recall(asking(turn, text)).await?;
+    let recent: Vec<&str> =
+        past.turns.iter().rev().take(TURNS_IN_PROMPT).map(|recent| recent.turn.as_str()).collect();
+    let told_lately = |sentence: &str| past.turns.iter().rev().take(TURNS_IN_PROMPT).any(|t| t.told.contains(sentence));
+    let mut chosen: Vec<(u64, String)> = Vec::new();
+    let mut chars = 0;
+    let mut seen = Vec::new();
+    for memory in found.iter().filter(|memory| memory.words >= WORDS_MIN || memory.meaning >= MEANING_MIN) {
+        if seen.contains(&memory.cursor) || chosen.len() >= MEMORIES_MAX {
+            continue;
+        }
+        seen.push(memory.cursor);
+        let Some(entry) = ports.memories.entry(&turn.key, memory.cursor).await? else { continue };
+        let is_recent = match &entry.kind {
+            EntryKind::Turn(record) => recent.contains(&record.turn.as_str()),
+            EntryKind::Event { text } => past.notes.iter().any(|note| note == text),
+            _ => false,
+        };
+        let both = |part| found.iter().find(|other| other.cursor == memory.cursor && other.part == part);
+        let Some(sentence) = tell(turn, &entry, memory, both(Part::Answered)).filter(|_| !is_recent) else {
+            continue;
+        };
+        let sentence = clipped(sentence);
+        chars += sentence.chars().count();
+        if told_lately(&sentence) || chars > MEMORIES_CHARS_MAX {
+            continue;
+        }
+        chosen.push((memory.cursor.seq, sentence));
+    }
+    chosen.sort_by_key(|(seq, _)| *seq);
+    Ok(chosen.into_iter().map(|(_, sentence)| sentence).collect())
+}
+
+fn asking(turn: &Turn, text: String) -> Asking {
+    let people = turn.world.characters.iter().map(|(id, character)| (id.clone(), character.name.clone()));
+    Asking {
+        key: turn.key.clone(),
+        at: None,
+        language: turn.world.language.clone(),
+        names: people.chain([(turn.player.id.clone(), turn.player.name.clone())]).collect(),
+        asker: turn.cause.speaker().to_owned(),
+        asked: turn.character.id.clone(),
+        text,
+        limit: LOOKED_AT_MAX,
+        wait: CATCH_UP_MAX,
+    }
+}
+
+/// What was just said; with what was said before it if it says little by itself ("And then?").
+fn question(turn: &Turn, past: &Past) -> String {
+    let said = turn.cause.text();
+    let few = Words::of(&turn.world.language).stems(said).len() < WORDS_OF_ITS_OWN;
+    let before = past.turns.last().filter(|_| few && matches!(turn.cause, Cause::Said { .. }));
+    match before {
+        Some(before) => format!("{said} {}", before.text),
+        None => said.to_owned(),
+    }
+}
+
+/// A memory as the character is told of it. `answer` is what it found of the same entry's answer, if it did.
+fn tell(turn: &Turn, entry: &Entry, memory: &Remembered, answer: Option<&Remembered>) -> Option<String> {
+    let moment = moment(memory);
+    match &entry.kind {
+        EntryKind::Turn(record) => {
+            let heard = match memory.part {
+                Part::Answered => memory.heard.clone(),
+                Part::Told => answer.and_then(|answer| answer.heard.clone()),
+            };
+            let answered = heard.unwrap_or_else(|| heard_of(record));
+            Some(format!("You remember{moment}: {}", exchange(turn, entry, record, &answered)))
+        }
+        EntryKind::Event { text } => Some(format!("You remember{moment}: {text}")),
+        EntryKind::Memory(memory) => Some(format!("You remember{moment}: {}", memory.text)),
+        _ => None,
+    }
+}
+
+/// Who said what to whom, seen by the character.
+fn exchange(turn: &Turn, entry: &Entry, record: &TurnRecord, answered: &str) -> String {
+    let me = &turn.character.id;
+    let who = entry.character.as_deref().unwrap_or_default();
+    let name = turn.world.characters.get(who).map_or(who, |character| &character.name);
+    let (said_by, said_to) = (&record.speaker == me, who == me);
+    let mut sentence = match (said_by, said_to) {
+        _ if record.speaker.is_empty() => record.text.clone(),
+        (true, _) => format!("you said to {name}: \"{}\"", record.text),
+        (_, true) => format!("{} said to you: \"{}\"", record.speaker_name, record.text),
+        _ => format!("{} said to {name}: \"{}\"", record.speaker_name, record.text),
+    };
+    if !answered.is_empty() {
+        let answerer = if said_to { "You" } else { name };
+        sentence.push_str(&format!(" {answerer} answered: \"{answered}\""));
+    }
+    sentence
+}
+
+fn heard_of(record: &TurnRecord) -> String {
+    let lines = record.lines.iter().map(|line| meddah_engine::timeline::heard_text(&line.text, line.heard));
+    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// " (2 Seedfall, evening, at the mill)", as far as the game said.
+fn moment(memory: &Remembered) -> String {
+    let place = Some(&memory.place).filter(|place| !place.is_empty()).map(|place| format!("at {place}"));
+    let time = Some(&memory.time).filter(|time| !time.is_empty()).cloned();
+    let parts: Vec<String> = time.into_iter().chain(place).collect();
+    if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
+}
+
+fn clipped(mut sentence: String) -> String {
+    if let Some((end, _)) = sentence.char_indices().nth(MEMORY_CHARS_MAX) {
+        sentence.truncate(end);
+        sentence.push('…');
+    }
+    sentence
+}
