@@ -186,6 +186,9 @@ impl Reader<'_> {
             ([], _, Some(Token::Word(word))) => {
                 return Err(error(format!("there is nothing behind `{word}`"), EXAMPLE));
             }
+            ([], None, Some(Token::Open)) => {
+                return Err(error("a `(` is not closed", "put a ) where its part ends"));
+            }
             ([], ..) => return Err(error("a name is missing", EXAMPLE)),
             _ => {}
         }

@@ -134,8 +134,8 @@ fn entries_lead_to_others_as_far_as_they_may() {
         {"id": "later", "text": "The second level.", "keys": ["abbot"], "only_led_to": 2},
         {"id": "loop", "text": "The loop of the loop.", "keys": ["loop", "dry"], "leads_on": true},
     ]);
-    check(entries.clone(), "the mill", "mill abbot well loop led later");
-    check(entries.clone(), "the abbot", "talk abbot well loop led later");
+    check(entries.clone(), "the mill", "mill abbot well led loop later");
+    check(entries.clone(), "the abbot", "abbot talk well led loop");
     check(entries, "the loop", "loop");
 }
 
@@ -229,9 +229,9 @@ fn an_entry_stays_then_rests_and_may_have_to_wait() {
         "5: waits",
         "6: waits",
         "7: waits",
-        "8: stays waits",
-        "9: stays waits",
-        "10: stays waits",
+        "8: waits stays",
+        "9: waits stays",
+        "10: waits stays",
         "11: waits",
         "12: waits",
     ];
@@ -322,8 +322,8 @@ then.next = "bb"
         expect_test::expect![[r#"
             lore/town.toml, line 4, column 17: the key between slashes is not a regular expression that Meddah understands
               help: use plain words, which find the plural too, or `mill*`
-            lore/town.toml, line 5, column 13: there is nothing behind `(`
-              help: write it like this: bell_found and gold >= 40
+            lore/town.toml, line 5, column 13: a `(` is not closed
+              help: put a ) where its part ends
         "#]],
     );
 }
