@@ -123,6 +123,14 @@ pub enum LoadBy {
     Cursor(Cursor),
     /// By the name given to `save`; the newest save of that name counts.
     Name(String),
+    /// By the name given to `save` and the game's clock at that save, which tells saves of one name apart. If
+    /// there is none of that time, the newest of that name.
+    NameAt {
+        /// The name.
+        name: String,
+        /// The game's clock.
+        game_time: i64,
+    },
     /// The newest moment of the current line of time at or before this game time. Before all of
     /// them: the beginning.
     GameTime(i64),

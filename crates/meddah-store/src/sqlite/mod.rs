@@ -2,7 +2,8 @@
 //!
 //! One thread writes and one reads, each with its own connection, so that a question asked at the
 //! start of a turn never waits for a disk that is still writing the last one. Both are fed by short
-//! queues and end with the store.
+//! queues and end with the store. A third folds the journal into the file now and then: done in a commit, it
+//! would make one write in a hundred wait ten times as long.
 
 mod cache;
 mod derived;
@@ -19,6 +20,7 @@ mod write;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use meddah_engine::timeline::{Cursor, Entry, Lineage, TimelineKey};
@@ -28,6 +30,7 @@ use crate::{
     TimelineStore, VectorKey,
 };
 use cache::EntryCache;
+use rusqlite::Connection;
 use worker::Worker;
 use write::Since;
 
@@ -41,6 +44,28 @@ pub struct SqliteStore {
     reader: Option<Worker>,
     /// Entries that were read before.
     entries: Arc<EntryCache>,
+    /// Absent in memory, where there is no journal.
+    folding: Option<Folding>,
+}
+
+/// Folds the journal into the file, beside the writer.
+struct Folding {
+    worker: Worker,
+    writes: AtomicU32,
+}
+
+/// Writes between two times that the journal is folded in; a turn takes some ten pages.
+const WRITES_PER_FOLDING: u32 = 64;
+
+impl Folding {
+    fn written(&self) {
+        if self.writes.fetch_add(1, Ordering::Relaxed) % WRITES_PER_FOLDING == WRITES_PER_FOLDING - 1 {
+            self.worker.hint(|connection| {
+                // Passive: it waits for nobody and nobody waits for it. What it cannot fold in comes next time.
+                connection.query_one("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).ok();
+            });
+        }
+    }
 }
 
 /// For a connection behind which there is nothing to keep.
@@ -57,22 +82,36 @@ impl SqliteStore {
         let sync = open::sync(path, &connection)?;
         let writer = Worker::spawn("meddah-store-write", connection, sync)?;
         let reader = Worker::spawn("meddah-store-read", open::reader(path)?, no_disk())?;
-        Ok(SqliteStore { writer, reader: Some(reader), entries: Arc::default() })
+        let worker = Worker::spawn("meddah-store-fold", open::folder(path)?, no_disk())?;
+        let folding = Some(Folding { worker, writes: AtomicU32::new(0) });
+        Ok(SqliteStore { writer, reader: Some(reader), entries: Arc::default(), folding })
     }
 
     /// A store that is gone when it is dropped.
     pub fn in_memory() -> Result<Self, StoreError> {
         let writer = Worker::spawn("meddah-store-memory", open::memory()?, no_disk())?;
-        Ok(SqliteStore { writer, reader: None, entries: Arc::default() })
+        Ok(SqliteStore { writer, reader: None, entries: Arc::default(), folding: None })
     }
 
     /// Carries out what is waiting and lets go of the file. Blocks until then; later calls are
     /// refused. Dropping the store does the same.
     pub fn close(&self) {
+        if let Some(folding) = &self.folding {
+            folding.worker.close();
+        }
         if let Some(reader) = &self.reader {
             reader.close();
         }
         self.writer.close();
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let written = self.writer.write(job).await;
+        self.folding.iter().for_each(Folding::written);
+        written
     }
 
     fn reader(&self) -> &Worker {
@@ -89,7 +128,7 @@ impl TimelineStore for SqliteStore {
             return Ok(info);
         }
         let key = key.clone();
-        self.writer.write(move |connection| write::begin(connection, &key)).await
+        self.write(move |connection| write::begin(connection, &key)).await
     }
 
     async fn head(&self, key: &TimelineKey) -> Result<Cursor, StoreError> {
@@ -105,7 +144,7 @@ impl TimelineStore for SqliteStore {
     ) -> Result<Cursor, StoreError> {
         let key = key.clone();
         let since = loads.map_or(Since::Ever, Since::Loads);
-        self.writer.write(move |connection| write::append(connection, &key, &since, entries)).await
+        self.write(move |connection| write::append(connection, &key, &since, entries)).await
     }
 
     async fn append_derived(
@@ -116,7 +155,7 @@ impl TimelineStore for SqliteStore {
     ) -> Result<Cursor, StoreError> {
         let key = key.clone();
         let since = Since::Place(began_at);
-        self.writer.write(move |connection| write::append(connection, &key, &since, entries)).await
+        self.write(move |connection| write::append(connection, &key, &since, entries)).await
     }
 
     async fn lineage(&self, key: &TimelineKey, at: Option<Cursor>) -> Result<Lineage, StoreError> {
@@ -134,7 +173,7 @@ impl TimelineStore for SqliteStore {
     }
 
     async fn put_vectors(&self, vectors: Vec<(VectorKey, Vec<u8>)>) -> Result<(), StoreError> {
-        self.writer.write(move |connection| derived::put_vectors(connection, vectors)).await
+        self.write(move |connection| derived::put_vectors(connection, vectors)).await
     }
 
     async fn recent(
@@ -155,14 +194,12 @@ impl TimelineStore for SqliteStore {
         game_time: Option<i64>,
     ) -> Result<Cursor, StoreError> {
         let (key, name) = (key.clone(), name.map(str::to_owned));
-        self.writer
-            .write_to_disk(move |connection| write::save(connection, &key, name.as_deref(), game_time))
-            .await
+        self.writer.write_to_disk(move |connection| write::save(connection, &key, name.as_deref(), game_time)).await
     }
 
     async fn load(&self, key: &TimelineKey, by: LoadBy) -> Result<Loaded, StoreError> {
         let key = key.clone();
-        self.writer.write(move |connection| write::load(connection, &key, &by)).await
+        self.write(move |connection| write::load(connection, &key, &by)).await
     }
 
     async fn find_request(&self, key: &TimelineKey, req_id: &str) -> Result<Option<StoredEntry>, StoreError> {

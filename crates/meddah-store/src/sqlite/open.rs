@@ -43,6 +43,9 @@ const STATEMENTS_MAX: usize = 48;
 /// Pages that the reader keeps in memory, in KiB: recalling reads a few hundred vectors of some KiB each, mostly
 /// the same ones.
 const READ_CACHE_KIB: i64 = 16 * 1024;
+/// Pages of the journal at which the writer itself folds it into the file, which takes some 10 ms: only if
+/// [`super::Folding`] does not come to it.
+const JOURNAL_PAGES_MAX: u32 = 8_000;
 /// The journal shrinks to this after a burst, in bytes.
 const JOURNAL_BYTES_KEPT: u64 = 4 * 1024 * 1024;
 /// How many names [`move_aside`] tries.
@@ -50,7 +53,14 @@ const ASIDE_NAMES_MAX: u32 = 1_000;
 
 /// The writer's connection to a file of timelines.
 pub(super) fn file(path: &Path) -> Result<Connection, StoreError> {
-    file_of(&TIMELINES, path)
+    let connection = file_of(&TIMELINES, path)?;
+    connection.pragma_update(None, "wal_autocheckpoint", JOURNAL_PAGES_MAX)?;
+    Ok(connection)
+}
+
+/// A connection that folds the journal of a file that [`file`] has opened into it.
+pub(super) fn folder(path: &Path) -> Result<Connection, StoreError> {
+    connect(path)
 }
 
 /// A connection that writes to a file of this kind.

@@ -114,6 +114,14 @@ impl Worker {
         written.downcast().map(|written| *written).map_err(|_| closed())
     }
 
+    /// Does the job on the thread some time, unless it has enough to do.
+    pub(super) fn hint(&self, job: impl FnOnce(&mut Connection) + Send + 'static) {
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(jobs) = &*jobs {
+            jobs.try_send(Job::Alone(Box::new(job))).ok(); // it comes again
+        }
+    }
+
     async fn queue(&self, job: Job) -> Result<(), StoreError> {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let jobs = jobs.ok_or_else(closed)?;

@@ -203,7 +203,18 @@ pub(super) fn load(connection: &Connection, key: &TimelineKey, by: &LoadBy) -> R
     let mut timeline = Timeline::get(connection, key)?;
     let (place, uncertain) = match by {
         LoadBy::Cursor(cursor) => (timeline.place(connection, *cursor)?, false),
-        LoadBy::Name(name) => saved_as(connection, &timeline, name)?,
+        LoadBy::Name(name) => saved_as(connection, &timeline, name, None)?.ok_or_else(|| no_save(name))?,
+        LoadBy::NameAt { name, game_time } => {
+            match saved_as(connection, &timeline, name, Some(*game_time))? {
+                Some(found) => found,
+                // Not what was meant, and the best there is.
+                None => {
+                    let (place, _) =
+                        saved_as(connection, &timeline, name, None)?.ok_or_else(|| no_save(name))?;
+                    (place, true)
+                }
+            }
+        }
         LoadBy::GameTime(game_time) => (read::at_game_time(connection, &timeline, *game_time)?, true),
     };
     timeline.head = place;
@@ -213,15 +224,22 @@ pub(super) fn load(connection: &Connection, key: &TimelineKey, by: &LoadBy) -> R
     Ok(Loaded { cursor, branch: BranchId(place.branch), uncertain })
 }
 
-fn saved_as(connection: &Connection, timeline: &Timeline, name: &str) -> Result<(Place, bool), StoreError> {
+/// The newest save of this name, and whether that is uncertain.
+fn saved_as(
+    connection: &Connection,
+    timeline: &Timeline,
+    name: &str,
+    game_time: Option<i64>,
+) -> Result<Option<(Place, bool)>, StoreError> {
     let mut statement = connection.prepare_cached(include_str!("sql/save_point_by_name.sql"))?;
-    let found = statement.query_one(params![timeline.row, name], |row| {
+    let found = statement.query_one(params![timeline.row, name, game_time], |row| {
         Ok((Place { branch: row.get(0)?, seq: row.get(1)? }, row.get(2)?))
     });
-    found.optional()?.ok_or_else(|| {
-        let shown: String = name.chars().take(40).collect();
-        StoreError::new(StoreErrorKind::NotFound, format!("no save is named {shown:?}")).with_help(
-            "Give `load` a name that was given to `save` before, or the cursor of a `saved` event.",
-        )
-    })
+    Ok(found.optional()?)
+}
+
+fn no_save(name: &str) -> StoreError {
+    let shown: String = name.chars().take(40).collect();
+    StoreError::new(StoreErrorKind::NotFound, format!("no save is named {shown:?}"))
+        .with_help("Give `load` a name that was given to `save` before, or the cursor of a `saved` event.")
 }

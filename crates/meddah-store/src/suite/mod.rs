@@ -42,6 +42,7 @@ macro_rules! timeline_store_suite {
             a_load_of_the_tip_goes_on_with_its_branch
             a_save_is_found_by_name
             a_save_is_found_by_game_time
+            a_save_is_found_by_name_and_game_time
             foreign_cursors_are_refused
             work_from_before_a_load_is_superseded
             a_thousand_loads_leave_a_thousand_branches

@@ -125,6 +125,33 @@ pub async fn a_save_is_found_by_game_time(store: Store) {
     assert_eq!(branched.branch, BranchId(1));
 }
 
+/// The game's clock tells saves of one name apart, also on a branch that was left.
+pub async fn a_save_is_found_by_name_and_game_time(store: Store) {
+    store.open(&key()).await.expect("begun");
+    tell(&store, 0..1).await;
+    let early = store.save(&key(), Some("quick"), Some(10)).await.expect("saved");
+    tell(&store, 1..2).await;
+    let late = store.save(&key(), Some("quick"), Some(20)).await.expect("saved");
+    load(&store, early).await;
+    tell(&store, 2..3).await;
+    let other = store.save(&key(), Some("quick"), Some(15)).await.expect("saved");
+    let at = async |game_time: i64| {
+        let by = LoadBy::NameAt { name: "quick".into(), game_time };
+        let loaded = store.load(&key(), by).await.expect("loaded");
+        (loaded.cursor, loaded.uncertain)
+    };
+    assert_eq!(at(10).await, (early, false));
+    assert_eq!(at(20).await, (late, false));
+    assert_eq!(at(15).await, (other, false));
+    assert_eq!(at(17).await, (other, true), "no save of that time");
+    // The same clock again elsewhere.
+    load(&store, late).await;
+    let again = store.save(&key(), Some("quick"), Some(15)).await.expect("saved");
+    assert_eq!(at(15).await, (again, true));
+    let missing = LoadBy::NameAt { name: "none".into(), game_time: 1 };
+    assert_refused(store.load(&key(), missing).await, StoreErrorKind::NotFound);
+}
+
 /// A cursor that does not belong here changes nothing and says what to do.
 pub async fn foreign_cursors_are_refused(store: Store) {
     let begun = store.open(&key()).await.expect("begun");

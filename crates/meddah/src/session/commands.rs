@@ -362,7 +362,8 @@ impl Session {
                 WireError::new(ErrorCode::UnknownSave, format!("{error}"))
                     .with_help("Send a cursor exactly as a `saved` event gave it.")
             })?),
-            (None, Some(name), _) => LoadBy::Name(name),
+            (None, Some(name), Some(game_time)) => LoadBy::NameAt { name, game_time },
+            (None, Some(name), None) => LoadBy::Name(name),
             (None, None, Some(game_time)) => LoadBy::GameTime(game_time),
             (None, None, None) => {
                 return Err(invalid("`load` needs `cursor`, `name` or `game_time`", "Send one of them."));

@@ -206,11 +206,11 @@ async fn a_talk_that_one_cannot_hear_is_neither_recalled_nor_thought_over() {
     let rig = Rig::with(script("", 0), soon).await;
     let mut client = Client::open(&rig, Kind::Ndjson).await;
     let scene = json!({"place": "the harbour", "present": ["mira", "borin"], "hearing": ["mira"]});
-    client.send(json!({"type": "say", "to": "mira", "text": "The password is heron.", "scene": scene})).await;
+    client.send(json!({"type": "say", "to": "mira", "text": "My name is Heron, whatever they say.", "scene": scene})).await;
     client.until_turn_ended().await;
     client.send(say("borin", "I promise you a barrel of dark ale for tomorrow evening.")).await;
     client.until_turn_ended().await;
-    assert!(!shown(&rig).contains("heron"), "{}", shown(&rig));
+    assert!(!shown(&rig).contains("Heron"), "{}", shown(&rig));
     client.send(json!({"type": "end"})).await;
     let both = async || !memories(&rig, "borin").await.is_empty() && !memories(&rig, "mira").await.is_empty();
     until("memories of both", both).await;
@@ -218,8 +218,8 @@ async fn a_talk_that_one_cannot_hear_is_neither_recalled_nor_thought_over() {
         let found = memories(&rig, of).await;
         records(&found).iter().map(|record| record.text.clone()).collect::<String>()
     };
-    assert!(text("mira").await.contains("heron"));
-    assert!(!text("borin").await.contains("heron"));
+    assert!(text("mira").await.contains("Heron"));
+    assert!(!text("borin").await.contains("Heron"));
     drop(client);
     rig.stop().await;
 }

@@ -55,7 +55,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_playthrough_is_recalled_as_the_reference_recalls_it(ops in vec(any_op(), 1..50)) {
+    fn any_playthrough_is_recalled_as_the_reference_recalls_it(ops in vec(any_op(), 1..40)) {
         let folder = TempDir::new().expect("a temporary folder");
         let mut path = folder.path().join("memory.db");
         let store = opened(&path);
