@@ -72,7 +72,7 @@ fn every_form_gives_back_what_came_in() {
                 before = json!({"x_unknown": unknown, "data": v1()});
                 before["data"].as_object_mut().unwrap().shift_remove("x_unknown");
             }
-            if form == Form::V2 && name.contains('3') || form == Form::V2 && name == "moving.png" {
+            if form == Form::V2 && (name.contains('3') || name == "moving.png") {
                 // V2 has no decorators: they stand beside the content.
                 let entry = after.pointer("/data/character_book/entries/0").unwrap();
                 assert_eq!(entry["content"], "Reeds burn badly.");
@@ -235,7 +235,7 @@ fn tables_and_relay_files_come_back() {
     let card: Value = serde_json::from_slice(&guard.export(Form::V2)).unwrap();
     assert_eq!(card.pointer("/data/extensions/meddah/columns/Voice Model").unwrap(), "x");
     let anwen = Shelf::of(&import_one("characters.json", relay.to_string().as_bytes())).character;
-    assert_eq!(anwen.knows, ["Anwen the Smith once met the player.".into()]);
+    assert_eq!(anwen.knows, ["Anwen the Smith once met the player."]);
     assert_eq!((anwen.role.as_str(), anwen.pronouns.as_str()), ("smith", "she/her"));
     assert_eq!(anwen.personality, ["loyal", "blunt"]);
 }
