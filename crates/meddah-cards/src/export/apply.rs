@@ -295,7 +295,7 @@ fn set(card: &mut Card, field: &str, value: Value) {
 fn set_own(card: &mut Card, key: &str, value: Value) {
     let data = object_in(&mut card.json, "data");
     let is_empty = value.as_object().is_some_and(Map::is_empty);
-    if is_empty && !data.get("extensions").is_some_and(|extensions| extensions.get(OWN).is_some()) {
+    if is_empty && data.get("extensions").is_none_or(|extensions| extensions.get(OWN).is_none()) {
         return;
     }
     let own = object_in(object_in(data, "extensions"), OWN);

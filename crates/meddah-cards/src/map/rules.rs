@@ -117,7 +117,7 @@ fn further_keys(
 
 fn groups(made: &mut LoreEntry, fields: &Fields<'_>) {
     let group = fields.get(&["group"]).and_then(Value::as_str).unwrap_or_default();
-    let names = group.split(',').map(|name| crate::text::harmless(name));
+    let names = group.split(',').map(crate::text::harmless);
     made.groups = names
         .filter(|name| !name.is_empty() && name.chars().count() <= NAME_CHARS_MAX)
         .take(GROUPS_MAX)

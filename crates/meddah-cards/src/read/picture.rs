@@ -27,9 +27,9 @@ pub(super) fn card_json(name: &str, bytes: &[u8]) -> Result<Map<String, Value>, 
     let (chunks, cut_off) = chunks(bytes, CHUNKS_MAX);
     let mut first_error = None;
     for keyword in KEYWORDS {
-        let named = chunks.iter().filter_map(|chunk| Some((chunk, chunk.text()?)));
+        let mut named = chunks.iter().filter_map(|chunk| Some((chunk, chunk.text()?)));
         // Where a program added a second one, the last is the newest.
-        let found = named.filter(|(_, (word, _))| word.eq_ignore_ascii_case(keyword)).last();
+        let found = named.rfind(|(_, (word, _))| word.eq_ignore_ascii_case(keyword));
         let Some((chunk, (_, data))) = found else { continue };
         match value(name, chunk, data) {
             Ok(Value::Object(fields)) => return Ok(fields),

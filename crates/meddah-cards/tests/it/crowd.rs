@@ -1,11 +1,13 @@
 //! Five thousand biographies of the worst kind, in one table and one world.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use meddah_cards::import::{Options, Present, plan};
 use meddah_cards::read;
 use meddah_engine::action::ActionSet;
+use meddah_engine::condition::GameState;
 use meddah_engine::prompt::{Draft, Occasion, OnMind, Past, PromptInput};
+use meddah_engine::world::{LoreQuery, LoreTimers, World, call_up};
 
 use crate::cards::load;
 use crate::fuzz::assert_harmless;
@@ -170,15 +172,38 @@ fn five_thousand_characters_of_one_table() {
         let messages = messages.unwrap_or_else(|error| panic!("{}: {error}", character.id));
         assert!(messages[0].text.contains(&character.name));
     }
+    let searched_in = search(&world);
     let megabytes =
         files.iter().filter(|file| file.path.ends_with(".toml")).map(|file| file.bytes.len()).sum::<usize>()
             >> 20;
     println!(
         "{} MB of table, {} characters in {imported_in:?}; {} files to read with {megabytes} MB, loaded in {loaded_in:?}; \
-         {} lore entries; longest prompt {most} tokens",
+         {} lore entries, searched in {searched_in:?}; longest prompt {most} tokens",
         table.len() >> 20,
         world.characters.len(),
         files.iter().filter(|file| file.path.ends_with(".toml")).count(),
         world.lore.len(),
     );
+}
+
+/// How long a turn looks for lore, on average.
+fn search(world: &World) -> Duration {
+    let (state, timers) = (GameState::default(), LoreTimers::default());
+    let asked: Vec<&str> = world.characters.keys().map(String::as_str).step_by(50).collect();
+    let began = Instant::now();
+    for &character in &asked {
+        let query = LoreQuery {
+            said: &["Hello.", "Were you born in Harrow?"],
+            character,
+            state: &state,
+            told: &[],
+            timers: &timers,
+            dice: 1,
+            entries_max: 2,
+            chars_max: 500,
+        };
+        let found = call_up(&world.lore, &query).entries;
+        assert!(found.iter().all(|entry| entry.audience == [character]), "{found:?}");
+    }
+    began.elapsed() / u32::try_from(asked.len()).unwrap()
 }

@@ -72,7 +72,7 @@ fn every_form_gives_back_what_came_in() {
                 before = json!({"x_unknown": unknown, "data": v1()});
                 before["data"].as_object_mut().unwrap().shift_remove("x_unknown");
             }
-            if form == Form::V2 && name.contains('3') || form == Form::V2 && name == "moving.png" {
+            if form == Form::V2 && (name.contains('3') || name == "moving.png") {
                 // V2 has no decorators: they stand beside the content.
                 let entry = after.pointer("/data/character_book/entries/0").unwrap();
                 assert_eq!(entry["content"], "Reeds burn badly.");
