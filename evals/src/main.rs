@@ -2,20 +2,26 @@
 //!
 //! - `actions MODEL.gguf` — how often a real model takes the right action;
 //! - `embedding MODEL.onnx` — what the embedder costs in time and memory;
-//! - `fit-projection MODEL.onnx OUT.f32 [TEXT…]` — makes the matrix that shortens vectors of tokens.
+//! - `fit-projection MODEL.onnx OUT.f32 [TEXT…]` — makes the matrix that shortens vectors of tokens;
+//! - `locomo PATH` — how well memories are recalled, on a file in LoCoMo's form;
+//! - `memory-scale` — how long recalling takes and what memories cost as they grow;
+//! - `fit-memory` — fits the weights of recall to the worlds of `evals/memory/`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
 mod actions;
-mod memory;
 mod embedding;
 mod fit_projection;
+mod memory;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo run --release -p evals -- actions MODEL.gguf [--split NAME] [--case TEXT]
        cargo run --release -p evals -- embedding MODEL.onnx
-       cargo run --release -p evals -- fit-projection MODEL.onnx OUT.f32 [TEXT…]";
+       cargo run --release -p evals -- fit-projection MODEL.onnx OUT.f32 [TEXT…]
+       cargo run --release -p evals -- locomo PATH [--one-world] [--model FILE.onnx] [--words-only] [--store FILE]
+       cargo run --release -p evals -- memory-scale [MEMORIES]
+       cargo run --release -p evals -- fit-memory [--model FILE.onnx] [--words-only]";
 
 fn main() -> anyhow::Result<ExitCode> {
     let mut arguments = std::env::args().skip(1);
@@ -23,11 +29,11 @@ fn main() -> anyhow::Result<ExitCode> {
         // The sidecar starts this very program for its worker.
         Some("worker") => return Ok(meddah_llama::worker_main()),
         Some("actions") => actions::run(arguments)?,
+        Some("embedding") => embedding::run(arguments)?,
+        Some("fit-projection") => fit_projection::run(arguments)?,
         Some("locomo") => memory::locomo(arguments)?,
         Some("memory-scale") => memory::scale(arguments)?,
         Some("fit-memory") => memory::fit(arguments)?,
-        Some("embedding") => embedding::run(arguments)?,
-        Some("fit-projection") => fit_projection::run(arguments)?,
         _ => {
             eprintln!("{USAGE}");
             return Ok(ExitCode::from(2));
