@@ -36,11 +36,14 @@ pub fn run(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
     for (what, texts) in [("question", &QUESTIONS[..]), ("turn", &TURNS[..])] {
         let tokens: usize = texts.iter().map(|text| encoder.count_tokens(text)).sum();
         let mut times = Vec::new();
+        let processor = processor_ms();
         for text in std::iter::repeat_n(texts, ROUNDS).flatten() {
             let began = Instant::now();
             encoder.embed(text)?;
             times.push(began.elapsed().as_secs_f64() * 1e3);
         }
+        let processor =
+            processor.zip(processor_ms()).map(|(before, after)| (after - before) / times.len() as f64);
         times.sort_by(f64::total_cmp);
         let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
         let mean_tokens = tokens as f64 / texts.len() as f64;
@@ -50,12 +53,25 @@ pub fn run(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
             at(0.95),
             times.len()
         );
+        // What others who share the processor do not lengthen.
+        if let Some(processor) = processor {
+            println!("  {processor:.1} ms of one core each, on average");
+        }
     }
     match before.zip(resident_mb()) {
         Some((before, after)) => println!("resident memory: {before} MB before, {after} MB after"),
         None => println!("this system does not tell the resident memory this way"),
     }
     Ok(())
+}
+
+/// What the processor has done for this process, ms; on Linux, where its clock ticks 100 times a second.
+fn processor_ms() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // After the name, which may have spaces: the state is field 3, user and system time are fields 14 and 15.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |field: usize| fields.get(field - 3)?.parse::<f64>().ok();
+    Some((ticks(14)? + ticks(15)?) * 10.0)
 }
 
 /// Resident memory of this process, MB; on Linux.

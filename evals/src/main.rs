@@ -1,6 +1,7 @@
 //! Measures quality. Each evaluation is a file of its own and prints what it found:
 //!
 //! - `actions MODEL.gguf` — how often a real model takes the right action;
+//! - `emotion [MODEL.gguf]` — how often the expected feeling is found;
 //! - `embedding MODEL.onnx` — what the embedder costs in time and memory;
 //! - `fit-projection MODEL.onnx OUT.f32 [TEXT…]` — makes the matrix that shortens vectors of tokens;
 //! - `locomo PATH` — how well memories are recalled, on a file in LoCoMo's form;
@@ -11,17 +12,21 @@
 
 mod actions;
 mod embedding;
+mod emotion;
 mod fit_projection;
 mod memory;
+mod rig;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo run --release -p evals -- actions MODEL.gguf [--split NAME] [--case TEXT]
-       cargo run --release -p evals -- embedding MODEL.onnx
-       cargo run --release -p evals -- fit-projection MODEL.onnx OUT.f32 [TEXT…]
-       cargo run --release -p evals -- locomo PATH [--one-world] [--model FILE.onnx] [--words-only] [--store FILE]
-       cargo run --release -p evals -- memory-scale [MEMORIES]
-       cargo run --release -p evals -- fit-memory [--model FILE.onnx] [--words-only]";
+const USAGE: &str = "usage: cargo run --release -p evals -- NAME …
+   actions MODEL.gguf [--split NAME] [--case TEXT]
+   emotion [MODEL.gguf] [--split NAME] [--weights 0,1] [--show]
+   embedding MODEL.onnx
+   fit-projection MODEL.onnx OUT.f32 [TEXT…]
+   locomo PATH [--one-world] [--model FILE.onnx] [--words-only] [--store FILE]
+   memory-scale [MEMORIES]
+   fit-memory [--model FILE.onnx] [--words-only]";
 
 fn main() -> anyhow::Result<ExitCode> {
     let mut arguments = std::env::args().skip(1);
@@ -29,6 +34,7 @@ fn main() -> anyhow::Result<ExitCode> {
         // The sidecar starts this very program for its worker.
         Some("worker") => return Ok(meddah_llama::worker_main()),
         Some("actions") => actions::run(arguments)?,
+        Some("emotion") => emotion::run(arguments)?,
         Some("embedding") => embedding::run(arguments)?,
         Some("fit-projection") => fit_projection::run(arguments)?,
         Some("locomo") => memory::locomo(arguments)?,

@@ -234,6 +234,9 @@ pub struct Listen {
 pub struct WorldEvent {
     /// What, as a sentence.
     pub text: String,
+    /// A short name for it, which the goals of characters may wait for: `bell_stolen`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Who saw it; absent: all who are present in the scene.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub witnesses: Option<Vec<String>>,

@@ -85,6 +85,16 @@ pub enum StateOf {
         /// To whom.
         toward: String,
     },
+    /// How far a character is with its goals.
+    Goals {
+        /// The character.
+        character: String,
+    },
+    /// How far a character's talk has come, for lore that stays, rests or waits.
+    Lore {
+        /// The character.
+        character: String,
+    },
 }
 
 /// How far an index has read the entries of a timeline in the order of writing. The default is the beginning.

@@ -30,6 +30,8 @@ pub(crate) fn of(entry: &Entry) -> Vec<String> {
         EntryKind::Scene(_) => topics.push(state(&StateOf::Scene)),
         EntryKind::Emotion { .. } => topics.push(joined(&["emotion", character()])),
         EntryKind::Relationship { toward, .. } => topics.push(joined(&["relationship", character(), toward])),
+        EntryKind::Goals(_) => topics.push(joined(&["goals", character()])),
+        EntryKind::Lore(_) => topics.push(joined(&["lore", character()])),
         _ => {}
     }
     topics
@@ -80,6 +82,8 @@ pub(crate) fn state(state: &StateOf) -> String {
         StateOf::Scene => joined(&["scene"]),
         StateOf::Emotion { character } => joined(&["emotion", character]),
         StateOf::Relationship { character, toward } => joined(&["relationship", character, toward]),
+        StateOf::Goals { character } => joined(&["goals", character]),
+        StateOf::Lore { character } => joined(&["lore", character]),
     }
 }
 

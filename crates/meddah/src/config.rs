@@ -73,8 +73,10 @@ pub struct TurnSettings {
     pub min_p: f32,
     pub dry_multiplier: f32,
     pub choice_weight: f32,
+    pub words_weight: f32,
     pub seed: i64,
     pub recent_turns_max: usize,
+    pub speak_first_pause_ms: u64,
 }
 
 /// When and by what talks are thought over.

@@ -9,6 +9,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 pub mod bench;
 pub mod budget;
+pub mod card_files;
 pub mod cli;
 pub mod compat;
 pub mod config;

@@ -2,6 +2,7 @@
 
 use meddah_engine::action::Offer;
 use meddah_engine::emotion::EmotionLabel;
+use meddah_engine::emotion::appraise::Appraisal;
 use meddah_engine::prompt::{self, PromptMessage, PromptRole};
 use meddah_inference::{ChatRequest, Choice, Decision, Message, Role, Sampling};
 
@@ -13,9 +14,10 @@ pub fn chat_request(
     conversation: String,
     messages: Vec<PromptMessage>,
     offer: &Offer,
+    words: &Appraisal,
 ) -> ChatRequest {
     let settings = &turn.settings;
-    let mut decisions = vec![emotion_decision(turn)];
+    let mut decisions = vec![emotion_decision(turn, words)];
     if !turn.actions.is_empty() {
         decisions.push(action_decision(turn, offer));
     }
@@ -57,16 +59,23 @@ const CHOICE_WEIGHT_MIN: f32 = 0.05;
 /// Added to the log-odds of feeling nothing in particular: most of what is said stirs nobody, but the words
 /// for it are no likelier than those for strong feelings.
 const CALM_BIAS: f32 = 1.5;
+/// What the words suggest counts at most so many times.
+const WORDS_WEIGHT_MAX: f32 = 10.0;
 /// For the mood that the character's file names.
 const USUAL_MOOD_BIAS: f32 = 0.3;
 
-fn emotion_decision(turn: &Turn) -> Decision {
+/// What the words do counts beside the model's own choice.
+fn emotion_decision(turn: &Turn, words: &Appraisal) -> Decision {
     let weight = choice_weight(turn);
     let usual: EmotionLabel = turn.character.mood.parse().unwrap_or_default();
-    let bias = |label: EmotionLabel| match label {
-        EmotionLabel::Neutral => CALM_BIAS,
-        label if label == usual => USUAL_MOOD_BIAS,
-        _ => 0.0,
+    let words_weight = turn.settings.words_weight.clamp(0.0, WORDS_WEIGHT_MAX);
+    let bias = |label: EmotionLabel| {
+        let habit = match label {
+            EmotionLabel::Neutral => CALM_BIAS,
+            label if label == usual => USUAL_MOOD_BIAS,
+            _ => 0.0,
+        };
+        habit + words_weight * words.score(label)
     };
     let choices = EmotionLabel::ALL.into_iter().map(|label| Choice {
         id: label.name().to_owned(),

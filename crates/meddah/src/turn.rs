@@ -4,7 +4,8 @@
 //! decided by pure functions of `meddah-engine`; everything it waits for is behind a port (a model, a
 //! store), so that a test can play both. A turn that is cut or fails keeps what was said until then.
 
-mod mind;
+mod heart;
+pub(crate) mod mind;
 mod question;
 mod record;
 mod remember;
@@ -121,9 +122,14 @@ pub struct TurnEvents {
     pub origin: EventOrigin,
 }
 
-/// Runs one turn and returns the ids of its action calls. Exactly one `turn_ended` is emitted, after the
+/// Runs one turn and returns its action calls, id and name. Exactly one `turn_ended` is emitted, after the
 /// turn is safely in the store.
-pub async fn run(turn: &Turn, ports: &Ports, events: &TurnEvents, cancel: &CancellationToken) -> Vec<String> {
+pub async fn run(
+    turn: &Turn,
+    ports: &Ports,
+    events: &TurnEvents,
+    cancel: &CancellationToken,
+) -> Vec<(String, String)> {
     events.push(EventKind::TurnStarted);
     let mut reply = Reply::default();
 
@@ -165,7 +171,7 @@ pub async fn run(turn: &Turn, ports: &Ports, events: &TurnEvents, cancel: &Cance
         },
         timing: reply.timing,
     });
-    reply.actions.into_iter().map(|(call_id, _)| call_id).collect()
+    reply.actions.into_iter().map(|(call_id, action)| (call_id, action.name)).collect()
 }
 
 /// What `timing.model` says when the character's own file answered.
@@ -206,17 +212,19 @@ async fn answer(
             percent: None,
         });
     }
+    reply.feelings = Some(mind.feelings.clone());
 
-    let offer = Offer::rank_between(
+    let mut offer = Offer::rank_between(
         &turn.actions,
         turn.cause.text(),
         &turn.scene,
         turn.cause.speaker(),
         &turn.character.id,
     );
+    offer.lean(&turn.actions, mind.feelings.warmth());
     let draft = Draft::new(&PromptInput {
         world: &turn.world,
-        character: &turn.character,
+        character: &mind.character,
         player_name: turn.partner_name(),
         language: turn.language.as_deref(),
         actions: &turn.actions,
@@ -225,6 +233,7 @@ async fn answer(
         occasion: turn.cause.occasion(),
     });
     reply.told = draft.now().to_owned();
+    reply.lore_timers = mind.lore_timers.clone();
 
     let conversation = conversation(&turn.key, &turn.character.id);
     let question = TurnQuestion { turn, events, draft: &draft, offer: &offer, mind: &mind, conversation };
@@ -234,7 +243,7 @@ async fn answer(
         let answer = ladder.ask(&question, from, deadline(turn), cancel).await.map_err(model_error)?;
         from = answer.rung + 1;
         reply.timing.model = answer.label.0;
-        match speak(turn, events, &mind, answer.stream, reply).await {
+        match speak(turn, events, answer.stream, reply).await {
             Ok(()) => break,
             // What was heard stands; the game is told that it is not all.
             Err(error) if reply.was_heard() || cancel.is_cancelled() => return Err(model_error(error)),
@@ -268,7 +277,6 @@ pub fn conversation(key: &TimelineKey, character: &str) -> String {
 async fn speak(
     turn: &Turn,
     events: &TurnEvents,
-    mind: &Mind,
     mut stream: ChatStream,
     reply: &mut Reply,
 ) -> Result<(), ModelError> {
@@ -279,7 +287,7 @@ async fn speak(
         reply.timing.first_token_ms.get_or_insert_with(|| ms_since(turn.accepted));
         match chunk {
             Chunk::Decided { decision, choice, .. } if decision == prompt::EMOTION_DECISION => {
-                reply.feel(turn, events, mind, &choice);
+                reply.feel(turn, events, &choice);
             }
             Chunk::Decided { choice, arguments, .. } => reply.act(turn, events, &choice, arguments),
             Chunk::Text(text) => {
@@ -315,12 +323,33 @@ fn deadline(turn: &Turn) -> tokio::time::Instant {
 }
 
 impl Turn {
+    /// The id of whom the character talks with.
+    pub fn partner(&self) -> &str {
+        match &self.cause {
+            Cause::Said { speaker, .. } => speaker,
+            Cause::Happened { .. } => &self.player.id,
+        }
+    }
+
     /// What the character calls whom it talks with.
     pub fn partner_name(&self) -> &str {
         match &self.cause {
             Cause::Said { speaker_name, .. } => speaker_name,
             Cause::Happened { .. } => &self.player.name,
         }
+    }
+
+    /// The id of whom the character talks with.
+    fn partner_id(&self) -> &str {
+        match &self.cause {
+            Cause::Said { speaker, .. } => speaker,
+            Cause::Happened { .. } => &self.player.id,
+        }
+    }
+
+    /// The language that is spoken.
+    fn spoken_language(&self) -> &str {
+        self.language.as_deref().unwrap_or(&self.world.language)
     }
 }
 

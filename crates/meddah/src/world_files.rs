@@ -326,7 +326,7 @@ mod tests {
             fs::write(lore.join(format!("{number}.toml")), "").unwrap();
         }
         assert!(
-            told(&folder).starts_with("the pack: the folder holds more than 4096 files or 16 MB of text")
+            told(&folder).starts_with("the pack: the folder holds more than 16384 files or 64 MB of text")
         );
     }
 

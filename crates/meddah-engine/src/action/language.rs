@@ -31,9 +31,9 @@ pub(super) enum Mood {
 
 /// A word in small letters, and its stem.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Word {
-    pub(super) text: String,
-    pub(super) stem: String,
+pub(crate) struct Word {
+    pub(crate) text: String,
+    pub(crate) stem: String,
 }
 
 /// Words that belong together, without what only introduces them.
@@ -46,7 +46,7 @@ pub(super) struct Clause {
 }
 
 /// A sequence of stems; `None` stands for a gap.
-pub(super) type Phrase = Vec<Option<String>>;
+pub(crate) type Phrase = Vec<Option<String>>;
 
 /// Verbs that mean one action.
 #[derive(Debug)]
@@ -151,19 +151,22 @@ fn phrase(text: &str) -> Phrase {
 }
 
 /// The stem of an English word in small letters.
-pub(super) fn stem(word: &str) -> String {
+pub(crate) fn stem(word: &str) -> String {
     static STEMMER: LazyLock<Stemmer> = LazyLock::new(|| Stemmer::create(Algorithm::English));
     STEMMER.stem(word).into_owned()
 }
 
-/// The words of a text. Apostrophes belong to words, underscores do not.
+/// The words of a text with their English stems.
 pub(super) fn words(text: &str) -> Vec<Word> {
+    let stemmed = |text: String| Word { stem: stem(text.trim_end_matches("'s")), text };
+    plain_words(text).into_iter().map(stemmed).collect()
+}
+
+/// The words of a text in small letters. Apostrophes belong to words, underscores do not.
+pub(crate) fn plain_words(text: &str) -> Vec<String> {
     let text = text.to_lowercase().replace(['’', '‘', '`'], "'");
     let bare = text.split(|c: char| !(c.is_alphanumeric() || c == '\'')).map(|word| word.trim_matches('\''));
-    bare.filter(|word| !word.is_empty())
-        .take(WORDS_MAX)
-        .map(|word| Word { text: word.to_owned(), stem: stem(word.trim_end_matches("'s")) })
-        .collect()
+    bare.filter(|word| !word.is_empty()).take(WORDS_MAX).map(str::to_owned).collect()
 }
 
 impl Lexicon {
@@ -271,7 +274,7 @@ fn starts_with(words: &[Word], cues: &[Vec<String>]) -> usize {
 }
 
 /// Where in the words a phrase begins, and how many words it has.
-pub(super) fn find_phrase(words: &[Word], phrase: &Phrase) -> Option<(usize, usize)> {
+pub(crate) fn find_phrase(words: &[Word], phrase: &Phrase) -> Option<(usize, usize)> {
     (0..words.len()).find_map(|start| phrase_len(&words[start..], phrase).map(|len| (start, len)))
 }
 

@@ -5,6 +5,7 @@
 //! spellings, numbers as text) and then admitted or refused; [`ActionSet::admit`] itself repairs nothing.
 
 mod language;
+mod lean;
 mod mention;
 mod normalise;
 mod offer;
@@ -16,6 +17,8 @@ use jsonschema::{PatternOptions, Validator};
 use meddah_protocol::{ActionDeclaration, check_id};
 use serde_json::{Map, Value};
 
+pub(crate) use language::stem;
+pub(crate) use language::{Phrase, Word, find_phrase, plain_words};
 pub use normalise::normalise;
 pub use offer::{CHOICES_MAX, Offer, Ranked, SPEAKER};
 pub use schema::{TARGET, arguments_schema, fill};

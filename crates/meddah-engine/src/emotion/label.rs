@@ -61,6 +61,7 @@ struct Row {
     go_emotions: &'static str,
     spaff: &'static str,
     ekman: &'static str,
+    skyrim_net: &'static str,
     /// Further words of GoEmotions, SPAFF and everyday use that mean this label.
     also: &'static [&'static str],
 }
@@ -79,6 +80,7 @@ const ROWS: [Row; 10] = [
         go_emotions: "neutral",
         spaff: "NEUTRAL",
         ekman: "neutral",
+        skyrim_net: "neutral",
         also: &["realization", "stonewalling", "relaxed", "indifferent", "none"],
     },
     Row {
@@ -88,6 +90,7 @@ const ROWS: [Row; 10] = [
         go_emotions: "joy",
         spaff: "JOY",
         ekman: "happiness",
+        skyrim_net: "joyful",
         also: &[
             "happy",
             "happiness",
@@ -115,6 +118,7 @@ const ROWS: [Row; 10] = [
         go_emotions: "love",
         spaff: "AFFECTION",
         ekman: "happiness",
+        skyrim_net: "content",
         also: &[
             "love",
             "loving",
@@ -136,6 +140,7 @@ const ROWS: [Row; 10] = [
         go_emotions: "curiosity",
         spaff: "INTEREST",
         ekman: "neutral",
+        skyrim_net: "neutral",
         also: &["interest", "interested", "thoughtful", "intrigued"],
     },
     Row {
@@ -145,6 +150,7 @@ const ROWS: [Row; 10] = [
         go_emotions: "surprise",
         spaff: "SURPRISE",
         ekman: "surprise",
+        skyrim_net: "surprised",
         also: &["confusion", "confused", "shocked", "startled", "astonished"],
     },
     Row {
@@ -154,6 +160,7 @@ const ROWS: [Row; 10] = [
         go_emotions: "sadness",
         spaff: "SADNESS",
         ekman: "sadness",
+        skyrim_net: "sad",
         also: &[
             "grief",
             "remorse",
@@ -176,6 +183,7 @@ const ROWS: [Row; 10] = [
         go_emotions: "fear",
         spaff: "TENSION",
         ekman: "fear",
+        skyrim_net: "fearful",
         also: &[
             "fearful",
             "nervousness",
@@ -196,6 +204,7 @@ const ROWS: [Row; 10] = [
         go_emotions: "anger",
         spaff: "ANGER",
         ekman: "anger",
+        skyrim_net: "angry",
         also: &["annoyance", "annoyed", "belligerence", "furious", "irritated", "hostile"],
     },
     Row {
@@ -205,6 +214,7 @@ const ROWS: [Row; 10] = [
         go_emotions: "disgust",
         spaff: "DISGUST",
         ekman: "disgust",
+        skyrim_net: "disgusted",
         also: &["revolted"],
     },
     Row {
@@ -214,6 +224,7 @@ const ROWS: [Row; 10] = [
         go_emotions: "disapproval",
         spaff: "CONTEMPT",
         ekman: "disgust",
+        skyrim_net: "disgusted",
         also: &["disapproval", "criticism", "domineering", "disdain", "mocking", "contemptuous"],
     },
 ];
@@ -266,6 +277,22 @@ impl EmotionLabel {
     /// The nearest of Ekman's six, or `neutral`.
     pub fn ekman(self) -> &'static str {
         self.row().ekman
+    }
+
+    /// The nearest of the ten feelings that SkyrimNet puts on memories.
+    pub fn skyrim_net(self) -> &'static str {
+        self.row().skyrim_net
+    }
+
+    /// Every word that is read as a label, with the label.
+    pub(super) fn known_words() -> impl Iterator<Item = (&'static str, EmotionLabel)> {
+        EmotionLabel::ALL.into_iter().flat_map(|label| {
+            let row = label.row();
+            [row.name, row.adjective]
+                .into_iter()
+                .chain(row.also.iter().copied())
+                .map(move |word| (word, label))
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 //! from a few choices before the words, which even a very small model can do, and past turns show it in
 //! the same form, so that they are examples of it too.
 
+use super::outside::{self, one_line};
 use super::{Occasion, OnMind, PromptInput, PromptMessage, PromptRole};
 
 /// Name of the decision on the emotion.
@@ -23,7 +24,7 @@ const SAMPLES_MAX: usize = 4;
 
 /// A line of the player that calls for no action and no feeling in particular.
 pub fn neutral_text(player_name: &str) -> String {
-    format!("{}: Hello.", one_line(player_name))
+    format!("{}: Hello.", outside::name(player_name))
 }
 
 /// What the character is told now.
@@ -34,35 +35,11 @@ pub(super) fn user_text(notes: &[String], on_mind: &OnMind, occasion: &Occasion<
     }
     match occasion {
         Occasion::Said { speaker, text: said } => {
-            text.push_str(&format!("{}: {}", one_line(speaker), one_line(said)));
+            text.push_str(&format!("{}: {}", outside::name(speaker), one_line(said)));
         }
         Occasion::Happened(event) => text.push_str(&format!("[{}]", one_line(event))),
     }
     text
-}
-
-/// What models take for the end of a message or the beginning of another.
-const ROLE_TOKENS: [&str; 8] =
-    ["[INST]", "[/INST]", "<<SYS>>", "<</SYS>>", "</s>", "<s>", "<start_of_turn>", "<end_of_turn>"];
-/// The longest name in `<|name|>` that is one.
-const ROLE_TOKEN_BYTES_MAX: usize = 32;
-
-/// Text from outside on one line, without anything that a model takes for the end of a message.
-pub(super) fn one_line(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find("<|") {
-        clean.push_str(&rest[..start]);
-        rest = &rest[start + 2..];
-        if let Some(end) = rest.find("|>").filter(|end| *end <= ROLE_TOKEN_BYTES_MAX) {
-            rest = &rest[end + 2..];
-        }
-    }
-    clean.push_str(rest);
-    for token in ROLE_TOKENS {
-        clean = clean.replace(token, " ");
-    }
-    clean.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The head and the words of an answer, in the form in which a model gives it.

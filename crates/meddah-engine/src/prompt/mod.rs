@@ -7,6 +7,7 @@
 
 mod fit;
 mod format;
+mod outside;
 mod past;
 mod system;
 
@@ -14,6 +15,7 @@ pub use fit::PromptTooLong;
 pub use format::{
     ACTION_DECISION, ACTION_LEAD, EMOTION_DECISION, EMOTION_LEAD, NOTHING, SPEECH_LEAD, neutral_text,
 };
+pub use outside::one_line;
 pub use past::{Past, TURNS_PER_BLOCK};
 
 use crate::action::ActionSet;

@@ -6,7 +6,8 @@
 
 use crate::timeline::{Recalled, RecentTurn};
 
-use super::format::{answer, one_line};
+use super::format::answer;
+use super::outside::{self, one_line};
 use super::{ACTION_DECISION, EMOTION_DECISION, PromptMessage, PromptRole};
 
 /// Turns that are dropped together when the prompt gets too long.
@@ -83,12 +84,12 @@ fn block_key(turn: &str) -> (&str, u64) {
 
 /// A turn as question and answer. A turn in which nothing was said or done leaves no trace.
 fn pair(turn: &RecentTurn) -> Vec<PromptMessage> {
-    let words = turn.answer();
+    let words = outside::without_tokens(&turn.answer()).replace('\n', " ");
     if words.is_empty() && turn.actions.is_empty() {
         return Vec::new();
     }
     let told = if turn.told.is_empty() {
-        format!("{}: {}", one_line(&turn.speaker_name), one_line(&turn.text))
+        format!("{}: {}", outside::name(&turn.speaker_name), one_line(&turn.text))
     } else {
         turn.told.clone()
     };

@@ -2,6 +2,7 @@
 //! models read it too.
 
 use super::PromptInput;
+use super::outside::{self, one_line};
 use crate::world::PLAYER_ID;
 
 /// The whole head.
@@ -11,7 +12,7 @@ pub(super) fn text(input: &PromptInput<'_>) -> String {
         parts.push(actions(input));
     }
     // Last, because it differs from player to player.
-    parts.push(format!("You talk with {}.", input.player_name));
+    parts.push(format!("You talk with {}.", outside::name(input.player_name)));
     parts.retain(|part| !part.is_empty());
     parts.join("\n\n")
 }
@@ -24,16 +25,16 @@ fn rules(input: &PromptInput<'_>) -> String {
          you notice; it is not spoken.",
     );
     if !language.is_empty() && !language.starts_with("en") {
-        rules.push_str(&format!(" Answer in this language: {language}."));
+        rules.push_str(&format!(" Answer in this language: {}.", one_line(language)));
     }
     rules
 }
 
 fn world(input: &PromptInput<'_>) -> String {
     let world = input.world;
-    let mut text = format!("The world: {}.", world.name.trim_end_matches('.'));
+    let mut text = format!("The world: {}.", one_line(&world.name).trim_end_matches('.'));
     if !world.tone.is_empty() {
-        text.push_str(&format!(" The tone is {}.", world.tone.trim_end_matches('.')));
+        text.push_str(&format!(" The tone is {}.", one_line(&world.tone).trim_end_matches('.')));
     }
     for fact in &world.everybody_knows {
         text.push_str(&format!(" {}", sentence(fact)));
@@ -43,28 +44,28 @@ fn world(input: &PromptInput<'_>) -> String {
 
 fn character(input: &PromptInput<'_>) -> String {
     let character = input.character;
-    let mut text = format!("You are {}", character.name);
+    let mut text = format!("You are {}", outside::name(&character.name));
     if !character.role.is_empty() {
-        text.push_str(&format!(", {}", character.role.trim_end_matches('.')));
+        text.push_str(&format!(", {}", one_line(&character.role).trim_end_matches('.')));
     }
     text.push_str(". ");
     text.push_str(&sentence(&character.description));
     if !character.personality.is_empty() {
-        text.push_str(&format!(" You are {}.", character.personality.join(", ")));
+        text.push_str(&format!(" You are {}.", one_line(&character.personality.join(", "))));
     }
     if !character.speech.style.is_empty() {
         text.push_str(&format!(" How you speak: {}", sentence(&character.speech.style)));
     }
-    list(&mut text, "You know:", &character.knows);
-    list(&mut text, "You do not know:", &character.does_not_know);
-    list(&mut text, "You want:", &character.goals);
+    list(&mut text, "You know:", character.knows.iter().map(|fact| fact.text.as_str()));
+    list(&mut text, "You do not know:", character.does_not_know.iter().map(String::as_str));
+    list(&mut text, "You want:", character.goals.iter().map(String::as_str));
     for (id, relationship) in &character.relationships {
         let name = match input.world.characters.get(id) {
             Some(other) => other.name.as_str(),
             None if id == PLAYER_ID => input.player_name,
             None => id.as_str(),
         };
-        text.push_str(&format!(" About {name}: {}", sentence(relationship)));
+        text.push_str(&format!(" About {}: {}", outside::name(name), sentence(&relationship.text)));
     }
     text
 }
@@ -75,21 +76,21 @@ fn actions(input: &PromptInput<'_>) -> String {
     for action in input.actions.iter() {
         text.push_str(&format!("\n- {}", action.name));
         if !action.description.is_empty() {
-            text.push_str(&format!(": {}", action.description));
+            text.push_str(&format!(": {}", one_line(&action.description)));
         }
     }
     text
 }
 
-fn list(text: &mut String, lead: &str, items: &[String]) {
+fn list<'t>(text: &mut String, lead: &str, items: impl Iterator<Item = &'t str>) {
+    let items: Vec<String> = items.map(sentence).collect();
     if !items.is_empty() {
-        let items: Vec<String> = items.iter().map(|item| sentence(item)).collect();
         text.push_str(&format!(" {lead} {}", items.join(" ")));
     }
 }
 
 /// The text with a full stop.
 fn sentence(text: &str) -> String {
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = one_line(text);
     if text.is_empty() || text.ends_with(['.', '!', '?', '"', '…']) { text } else { format!("{text}.") }
 }

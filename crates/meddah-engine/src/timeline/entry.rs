@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{MEMORY_BYTES_MAX, MEMORY_LIST_MAX, MemoryKind, MemoryRecord};
+use crate::goal::GoalStates;
+use crate::world::LoreTimers;
 
 /// The most beings that one entry names as witnesses.
 pub const WITNESSES_MAX: usize = 1280;
@@ -64,18 +66,21 @@ pub enum EntryKind {
     },
     /// The scene from here on.
     Scene(Scene),
-    /// How the entry's character feels from here on.
+    /// How the entry's character feels from here on: the feeling of the moment, and the mood beneath it.
     Emotion {
         /// One of the engine's labels.
         label: String,
         /// 0 to 1.
         intensity: f32,
-        /// -1 to 1.
+        /// Of the mood, -1 to 1.
         pleasure: f32,
-        /// -1 to 1.
+        /// Of the mood, -1 to 1.
         arousal: f32,
-        /// -1 to 1.
+        /// Of the mood, -1 to 1.
         dominance: f32,
+        /// What brought the feeling about, in the character's view: "Ann insulted you".
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
     },
     /// How the entry's character stands to somebody from here on.
     Relationship {
@@ -89,12 +94,19 @@ pub enum EntryKind {
         familiarity: f32,
         /// -1 to 1.
         affection: f32,
+        /// How much kindness was poured out of late, 0 to 1.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        sated: f32,
         /// Why it changed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<String>,
     },
     /// What the entry's character keeps of the past in words of its own; it alone perceives it.
     Memory(MemoryRecord),
+    /// How far the entry's character is with its goals from here on.
+    Goals(GoalStates),
+    /// How far the entry's character's talk has come, for lore that stays, rests or waits.
+    Lore(LoreTimers),
     /// Written by another version; kept as it is and shown to no character.
     #[serde(untagged)]
     Opaque(Map<String, Value>),
@@ -178,6 +190,11 @@ fn whole() -> f32 {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &f32) -> bool {
+    *number == 0.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_whole(heard: &f32) -> bool {
     *heard >= 1.0
 }
@@ -244,9 +261,11 @@ impl EntryKind {
         match self {
             EntryKind::Turn(_) | EntryKind::Event { .. } => EntryRole::Told,
             EntryKind::ActionResult { .. } | EntryKind::Heard { .. } => EntryRole::Note,
-            EntryKind::Scene(_) | EntryKind::Emotion { .. } | EntryKind::Relationship { .. } => {
-                EntryRole::State
-            }
+            EntryKind::Scene(_)
+            | EntryKind::Emotion { .. }
+            | EntryKind::Relationship { .. }
+            | EntryKind::Goals(_)
+            | EntryKind::Lore(_) => EntryRole::State,
             // Being told something is a thing that happens; a summary is not.
             EntryKind::Memory(record) if record.kind == MemoryKind::Hearsay => EntryRole::Told,
             EntryKind::Memory(_) => EntryRole::Memory,
@@ -264,8 +283,8 @@ impl EntryKind {
             EntryKind::Emotion { intensity, pleasure, arousal, dominance, .. } => {
                 vec![*intensity, *pleasure, *arousal, *dominance]
             }
-            EntryKind::Relationship { trust, respect, familiarity, affection, .. } => {
-                vec![*trust, *respect, *familiarity, *affection]
+            EntryKind::Relationship { trust, respect, familiarity, affection, sated, .. } => {
+                vec![*trust, *respect, *familiarity, *affection, *sated]
             }
             EntryKind::Memory(record) => vec![record.importance, record.confidence],
             _ => Vec::new(),
@@ -456,6 +475,7 @@ mod tests {
                 pleasure: 0.2,
                 arousal: -0.3,
                 dominance: 0.4,
+                why: Some("Ann sang".into()),
             },
             EntryKind::Relationship {
                 toward: "ann".into(),
@@ -463,14 +483,34 @@ mod tests {
                 respect: 0.2,
                 familiarity: 0.3,
                 affection: -0.7,
+                sated: 0.5,
                 why: None,
             },
             EntryKind::Memory(MemoryRecord { text: "Ann gave me a key.".into(), ..MemoryRecord::default() }),
+            EntryKind::Goals(GoalStates {
+                goals: [("find-bell".to_owned(), crate::goal::GoalProgress::Active)].into(),
+                facts: vec!["bell_found".into()],
+            }),
+            EntryKind::Lore(LoreTimers { utterances: 3, came_up: [("mill".to_owned(), 1)].into() }),
         ];
         for kind in kinds {
             let whole = entry(kind);
             let text = serde_json::to_string(&whole).expect("serialises");
             assert_eq!(serde_json::from_str::<Entry>(&text).expect(&text), whole);
+        }
+    }
+
+    #[test]
+    fn feelings_of_an_older_version_are_read() {
+        let old = [
+            r#"{"type":"emotion","label":"joy","intensity":0.5,"pleasure":0.1,"arousal":0.2,"dominance":0.3}"#,
+            r#"{"type":"relationship","toward":"ann","trust":0.1,"respect":0.2,"familiarity":0.3,"affection":0.4}"#,
+        ];
+        for kind in old {
+            let stored = format!(r#"{{"id":"e1","kind":{kind},"wall_time_ms":0}}"#);
+            let read: Entry = serde_json::from_str(&stored).expect("readable");
+            assert_eq!(read.kind.role(), EntryRole::State, "{kind}");
+            assert_eq!(serde_json::to_string(&read).expect("serialises"), stored);
         }
     }
 

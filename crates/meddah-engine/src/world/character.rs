@@ -4,14 +4,19 @@
 //! an editor shows while typing. The file is kept flat and short, because a small model reads the whole
 //! of it before every conversation.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::error::WorldErrors;
+use super::check::Finding;
+use super::error::{WorldError, WorldErrors};
+use super::goal::{self, Goal};
+use super::relationship::Relationship;
 use super::{limits::*, schema};
+use crate::condition::{Condition, GameState};
 use crate::emotion::EmotionLabel;
 
 /// A character of a world: the file `characters/ID.toml`. The id is the name of the file.
@@ -41,17 +46,18 @@ pub struct Character {
     #[schemars(length(max = LIST_MAX), inner(length(min = 1, max = SENTENCE_CHARS_MAX)))]
     #[schemars(extend("examples" = [["warm", "curious"]]))]
     pub personality: Vec<String>,
-    /// What the character knows and others may not. A sentence each.
+    /// What the character knows and others may not. A sentence each; `{ text = "…", condition = "…" }` is known
+    /// only while the condition holds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = LIST_MAX), inner(length(min = 1, max = SENTENCE_CHARS_MAX)))]
+    #[schemars(length(max = LIST_MAX))]
     #[schemars(extend("examples" = [["The cellar door sticks in wet weather."]]))]
-    pub knows: Vec<String>,
+    pub knows: Vec<Fact>,
     /// What the character has no idea of. A few words each: "who stole the bell".
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = LIST_MAX), inner(length(min = 1, max = SENTENCE_CHARS_MAX)))]
     #[schemars(extend("examples" = [["who stole the bell"]]))]
     pub does_not_know: Vec<String>,
-    /// What the character wants, the most important first.
+    /// What the character always wants, the most important first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = LIST_MAX), inner(length(min = 1, max = SENTENCE_CHARS_MAX)))]
     #[schemars(extend("examples" = [["to keep the peace in the house"]]))]
@@ -73,10 +79,11 @@ pub struct Character {
     /// How the character talks.
     #[serde(default, skip_serializing_if = "Speech::is_empty")]
     pub speech: Speech,
-    /// How the character stands to others: their id, then a sentence. `player` is the player.
+    /// How the character stands to others: their id, then a sentence, or a section with the sentence as `text`
+    /// and numbers. `player` is the player.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = LIST_MAX), inner(length(min = 1, max = SENTENCE_CHARS_MAX)))]
-    pub relationships: BTreeMap<String, String>,
+    #[schemars(extend("maxProperties" = LIST_MAX))]
+    pub relationships: BTreeMap<String, Relationship>,
     /// How the character sounds.
     #[serde(default, skip_serializing_if = "Voice::is_default")]
     pub voice: Voice,
@@ -84,6 +91,90 @@ pub struct Character {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = LIST_MAX))]
     pub secrets: Vec<Secret>,
+    /// What the character pursues for a time, each under a line `[[goal]]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = GOALS_MAX))]
+    pub goal: Vec<Goal>,
+}
+
+/// Something that a character knows. In a file it is a text, or a text and its condition.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "FactForm", into = "FactForm")]
+pub struct Fact {
+    /// In a sentence.
+    pub text: String,
+    /// It is known only while this holds.
+    pub condition: Option<Condition>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+enum FactForm {
+    Text(String),
+    If { text: String, condition: Condition },
+}
+
+impl From<FactForm> for Fact {
+    fn from(form: FactForm) -> Self {
+        match form {
+            FactForm::Text(text) => Fact { text, condition: None },
+            FactForm::If { text, condition } => Fact { text, condition: Some(condition) },
+        }
+    }
+}
+
+impl From<Fact> for FactForm {
+    fn from(fact: Fact) -> Self {
+        match fact.condition {
+            None => FactForm::Text(fact.text),
+            Some(condition) => FactForm::If { text: fact.text, condition },
+        }
+    }
+}
+
+/// A fact that is always known is no more than its text.
+impl PartialEq<&str> for Fact {
+    fn eq(&self, text: &&str) -> bool {
+        self.condition.is_none() && self.text == *text
+    }
+}
+
+impl From<&str> for Fact {
+    fn from(text: &str) -> Self {
+        Fact { text: text.to_owned(), condition: None }
+    }
+}
+
+impl From<String> for Fact {
+    fn from(text: String) -> Self {
+        Fact { text, condition: None }
+    }
+}
+
+impl JsonSchema for Fact {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Fact".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": ["string", "object"],
+            "minLength": 1,
+            "maxLength": SENTENCE_CHARS_MAX,
+            "required": ["text", "condition"],
+            "properties": {
+                "text": { "type": "string", "minLength": 1, "maxLength": SENTENCE_CHARS_MAX,
+                    "description": "What the character knows.", "examples": ["The bell was in the mill."] },
+                "condition": { "type": "string", "minLength": 1, "maxLength": SENTENCE_CHARS_MAX,
+                    "description": "It is known only while this holds.", "examples": ["bell_found"] },
+            },
+            "additionalProperties": false,
+        })
+    }
 }
 
 /// How a character talks.
@@ -154,9 +245,10 @@ pub struct Secret {
     /// The secret, in a sentence or two.
     #[schemars(length(min = 1, max = TEXT_CHARS_MAX), example = "The key is under the third stone.")]
     pub text: String,
-    /// The name of the condition that the game reports, in the mod's own words.
-    #[schemars(length(min = 1, max = SENTENCE_CHARS_MAX), example = &"helped_mira")]
-    pub condition: String,
+    /// What the game must report: a name in the mod's own words, or several joined by `and`, `or`, `not`; also
+    /// `gold >= 40`, `place = "mill"`, `trust >= 0.5`.
+    #[schemars(length(min = 1, max = SENTENCE_CHARS_MAX), example = &"helped_mira", with = "String")]
+    pub condition: Condition,
 }
 
 impl Character {
@@ -166,7 +258,44 @@ impl Character {
         let value = schema::take_id(&file, id, value)?;
         let mut character: Character = schema::character().read_json(&file, value)?;
         character.id = id.to_owned();
-        Ok(character)
+        let findings = character.findings().into_iter();
+        let errors: Vec<WorldError> =
+            findings.map(|finding| WorldError::of_file(&file, finding.message, finding.help)).collect();
+        if errors.is_empty() { Ok(character) } else { Err(WorldErrors(errors)) }
+    }
+
+    /// The character as it may be shown to whoever thinks for it now: without secrets, and without what it
+    /// knows only under a condition that does not hold. Prompts are composed from this one, so what is closed
+    /// cannot get into them.
+    pub fn as_open(&self, state: &GameState) -> Cow<'_, Character> {
+        let is_open = |fact: &Fact| fact.condition.as_ref().is_none_or(|condition| condition.holds(state));
+        if self.secrets.is_empty() && self.goal.is_empty() && self.knows.iter().all(is_open) {
+            return Cow::Borrowed(self);
+        }
+        let knows = self.knows.iter().filter(|fact| is_open(fact)).cloned().collect();
+        Cow::Owned(Character { knows, secrets: Vec::new(), goal: Vec::new(), ..self.clone() })
+    }
+
+    /// The secrets that may be told.
+    pub fn open_secrets(&self, state: &GameState) -> impl Iterator<Item = &str> {
+        let open = self.secrets.iter().filter(|secret| secret.condition.holds(state));
+        open.map(|secret| secret.text.as_str())
+    }
+
+    /// What is wrong with it beyond the form of its fields.
+    pub(super) fn findings(&self) -> Vec<Finding> {
+        let facts = self
+            .knows
+            .iter()
+            .enumerate()
+            .filter_map(|(n, fact)| Some((format!("/knows/{n}/condition"), fact.condition.as_ref()?)));
+        let secrets = self.secrets.iter().enumerate();
+        let secrets = secrets.map(|(n, secret)| (format!("/secrets/{n}/condition"), &secret.condition));
+        let conditions = facts.chain(secrets);
+        let mut findings: Vec<Finding> =
+            conditions.filter_map(|(pointer, condition)| broken(pointer, condition)).collect();
+        findings.extend(goal::findings(&self.goal));
+        findings
     }
 
     /// The character as data, with its `id`.
@@ -190,6 +319,12 @@ impl Voice {
     fn is_default(&self) -> bool {
         *self == Voice::default()
     }
+}
+
+/// What is wrong with a condition.
+pub(super) fn broken(pointer: String, condition: &Condition) -> Option<Finding> {
+    let problem = condition.problem()?;
+    Some(Finding::value(pointer, problem.message.clone(), problem.help.clone()))
 }
 
 /// The words that `mood` and `emotion` may have.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::document::Part;
 use super::error::ERRORS_MAX;
-use super::wording::{Form, KEY_CHARS_MAX, cut, escape, example, nearest, quote, spoken};
+use super::wording::{Form, KEY_CHARS_MAX, cut, escape, example, inside, nearest, quote, spoken};
 use crate::emotion::EmotionLabel;
 
 const DID_YOU_MEAN: &str = "did you mean ";
@@ -141,7 +141,9 @@ impl Explainer<'_> {
                 Form::Json => format!("`{key}` belongs in `{section}`"),
             });
         }
-        if let Some(list) = keys(self.root).find(|list| has(&inner(list)["items"])) {
+        let is_named_by_file = key == "id" && keys(self.root).any(|known| known == "name");
+        let list = keys(self.root).find(|list| has(&inner(list)["items"]));
+        if let Some(list) = list.filter(|_| !is_named_by_file) {
             return Some(match self.form {
                 Form::Toml => format!("`{key}` belongs in an entry: put it below a line `[[{list}]]`"),
                 Form::Json => format!("`{key}` belongs in an entry of `{list}`"),
@@ -155,7 +157,7 @@ impl Explainer<'_> {
 
     fn missing_key(&self, schema: &Value, pointer: &str, key: &Value) -> Finding {
         let key = key.as_str().unwrap_or_default();
-        let place = if pointer.is_empty() { String::new() } else { format!(" in {}", spoken(pointer)) };
+        let place = inside(pointer);
         let line = example(&schema["properties"][key]).map(|example| self.form.line(key, example));
         let help = match (line, self.form) {
             (Some(line), Form::Toml) => format!("add a line such as: {line}"),

@@ -10,7 +10,7 @@ use super::check::Finding;
 use super::error::{Warning, WorldError};
 use super::limits::*;
 use super::pack::{Parts, Remarks};
-use super::wording::{cut, escape, nearest};
+use super::wording::{Form, cut, escape, nearest};
 
 /// The id that stands for the player in `relationships`.
 pub const PLAYER_ID: &str = "player";
@@ -80,6 +80,9 @@ pub(super) fn check_characters(parts: &Parts<'_>, remarks: &mut Remarks) {
             let help = "give one of them another name, or players and models will mix them up";
             remarks.warning_at(document, Finding::value("/name", message, help));
         }
+        for finding in character.findings() {
+            remarks.error_at(document, finding);
+        }
         for advice in description_advice(character).into_iter().chain(sample_advice(character, actions)) {
             remarks.warning_at(document, advice);
         }
@@ -98,14 +101,17 @@ pub(super) fn check_lore(parts: &Parts<'_>, remarks: &mut Remarks) {
             let finding = Finding::value(format!("{pointer}/id"), message, "give one of them another id");
             remarks.error_at(document, finding);
         }
-        for (place, id) in entry.audience.iter().enumerate() {
-            if !remarks.errors_full() && !parts.character_ids.contains(id.as_str()) {
-                let pointer = format!("{pointer}/audience/{place}");
+        for (place, id) in entry.named_ids() {
+            if !remarks.errors_full() && !parts.character_ids.contains(id) {
+                let pointer = format!("{pointer}{place}");
                 remarks.error_at(document, unknown_character(pointer, id, &parts.character_ids));
             }
         }
-        for (place, key) in entry.keys.iter().enumerate() {
-            if let Some(advice) = key_advice(format!("{pointer}/keys/{place}"), key) {
+        for finding in entry.findings(&pointer, Form::Toml) {
+            remarks.error_at(document, finding);
+        }
+        for (place, key) in entry.keys.iter().enumerate().filter(|(_, key)| !key.is_pattern()) {
+            if let Some(advice) = key_advice(format!("{pointer}/keys/{place}"), key.as_str()) {
                 remarks.warning_at(document, advice);
             }
         }

@@ -17,9 +17,35 @@ const STEM_CHARS_MIN: usize = 2;
 /// first word begins like no word of the talk is passed over at once: most of a large lore.
 type Beginning = (char, char);
 
+/// A key made ready to be looked for in many texts.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct PreparedKey {
+    words: Vec<String>,
+    /// It ends in `*`: the last word need only begin so.
+    open_end: bool,
+    beginning: Option<Beginning>,
+    /// The key as it is, in a script without spaces.
+    unspaced: Option<String>,
+}
+
+impl PreparedKey {
+    pub fn new(key: &str) -> Self {
+        let folded = fold(key);
+        PreparedKey {
+            words: words(&folded).map(str::to_owned).collect(),
+            open_end: folded.trim_end().ends_with('*'),
+            beginning: beginning(key),
+            unspaced: folded.chars().any(without_spaces).then(|| folded.trim().to_owned()),
+        }
+    }
+}
+
 /// Talk made ready to be searched for many keys.
 pub(super) struct FoldedText {
-    folded: String,
+    /// As it was said.
+    pub raw: String,
+    /// In small letters.
+    pub folded: String,
     /// Where each word, and each word without its plural ending, stands (counted in words).
     places: HashMap<String, Vec<usize>>,
     words: Vec<String>,
@@ -32,7 +58,8 @@ impl FoldedText {
         while !text.is_char_boundary(start) {
             start += 1;
         }
-        let folded = fold(&text[start..]);
+        let raw = text[start..].to_owned();
+        let folded = fold(&raw);
         let words: Vec<String> = words(&folded).map(str::to_owned).collect();
         let mut places: HashMap<String, Vec<usize>> = HashMap::new();
         for (place, word) in words.iter().enumerate() {
@@ -41,7 +68,7 @@ impl FoldedText {
             }
         }
         let beginnings = words.iter().filter_map(|word| beginning(word)).collect();
-        FoldedText { folded, places, words, beginnings }
+        FoldedText { raw, folded, places, words, beginnings }
     }
 
     fn places_of(&self, word: &str) -> impl Iterator<Item = usize> {
@@ -50,32 +77,29 @@ impl FoldedText {
     }
 
     /// Whether the words stand from `place` on; with an open end the last need only begin so.
-    fn continues(&self, place: usize, words: &[&str], open_end: bool) -> bool {
+    fn continues(&self, place: usize, words: &[String], open_end: bool) -> bool {
         let Some(spoken) = self.words.get(place..place + words.len()) else { return false };
         spoken.iter().zip(words).enumerate().all(|(n, (spoken, word))| {
             let open = open_end && n + 1 == words.len();
-            same_word(spoken, word) || (open && spoken.starts_with(word))
+            same_word(spoken, word) || (open && spoken.starts_with(word.as_str()))
         })
     }
 }
 
 /// Where the key stands last, in words from the beginning of the text; `None` if it does not.
-pub(super) fn key_match(text: &FoldedText, key: &str) -> Option<usize> {
-    if beginning(key).is_some_and(|beginning| !text.beginnings.contains(&beginning)) {
+pub(super) fn key_match(text: &FoldedText, key: &PreparedKey) -> Option<usize> {
+    if key.beginning.is_some_and(|beginning| !text.beginnings.contains(&beginning)) {
         return None;
     }
-    let key = fold(key);
-    if key.chars().any(without_spaces) {
-        let found = text.folded.rfind(key.trim())?;
+    if let Some(unspaced) = &key.unspaced {
+        let found = text.folded.rfind(unspaced)?;
         return Some(words(&text.folded[..found]).count());
     }
-    let open_end = key.trim_end().ends_with('*');
-    let key_words: Vec<&str> = words(&key).collect();
-    let (first, rest) = key_words.split_first()?;
-    if open_end && rest.is_empty() {
-        return text.words.iter().rposition(|word| word.starts_with(first));
+    let (first, rest) = key.words.split_first()?;
+    if key.open_end && rest.is_empty() {
+        return text.words.iter().rposition(|word| word.starts_with(first.as_str()));
     }
-    text.places_of(first).filter(|&place| text.continues(place + 1, rest, open_end)).max()
+    text.places_of(first).filter(|&place| text.continues(place + 1, rest, key.open_end)).max()
 }
 
 /// How the first word begins; `None` if that cannot be told, as in a script without spaces.
@@ -134,7 +158,7 @@ mod tests {
     use super::*;
 
     fn found(text: &str, key: &str) -> bool {
-        key_match(&FoldedText::new(text), key).is_some()
+        key_match(&FoldedText::new(text), &PreparedKey::new(key)).is_some()
     }
 
     #[test]

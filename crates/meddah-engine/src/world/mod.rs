@@ -9,10 +9,12 @@ mod check;
 mod cross;
 mod document;
 mod error;
+mod goal;
 mod keys;
 mod limits;
 mod lore;
 mod pack;
+mod relationship;
 mod reminder;
 mod schema;
 mod syntax;
@@ -25,13 +27,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use action::TARGET_PRESENT;
-pub use character::{Character, Sample, Secret, Speech, Voice};
+pub use character::{Character, Fact, Sample, Secret, Speech, Voice};
 pub use cross::PLAYER_ID;
 pub use document::FILE_BYTES_MAX;
 pub use error::{ERRORS_MAX, ERRORS_SHOWN_MAX, Position, WARNINGS_MAX, Warning, WorldError, WorldErrors};
+pub use goal::{Goal, GoalOutcome};
 pub use keys::LORE_SCAN_BYTES_MAX;
 pub use limits::*;
-pub use lore::{LoreEntry, LoreQuery, matching};
+pub use lore::FoldedUtterance;
+pub use lore::{
+    AUDIENCE_PRESENT, AlsoRule, CHAIN_STEPS_MAX, CalledUp, Find, KEY_CHARS_MAX, LoreBudget, LoreEntry,
+    LoreKey, LoreQuery, LoreTimers, SCAN_UTTERANCES, call_up,
+};
+pub use relationship::Relationship;
 pub use reminder::reminder;
 pub use schema::schemas;
 
@@ -66,6 +74,12 @@ pub struct World {
     #[schemars(length(max = LIST_MAX), inner(length(min = 1, max = SENTENCE_CHARS_MAX)))]
     #[schemars(extend("examples" = [["The village lies by a great forest."]]))]
     pub everybody_knows: Vec<String>,
+    /// How many seconds in the story one unit of the game's clock (`game_time` in a scene) is: 1 if it counts
+    /// seconds, 60 minutes, 3600 hours. With it, anger cools and moods pass by the clock of the story; without
+    /// it, by the real one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.001, max = 100000000.0), example = 60, with = "f64")]
+    pub seconds_per_time_unit: Option<f64>,
     /// Models and services that suit this world, in the order in which they are asked; the player's own come
     /// after them. Names of `[rungs.NAME]`, or "provider:model".
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -121,8 +135,8 @@ impl World {
     }
 
     /// The lore that the talk calls up for a character.
-    pub fn lore_for(&self, query: &LoreQuery<'_>) -> Vec<&LoreEntry> {
-        matching(&self.lore, query)
+    pub fn lore_for(&self, query: &LoreQuery<'_>) -> CalledUp<'_> {
+        call_up(&self.lore, query)
     }
 }
 

@@ -5,7 +5,7 @@
 //! the player's words.
 
 use super::character::Character;
-use super::keys::{FoldedText, fold, key_match, words};
+use super::keys::{FoldedText, PreparedKey, fold, key_match, words};
 
 /// A shorter word does not say what is being talked about.
 const WORD_CHARS_MIN: usize = 3;
@@ -15,7 +15,7 @@ const WORD_CHARS_MIN: usize = 3;
 pub fn reminder<'c>(character: &'c Character, recent_text: &str) -> Option<&'c str> {
     let text = FoldedText::new(recent_text);
     let facts: Vec<(&str, Vec<String>)> =
-        character.knows.iter().map(|fact| (fact.as_str(), shared(&text, fact))).collect();
+        character.knows.iter().map(|fact| (fact.text.as_str(), shared(&text, &fact.text))).collect();
     let told_in = |word: &String| facts.iter().filter(|(_, shared)| shared.contains(word)).count();
     // Counted over the shared words alone: a word that is in half of the facts tells none of them apart.
     let common_from = character.knows.len() / 2 + 1;
@@ -34,7 +34,7 @@ fn shared(text: &FoldedText, fact: &str) -> Vec<String> {
     let mut shared: Vec<String> = Vec::new();
     for word in words(&fold(fact)) {
         let counts = word.chars().count() >= WORD_CHARS_MIN && !shared.iter().any(|known| known == word);
-        if counts && key_match(text, word).is_some() {
+        if counts && key_match(text, &PreparedKey::new(word)).is_some() {
             shared.push(word.to_owned());
         }
     }
@@ -43,6 +43,7 @@ fn shared(text: &FoldedText, fact: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::character::Fact;
     use super::*;
 
     fn check(said: &str, expected: Option<&str>) {
@@ -52,7 +53,7 @@ mod tests {
             "Corvin pays in old silver coins and never says where he gets them.",
             "The cellar door sticks. The key hangs behind the bar.",
         ];
-        let knows = facts.map(str::to_owned).to_vec();
+        let knows = facts.map(Fact::from).to_vec();
         let character = Character { knows, ..Character::default() };
         let found = reminder(&character, said);
         match expected {

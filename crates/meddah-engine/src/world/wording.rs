@@ -27,7 +27,7 @@ impl Form {
             "number" => "a number",
             "integer" => "a whole number",
             "boolean" => "true or false",
-            "array" if schema["items"]["type"] == "string" => "a list of texts",
+            "array" if takes_text(&schema["items"]) => "a list of texts",
             "array" => "a list of entries",
             _ if self == Form::Toml => "a section",
             _ => "an object",
@@ -66,7 +66,7 @@ impl Form {
         let heading = pointer.trim_start_matches('/').replace('/', ".");
         match (example(schema), schema["type"].as_str()) {
             (Some(example), _) => format!("write it like this: {}", self.line(key, example)),
-            (None, Some("string")) if key.parse::<usize>().is_ok() => {
+            (None, _) if takes_text(schema) && key.parse::<usize>().is_ok() => {
                 "put each entry in quotes, with commas between: [\"one\", \"two\"]".to_owned()
             }
             (None, Some("array")) if self == Form::Toml => {
@@ -76,6 +76,12 @@ impl Form {
             _ => String::new(),
         }
     }
+}
+
+/// Whether a text is one of the forms that a schema takes.
+fn takes_text(schema: &Value) -> bool {
+    let text = Value::from("string");
+    schema["type"] == text || schema["type"].as_array().is_some_and(|types| types.contains(&text))
 }
 
 /// The first example of a schema.
@@ -101,6 +107,11 @@ pub(super) fn spoken(pointer: &str) -> String {
         (true, false) => spoken,
         _ => wrap(&keys, &spoken),
     }
+}
+
+/// ` in entry 2 of `lore``; nothing for the whole of a file.
+pub(super) fn inside(pointer: &str) -> String {
+    if pointer.is_empty() { String::new() } else { format!(" in {}", spoken(pointer)) }
 }
 
 fn wrap(keys: &[String], outer: &str) -> String {

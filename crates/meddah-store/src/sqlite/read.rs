@@ -20,6 +20,16 @@ pub(super) fn head(connection: &Connection, key: &TimelineKey) -> Result<Cursor,
     timeline.cursor(connection, timeline.head)
 }
 
+/// How a timeline stands, if there is one.
+pub(super) fn info(
+    connection: &mut Connection,
+    key: &TimelineKey,
+) -> Result<Option<TimelineInfo>, StoreError> {
+    let transaction = connection.transaction()?;
+    let timeline = Timeline::find(&transaction, key)?;
+    timeline.map(|timeline| timeline.info(&transaction)).transpose()
+}
+
 pub(super) fn recent(
     connection: &mut Connection,
     cache: &EntryCache,

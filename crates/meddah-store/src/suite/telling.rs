@@ -125,6 +125,7 @@ pub async fn the_value_of_a_state_is_the_newest(store: Store) {
         pleasure: 0.1,
         arousal: 0.2,
         dominance: -0.3,
+        why: None,
     };
     let relationship = |toward: &str| EntryKind::Relationship {
         toward: toward.to_owned(),
@@ -132,6 +133,7 @@ pub async fn the_value_of_a_state_is_the_newest(store: Store) {
         respect: 0.1,
         familiarity: 0.2,
         affection: -0.3,
+        sated: 0.0,
         why: None,
     };
     let told = vec![

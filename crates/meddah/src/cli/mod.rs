@@ -3,6 +3,7 @@
 mod bench;
 mod budget;
 mod doctor;
+mod export;
 mod import;
 mod key;
 mod models;
@@ -62,8 +63,10 @@ enum Command {
         /// Its folder, which must not exist yet
         name: PathBuf,
     },
-    /// Add characters from the files of a mod
+    /// Add characters from cards, lorebooks, tables, or the files of a mod
     Import(import::ImportArguments),
+    /// Write a character as a card for other programs
+    Export(export::ExportArguments),
     #[command(flatten)]
     NotYet(NotYet),
 }
@@ -176,9 +179,10 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::World(arguments) => world::run(arguments),
         Command::New { name } => world::new(&name),
         Command::Import(arguments) => import::run(arguments),
+        Command::Export(arguments) => export::run(arguments),
         Command::NotYet(_) => Err(Failure::new(
             WRONG_USAGE,
-            "this version cannot do that yet\nWhat it can do: talk, serve, doctor, models, key, budget, bench, world, new, import.",
+            "this version cannot do that yet\nWhat it can do: talk, serve, doctor, models, key, budget, bench, world, new, import, export.",
         )),
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use meddah_engine::goal::Moment;
 use meddah_engine::timeline::{Entry, EntryKind, MEMORY_BYTES_MAX, MemoryKind, MemoryRecord};
 use meddah_protocol::{
     ActionDeclaration, ActionResult, Command, ErrorCode, EventKind, Load, Player, Say, Scene, TEXT_BYTES_MAX,
@@ -11,7 +12,7 @@ use meddah_protocol::{
 use meddah_store::LoadBy;
 
 use super::scene::{self, Noticed};
-use super::{Accepted, Session};
+use super::{Accepted, Call, Session};
 use crate::turn::Cause;
 use crate::turn::conversation;
 
@@ -47,7 +48,11 @@ impl Session {
             Command::Event(event) => self.world_event(event, now).await,
             Command::Scene(scene) => {
                 let also = if scene.present.is_empty() { self.everybody()? } else { Vec::new() };
-                self.settle(Some(scene), None, &also).await
+                let there = if also.is_empty() { scene.present.clone() } else { also.clone() };
+                let accepted = self.settle(Some(scene), None, &also).await?;
+                self.pursue(&there, Moment::default()).await?;
+                self.speak_first(now).await?;
+                Ok(accepted)
             }
             Command::Actions { list } => self.settle(None, Some(list), &[]).await,
             Command::ActionResult(result) => self.action_result(result).await,
@@ -116,9 +121,11 @@ impl Session {
         self.settle(say.scene, say.actions, also.as_slice()).await?;
         for event in events {
             let witnesses = self.witnesses(&event)?;
-            self.tell(event, witnesses).await?;
+            self.happens(event, &witnesses).await?;
         }
         let character = self.addressed(&say.to, &say.text, &speaker)?;
+        let heard = Moment { heard: &say.text, ..Moment::default() };
+        self.pursue(std::slice::from_ref(&character), heard).await?;
         let cause = Cause::Said { speaker, speaker_name, text: say.text };
         self.begin_turn(&character, cause, &say.req_id, now, timeout).await
     }
@@ -172,22 +179,27 @@ impl Session {
         if event.react {
             let to = event.to.clone().unwrap_or_default();
             let character = self.addressed(&to, &event.text, "")?;
+            let happened = event.name.unwrap_or_default();
+            self.pursue(&witnesses, Moment { happened: &happened, ..Moment::default() }).await?;
             let cause = Cause::Happened { text: event.text, witnesses };
             return self.begin_turn(&character, cause, &event.req_id, now, None).await;
         }
         let req_id = event.req_id.clone();
-        self.tell(event, witnesses).await?;
+        self.happens(event, &witnesses).await?;
         if !req_id.is_empty() {
             self.state().requests.remember(&req_id, "");
         }
+        self.speak_first(now).await?;
         Ok(DONE)
     }
 
-    /// What happened goes to its witnesses. What somebody tells goes to each hearer as hearsay: an entry of
+    /// What happened goes to its witnesses; whoever sees it may have waited for it. What somebody tells goes to each hearer as hearsay: an entry of
     /// its own, so that nobody becomes a witness of what it only heard of.
-    async fn tell(&self, event: WorldEvent, witnesses: Vec<String>) -> Result<(), WireError> {
+    async fn happens(&self, event: WorldEvent, witnesses: &[String]) -> Result<(), WireError> {
+        let happened = event.name.unwrap_or_default();
         let Some(told_by) = given(event.told_by) else {
-            return self.append(EntryKind::Event { text: event.text }, None, witnesses).await;
+            self.append(EntryKind::Event { text: event.text }, None, witnesses.to_vec()).await?;
+            return self.pursue(witnesses, Moment { happened: &happened, ..Moment::default() }).await;
         };
         let game_time = self.state().scene.game_time;
         let hearsay = MemoryRecord {
@@ -275,18 +287,35 @@ impl Session {
             turn: self.record_id(turn),
             result: ActionResult { call_id: self.record_id(&call_id), ..result },
         };
-        let called =
-            |kind: &EventKind| matches!(kind, EventKind::Action { call_id: id, .. } if *id == call_id);
-        if self.events.any_of_turn(turn, called) && self.keep_report(turn, &report)? {
+        let good = matches!(&report, EntryKind::ActionResult { result, .. } if result.ok);
+        let done = |action: &str| if good { action.to_owned() } else { String::new() };
+        let running = self.state().running.get(turn).map(|running| running.character.clone());
+        if let Some(action) = self.called_by_turn(turn, &call_id)
+            && self.keep_report(turn, &report)?
+        {
+            let done = done(&action);
+            self.pursue(running.as_slice(), Moment { done: &done, ..Moment::default() }).await?;
             return Ok(DONE);
         }
-        let call = self.state().calls.iter().find(|(call, _)| *call == call_id).cloned();
-        let Some((_, character)) = call else {
+        let call = self.state().calls.iter().find(|call| call.id == call_id).cloned();
+        let Some(Call { character, action, .. }) = call else {
             return Err(WireError::new(ErrorCode::UnknownTurn, format!("no action call {call_id:?}"))
                 .with_help("Send the `call_id` of the `action` event, in the same session."));
         };
         self.append(report, Some(&character), vec![character.clone()]).await?;
+        let done = done(&action);
+        self.pursue(&[character], Moment { done: &done, ..Moment::default() }).await?;
         Ok(DONE)
+    }
+
+    /// The action of a call, as long as its turn's events are kept.
+    fn called_by_turn(&self, turn: &str, call_id: &str) -> Option<String> {
+        let events = self.events.of_turn(turn).into_iter();
+        let mut names = events.filter_map(|event| match event.kind {
+            EventKind::Action { call_id: id, name, .. } if id == call_id => Some(name),
+            _ => None,
+        });
+        names.next()
     }
 
     async fn heard(&self, turn: &str, line: u32, fraction: f32) -> Result<Accepted, WireError> {
@@ -354,6 +383,7 @@ impl Session {
             let actions =
                 scene::action_set(&world, state.declared.as_deref(), &state.scene, &self.player.id)?;
             (state.actions, state.last_spoken_to) = (Arc::new(actions), None);
+            state.encounters.part();
         }
         self.emit(EventKind::Loaded {
             cursor: loaded.cursor.to_string(),
@@ -416,9 +446,9 @@ fn check_event(event: &WorldEvent) -> Result<(), WireError> {
         let message = format!("hearsay has at most {MEMORY_BYTES_MAX} bytes, this has {}", event.text.len());
         return Err(WireError::new(ErrorCode::TooLarge, message).with_help("Tell it in a few sentences."));
     }
-    for (field, id) in
-        [("told_by", told_by), ("to", event.to.as_deref().unwrap_or_default()), ("req_id", &event.req_id)]
-    {
+    let name = event.name.as_deref().unwrap_or_default();
+    let to = event.to.as_deref().unwrap_or_default();
+    for (field, id) in [("told_by", told_by), ("name", name), ("to", to), ("req_id", &event.req_id)] {
         if !id.is_empty() {
             check_id(field, id)?;
         }

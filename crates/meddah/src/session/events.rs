@@ -55,6 +55,8 @@ pub struct Retracted {
     pub calls: BTreeSet<String>,
     /// Nobody fetched the feeling either.
     pub emotion: bool,
+    /// Nor how the character stands to somebody now.
+    pub relationship: bool,
 }
 
 impl Default for EventLog {
@@ -113,6 +115,7 @@ impl EventLog {
                     retracted.calls.insert(call_id.clone());
                 }
                 (EventKind::Emotion { .. }, false) => retracted.emotion = true,
+                (EventKind::Relationship { .. }, false) => retracted.relationship = true,
                 _ => {}
             }
             stays

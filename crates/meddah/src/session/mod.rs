@@ -6,6 +6,7 @@
 
 pub mod commands;
 pub mod events;
+mod goals;
 mod requests;
 mod scene;
 
@@ -28,6 +29,7 @@ use crate::config::TurnSettings;
 use crate::reflection::Reflection;
 use crate::turn::{self, Cause, Ports, Turn, TurnEvents};
 use events::{EventLog, EventOrigin};
+use goals::Encounters;
 use requests::Requests;
 
 /// Turns that may run or wait in one session.
@@ -70,10 +72,19 @@ struct State {
     running: BTreeMap<String, Running>,
     lanes: BTreeMap<String, Arc<tokio::sync::Mutex<()>>>,
     turns_started: u64,
-    /// Action calls that a result may still come for: call id, character.
-    calls: std::collections::VecDeque<(String, String)>,
+    /// Action calls that a result may still come for.
+    calls: std::collections::VecDeque<Call>,
     last_spoken_to: Option<String>,
+    encounters: Encounters,
     last_used: Instant,
+}
+
+/// An action that was called.
+#[derive(Clone)]
+struct Call {
+    id: String,
+    character: String,
+    action: String,
 }
 
 struct Running {
@@ -130,6 +141,7 @@ impl Session {
                 turns_started: 0,
                 calls: Default::default(),
                 last_spoken_to: None,
+                encounters: Encounters::default(),
                 last_used: Instant::now(),
             }),
             taking: tokio::sync::Mutex::default(),
@@ -262,7 +274,7 @@ impl Session {
         Ok(Accepted { turn: Some(turn_id), repeated: false })
     }
 
-    async fn turn_is_over(&self, turn: &Turn, calls: Vec<String>) {
+    async fn turn_is_over(&self, turn: &Turn, calls: Vec<(String, String)>) {
         loop {
             let reports = {
                 let mut state = self.state();
@@ -271,11 +283,8 @@ impl Session {
                 let reports = running.unwrap_or_default();
                 if reports.is_empty() {
                     state.running.remove(&turn.id);
-                    for call in calls {
-                        if state.calls.len() == CALLS_MAX {
-                            state.calls.pop_front();
-                        }
-                        state.calls.push_back((call, turn.character.id.clone()));
+                    for (id, action) in calls {
+                        state.expect_result(Call { id, character: turn.character.id.clone(), action });
                     }
                     return;
                 }
@@ -392,6 +401,15 @@ impl Session {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.last_used = Instant::now();
         state
+    }
+}
+
+impl State {
+    fn expect_result(&mut self, call: Call) {
+        if self.calls.len() == CALLS_MAX {
+            self.calls.pop_front();
+        }
+        self.calls.push_back(call);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What follows from the scene: who answers, and which actions have which targets.
 
 use meddah_engine::action::{ActionError, ActionSet};
+use meddah_engine::condition::is_for_conditions;
 use meddah_engine::world::World;
 use meddah_protocol::{ActionDeclaration, ErrorCode, Scene, WireError};
 
@@ -84,14 +85,14 @@ pub fn what_is_noticed(before: &Scene, after: &Scene, also: &[String]) -> Vec<No
     noticed.filter(|noticed| !noticed.text.is_empty() && !noticed.witnesses.is_empty()).collect()
 }
 
-/// What is different, in words. A fact of one word is the name of a condition, which nobody says.
+/// What is different, in words. What is for conditions alone, nobody says.
 fn describe(before: &Scene, after: &Scene) -> String {
     let mut sentences = Vec::new();
     let changed = |new: &Option<String>, old: &Option<String>| new.clone().filter(|_| new != old);
     sentences.extend(changed(&after.place, &before.place).map(|place| format!("The place: {place}.")));
     sentences.extend(changed(&after.time, &before.time).map(|time| format!("The time: {time}.")));
     let new_facts = after.facts.iter().filter(|fact| !before.facts.contains(fact));
-    sentences.extend(new_facts.filter(|fact| fact.trim().contains(char::is_whitespace)).cloned());
+    sentences.extend(new_facts.filter(|fact| !is_for_conditions(fact)).cloned());
     sentences.join(" ")
 }
 
@@ -113,7 +114,8 @@ mod tests {
     #[test]
     fn who_was_there_notices_the_change_and_who_comes_sees_it_all() {
         let before = scene("the inn", &["mira"], &["It rains."]);
-        let after = scene("the inn", &["mira", "bram"], &["It rains.", "A dog barks.", "door_open"]);
+        let after =
+            scene("the inn", &["mira", "bram"], &["It rains.", "A dog barks.", "door_open", "gold = 40"]);
         let expected = [
             ("The place: the inn. It rains. A dog barks.".into(), "bram".into()),
             ("A dog barks.".into(), "mira".into()),

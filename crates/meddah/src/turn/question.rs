@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use meddah_engine::action::Offer;
+use meddah_engine::condition::is_for_conditions;
 use meddah_engine::emotion::EmotionLabel;
-use meddah_engine::prompt::Draft;
+use meddah_engine::prompt::{Draft, one_line};
 use meddah_inference::ladder::Question;
 use meddah_inference::service::{Heard, ServiceAction, ServiceRequest, ServiceScene};
 use meddah_inference::{ChatModel, ChatRequest, ErrorKind, ModelError, ModelInfo, ModelState, Notice};
-use meddah_protocol::EventKind;
+use meddah_protocol::{EventKind, Scene};
 
 use super::mind::Mind;
 use super::{Cause, Turn, TurnEvents};
@@ -44,7 +45,8 @@ impl Question for TurnQuestion<'_> {
                 "Say it in fewer words, shorten the character file, or choose a model with a larger context.",
             )
             })?;
-        Ok(chat_request(self.turn, self.conversation.clone(), messages, self.offer))
+        let words = &self.mind.feelings.words;
+        Ok(chat_request(self.turn, self.conversation.clone(), messages, self.offer, words))
     }
 
     fn for_service(&self) -> Option<ServiceRequest> {
@@ -62,14 +64,14 @@ impl Question for TurnQuestion<'_> {
             player_name: self.turn.partner_name().to_owned(),
             language: self.turn.language.clone().unwrap_or_else(|| self.turn.world.language.clone()),
             heard: match &self.turn.cause {
-                Cause::Said { text, .. } => Heard::Said(text.clone()),
-                Cause::Happened { text, .. } => Heard::Happened(text.clone()),
+                Cause::Said { text, .. } => Heard::Said(one_line(text)),
+                Cause::Happened { text, .. } => Heard::Happened(one_line(text)),
             },
             scene: ServiceScene {
                 place: scene.place.clone().unwrap_or_default(),
                 time: scene.time.clone().unwrap_or_default(),
                 present: scene.present.iter().map(name_of).collect(),
-                facts: scene.facts.clone(),
+                facts: told_facts(scene),
             },
             actions: actions
                 .map(|action| ServiceAction {
@@ -92,6 +94,11 @@ impl Question for TurnQuestion<'_> {
     fn tell(&self, Notice { code, message, help }: Notice) {
         self.events.push(EventKind::Notice { code, message, help, percent: None });
     }
+}
+
+/// What a service may be told of the scene: facts for conditions are for nobody's ears.
+fn told_facts(scene: &Scene) -> Vec<String> {
+    scene.facts.iter().filter(|fact| !is_for_conditions(fact)).map(|fact| one_line(fact)).collect()
 }
 
 /// Waits for the model, telling the game how far it is.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use meddah_engine::emotion::Emotion;
 use meddah_engine::timeline::{CalledAction, EntryKind, FeltEmotion, TurnRecord};
 use meddah_protocol::Finish;
 
+use super::heart::Felt;
 use super::reply::Reply;
 use super::{Cause, Turn};
 
@@ -29,15 +29,15 @@ pub(super) fn record(turn: &Turn, reply: &Reply, finish: Finish) -> EntryKind {
         text,
         told: reply.told.clone(),
         lines: reply.lines.iter().map(|(_, line)| line.clone()).collect(),
-        emotion: reply.emotion.map(felt_emotion),
+        emotion: reply.felt.as_ref().map(felt_emotion),
         decisions: reply.decisions.clone(),
         actions: calls.collect(),
         finish,
     })
 }
 
-fn felt_emotion(felt: Emotion) -> FeltEmotion {
-    FeltEmotion { label: felt.label.name().to_owned(), intensity: felt.intensity }
+fn felt_emotion(felt: &Felt) -> FeltEmotion {
+    FeltEmotion { label: felt.shown.label.name().to_owned(), intensity: felt.shown.intensity }
 }
 
 /// Who perceived the turn: the two who talk, and whoever the game said can hear.

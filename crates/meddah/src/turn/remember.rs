@@ -1,29 +1,28 @@
 //! What a turn leaves behind in the timeline.
 
-use meddah_engine::emotion::Emotion;
 use meddah_engine::timeline::EntryKind;
 use meddah_protocol::Finish;
 use meddah_store::StoreErrorKind;
 use tracing::debug;
 
+use super::heart::{Felt, Moved};
 use super::record::{record, witnesses};
 use super::reply::Reply;
 use super::{Ports, Turn, TurnEvents, entry};
 use crate::wire::notice;
 
-/// Writes the turn and the feeling to the timeline. A save that was loaded meanwhile makes the turn part of
+/// Writes the turn, the feeling and the bond to the timeline. A save that was loaded meanwhile makes the turn part of
 /// a time that never was: it is dropped, and nobody misses it.
 pub(super) async fn write(turn: &Turn, ports: &Ports, events: &TurnEvents, reply: &Reply, finish: Finish) {
     let mut entries = vec![entry(record(turn, reply, finish), Some(&turn.character.id), witnesses(turn))];
-    if let Some(Emotion { label, intensity, mood }) = reply.emotion {
-        let kind = EntryKind::Emotion {
-            label: label.name().to_owned(),
-            intensity,
-            pleasure: mood.pleasure,
-            arousal: mood.arousal,
-            dominance: mood.dominance,
-        };
-        entries.push(entry(kind, Some(&turn.character.id), vec![turn.character.id.clone()]));
+    let bond = reply.moved.as_ref().and_then(Moved::entry);
+    for state in reply.felt.as_ref().map(Felt::entry).into_iter().chain(bond) {
+        entries.push(entry(state, Some(&turn.character.id), vec![turn.character.id.clone()]));
+    }
+    if let Some(mut timers) = reply.lore_timers.clone() {
+        timers.utterances += u64::from(!reply.lines.is_empty());
+        let witnesses = vec![turn.character.id.clone()];
+        entries.push(entry(EntryKind::Lore(timers), Some(&turn.character.id), witnesses));
     }
     for entry in &mut entries {
         entry.game_time = turn.scene.game_time;

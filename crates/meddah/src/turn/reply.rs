@@ -1,49 +1,69 @@
 //! What has been said so far in a turn, and how each piece reaches the game.
 
 use meddah_engine::action::AdmittedAction;
-use meddah_engine::emotion::{self, Emotion, EmotionLabel};
+use meddah_engine::emotion::{self, EmotionLabel};
 use meddah_engine::prompt;
 use meddah_engine::reply::ReplyEvent;
 use meddah_engine::timeline::{DecisionRecord, SpokenLine};
+use meddah_engine::world::LoreTimers;
 use meddah_inference::TokenUsage;
 use meddah_protocol::{EventKind, Timing};
 use tracing::{debug, trace};
 
-use super::mind::{Mind, usual_emotion};
+use super::heart::{Felt, Moved};
+use super::mind::Feelings;
 use super::{Turn, TurnEvents, ms_since};
 use crate::session::events::Retracted;
-
-/// How strongly a chosen feeling is felt; the label says what, code says how much.
-const FELT_INTENSITY: f32 = 0.6;
 
 /// What has been said so far.
 #[derive(Default)]
 pub(super) struct Reply {
     pub told: String,
-    pub emotion: Option<Emotion>,
+    /// How the character felt before; absent while nothing was recalled.
+    pub feelings: Option<Feelings>,
+    pub felt: Option<Felt>,
+    pub moved: Option<Moved>,
     pub decisions: Vec<DecisionRecord>,
     pub lines: Vec<(u32, SpokenLine)>,
     pub actions: Vec<(String, AdmittedAction)>,
     pub shown_deltas: bool,
     pub usage: TokenUsage,
     pub timing: Timing,
+    /// How far the talk had come before the answer, if lore asks for it.
+    pub lore_timers: Option<LoreTimers>,
 }
 
 impl Reply {
     /// The model chose a feeling.
-    pub fn feel(&mut self, turn: &Turn, events: &TurnEvents, mind: &Mind, label: &str) {
-        let (before, elapsed) = &mind.felt;
-        let chosen: EmotionLabel = label.parse().unwrap_or_default();
-        let felt = emotion::step(before, &usual_emotion(turn), chosen, FELT_INTENSITY, *elapsed).rounded();
-        events.push(EventKind::Emotion {
-            label: felt.label.name().to_owned(),
-            intensity: felt.intensity,
-            pleasure: felt.mood.pleasure,
-            arousal: felt.mood.arousal,
-            dominance: felt.mood.dominance,
-        });
-        self.emotion = Some(felt);
-        self.decide(prompt::EMOTION_DECISION, label, None);
+    pub fn feel(&mut self, turn: &Turn, events: &TurnEvents, label: &str) {
+        if self.felt_as(turn, events, emotion::nearest_label(label)) {
+            self.decide(prompt::EMOTION_DECISION, label, None);
+        }
+    }
+
+    /// Nobody chose a feeling: what is answered is felt by its words alone.
+    fn feel_alone(&mut self, turn: &Turn, events: &TurnEvents) {
+        if let Some(feelings) = self.feelings.as_ref().filter(|_| self.felt.is_none()) {
+            self.felt_as(turn, events, feelings.words.label());
+        }
+    }
+
+    /// What is felt, and what it does to the bond. `false`: a cut silenced it, so it was not felt.
+    fn felt_as(&mut self, turn: &Turn, events: &TurnEvents, label: EmotionLabel) -> bool {
+        let Some(feelings) = &self.feelings else { return false };
+        let felt = Felt::after(feelings, label);
+        if events.push(felt.event()).is_none() {
+            return false;
+        }
+        self.felt = Some(felt);
+        if self.moved.is_some() {
+            return true; // a second rung, or a service that speaks first and feels later
+        }
+        let moved = Moved::after(feelings, &turn.cause, label);
+        if moved.event().is_none_or(|event| events.push(event).is_some()) {
+            self.moved = Some(moved);
+        }
+        true
     }
 
     /// The model chose an action; it reaches the game only if the gate admits it.
@@ -98,8 +118,9 @@ impl Reply {
     }
 
     fn line(&mut self, turn: &Turn, events: &TurnEvents, text: String, narration: bool) {
+        self.feel_alone(turn, events);
         let number = self.lines.len() as u32;
-        let emotion = self.emotion.map(|felt| felt.label.name().to_owned());
+        let emotion = self.felt.as_ref().map(|felt| felt.shown.label.name().to_owned());
         let event = EventKind::Line { line: number, text: text.clone(), emotion, narration };
         if events.push(event).is_some() {
             self.timing.first_line_ms.get_or_insert_with(|| ms_since(turn.accepted));
@@ -128,13 +149,16 @@ impl Reply {
     /// What a rung began stands for nothing: another one answers.
     pub fn begin_again(&mut self) {
         self.decisions.clear();
-        self.emotion = None;
+        self.felt = None;
     }
 
     /// Drops what a cut took back: nobody heard it.
     pub fn forget(&mut self, retracted: &Retracted) {
+        if retracted.emotion || retracted.relationship {
+            self.moved = None;
+        }
         if retracted.emotion {
-            self.emotion = None;
+            self.felt = None;
             self.decisions.retain(|record| record.decision != prompt::EMOTION_DECISION);
         }
         if !retracted.calls.is_empty() {

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod budget;
+mod cards;
 mod chance;
 mod command_line;
 mod faces;

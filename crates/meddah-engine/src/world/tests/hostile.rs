@@ -115,17 +115,17 @@ fn thousands_of_mistakes_are_counted_not_printed() {
 
 #[test]
 fn too_many_files_and_too_much_text_are_refused() {
-    let files = vec![PackFile { path: "world.toml".into(), text: "x".repeat(FILE_BYTES_MAX) }; 65];
+    let files = vec![PackFile { path: "world.toml".into(), text: "x".repeat(FILE_BYTES_MAX) }; 257];
     let errors = World::from_files("test", &files).unwrap_err();
     expect![[r#"
-        the pack: there are 16 MB of text, at most 16 MB
+        the pack: there are 64 MB of text, at most 64 MB
           help: split it into several worlds
     "#]]
     .assert_eq(&format!("{errors}\n"));
     let files = vec![PackFile { path: "world.toml".into(), text: String::new() }; FILES_MAX + 1];
     let errors = World::from_files("test", &files).unwrap_err();
     expect![[r#"
-        the pack: there are 4097 files, at most 4096
+        the pack: there are 16385 files, at most 16384
           help: split it into several worlds
     "#]]
     .assert_eq(&format!("{errors}\n"));

@@ -1,6 +1,7 @@
 //! Which lore comes up, for whom.
 
 use super::*;
+use crate::condition::GameState;
 
 const LORE: &str = r#"
 [[lore]]
@@ -33,10 +34,19 @@ fn ids(text: &str, character: &str, conditions: &[&str], entries_max: usize, cha
         ("characters/bram.toml", "name = \"Bram\""),
         ("lore/town.toml", LORE),
     ]);
-    let conditions_met: Vec<String> = conditions.iter().map(|&condition| condition.to_owned()).collect();
-    let query =
-        LoreQuery { recent_text: text, character, conditions_met: &conditions_met, entries_max, chars_max };
-    world.lore_for(&query).iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>().join(" ")
+    let state = GameState::of_facts(conditions);
+    let query = LoreQuery {
+        said: &[text],
+        character,
+        state: &state,
+        told: &[],
+        timers: &LoreTimers::default(),
+        dice: 0,
+        entries_max,
+        chars_max,
+    };
+    let found = world.lore_for(&query).entries;
+    found.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 #[test]

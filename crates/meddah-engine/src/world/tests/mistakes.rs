@@ -42,7 +42,7 @@ fn a_key_that_nothing_resembles() {
 hitpoints = 12"#,
         expect![[r#"
             characters/mira.toml, line 2, column 1: unknown key `hitpoints`
-              help: known here: `name`, `pronouns`, `role`, `description`, `personality`, `knows`, `does_not_know`, `goals`, `mood`, `fallback_lines`, `ladder`, `speech`, `relationships`, `voice`, `secrets`
+              help: known here: `name`, `pronouns`, `role`, `description`, `personality`, `knows`, `does_not_know`, `goals`, `mood`, `fallback_lines`, `ladder`, `speech`, `relationships`, `voice`, `secrets`, `goal`
         "#]],
     );
 }
@@ -177,7 +177,7 @@ fn a_number_in_a_list_of_texts() {
         r#"name = "Mira"
 knows = ["The cellar is damp.", 5]"#,
         expect![[r#"
-    characters/mira.toml, line 2, column 33: entry 2 of `knows` must be text in quotes, but this is a number
+    characters/mira.toml, line 2, column 33: entry 2 of `knows` must be text in quotes or a section, but this is a number
       help: put each entry in quotes, with commas between: ["one", "two"]
 "#]],
     );
@@ -334,6 +334,19 @@ player = "A guest.""#,
     characters/mira.toml, line 5, column 1: there is no character `zorg`
       help: make a file characters/zorg.toml, or delete it here
 "#]],
+    );
+}
+
+#[test]
+fn a_relationship_with_wrong_numbers() {
+    check_file(
+        "characters/mira.toml",
+        r#"name = "Mira"
+
+[relationships]
+player = { text = "A guest.", turst = 0.4, affection = 3 }
+bram = { trust = 0.4 }"#,
+        expect![[]],
     );
 }
 
@@ -714,14 +727,23 @@ fn lore_without_keys() {
         r#"[[lore]]
 id = "mill"
 text = "The mill burned down."
-keys = []
+keys = []"#,
+        expect![[r#"
+    lore/town.toml, line 4, column 8: `keys` in entry 1 of `lore` is an empty list
+      help: write it like this: keys = ["mill", "fire"]
+"#]],
+    );
+    check_file(
+        "lore/town.toml",
+        r#"[[lore]]
+id = "mill"
+text = "The mill burned down."
+always = true
 
 [[lore]]
 id = "well"
 text = "The well is dry.""#,
         expect![[r#"
-    lore/town.toml, line 4, column 8: `keys` in entry 1 of `lore` is an empty list
-      help: write it like this: keys = ["mill", "fire"]
     lore/town.toml, line 6, column 1: `keys` is missing in entry 2 of `lore`
       help: add a line such as: keys = ["mill", "fire"]
 "#]],

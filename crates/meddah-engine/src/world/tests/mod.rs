@@ -3,6 +3,7 @@
 mod data;
 mod hostile;
 mod lore;
+mod lore_rules;
 mod mistakes;
 mod shipped;
 

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::condition::GameState;
 
 /// Set to write the schemas anew instead of comparing them.
 const UPDATE_VARIABLE: &str = "UPDATE";
@@ -62,13 +63,16 @@ fn only_the_smuggler_can_tell_of_the_tunnel() {
     let (world, _) = tavern();
     for id in world.characters.keys() {
         let query = LoreQuery {
-            recent_text: "Is there a tunnel in the cellar?",
+            said: &["Is there a tunnel in the cellar?"],
             character: id,
-            conditions_met: &[],
+            state: &GameState::default(),
+            told: &[],
+            timers: &LoreTimers::default(),
+            dice: 0,
             entries_max: 4,
             chars_max: 1000,
         };
-        let told = world.lore_for(&query).iter().any(|entry| entry.id == "tunnel");
+        let told = world.lore_for(&query).entries.iter().any(|entry| entry.id == "tunnel");
         assert_eq!(told, id == "corvin", "{id}");
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use meddah_engine::world::{Character, LORE_MAX, LoreEntry, NAME_CHARS_MAX, World};
+use meddah_engine::world::{Character, LORE_MAX, LoreEntry, LoreKey, NAME_CHARS_MAX, World};
 use meddah_protocol::WireError;
 use serde::{Deserialize, Serialize};
 
@@ -187,7 +187,14 @@ fn facts(id: &str, rest: &[String]) -> Vec<LoreEntry> {
 /// An entry that its names call up, and the word for its kind.
 fn entry(id: String, text: String, kind: &str, audience: Vec<String>) -> Option<LoreEntry> {
     let keys = keys(&text, kind);
-    (!text.is_empty() && !keys.is_empty()).then_some(LoreEntry { id, text, keys, audience, condition: None })
+    let keys: Vec<LoreKey> = keys.into_iter().map(LoreKey::from).collect();
+    (!text.is_empty() && !keys.is_empty()).then(|| LoreEntry {
+        id,
+        text,
+        keys,
+        audience,
+        ..LoreEntry::default()
+    })
 }
 
 /// Names in a text: words that begin with a capital letter, and not only because a sentence does. A text

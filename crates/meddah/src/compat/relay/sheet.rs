@@ -101,13 +101,15 @@ impl Sheet {
     /// What can be told of a character that somebody else wrote.
     pub fn of(character: &Character) -> Sheet {
         let mood = Some(character.mood.as_str()).filter(|mood| *mood == "joy");
+        let always = character.knows.iter().filter(|fact| fact.condition.is_none());
         Sheet {
             id: character.id.clone(),
             name: character.name.clone(),
             description: character.description.clone(),
             role: character.role.clone(),
             motivation: character.goals.join("\n"),
-            facts: character.knows.clone(),
+            // What is known only under a condition stays in the world pack.
+            facts: always.map(|fact| fact.text.clone()).collect(),
             adjectives: character.personality.clone(),
             dialog_style: character.speech.style.clone(),
             pronoun: character.pronouns.clone(),

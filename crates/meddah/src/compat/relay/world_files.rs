@@ -58,8 +58,8 @@ pub fn import(path: &Path, world: &str, worlds: Arc<Worlds>, data: &Path) -> Res
     if sheets.is_empty() && records.is_empty() {
         return Err(invalid(
             format!("{} has no characters or knowledge of that kind", path.display()),
-            "This version reads the files of the Skyrim mod's relay, `Client/World/*.json`; character cards and \
-             other files come with a later version.",
+            "Give the files of the Skyrim mod's relay, `Client/World/*.json`. Character cards, lorebooks and tables \
+             go into the folder of a world: `meddah import FILE --world DIR`.",
         ));
     }
     let world_name = if world == skyrim::WORLD { skyrim::WORLD_NAME } else { "a land of tales" };
@@ -76,6 +76,16 @@ pub fn import(path: &Path, world: &str, worlds: Arc<Worlds>, data: &Path) -> Res
         cast.keep_knowledge(world, &Knowledge(known.0))?;
     }
     Ok(imported)
+}
+
+/// Whether a file, or one of a folder, has this shape.
+pub fn is_relay(path: &Path) -> bool {
+    let is_one = |file: &PathBuf| {
+        let is_json = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
+        let value = read(file).ok().filter(|_| is_json).and_then(|bytes| json::read(&bytes).ok());
+        value.is_some_and(|value| value["characters"].is_array() || value["list"].is_array())
+    };
+    files(path).is_ok_and(|files| files.iter().any(is_one))
 }
 
 fn read_character(file: &Path, value: &Value) -> Result<Sheet, WireError> {
@@ -178,7 +188,7 @@ mod tests {
         assert!(
             anwen.description.ends_with("She is stubborn.") && anwen.description.contains("late adulthood")
         );
-        assert!(world.lore.iter().any(|entry| entry.keys.contains(&"Rorikstead".to_owned())));
+        assert!(world.lore.iter().any(|entry| entry.keys.contains(&"Rorikstead".into())));
     }
 
     #[test]
@@ -189,7 +199,8 @@ mod tests {
             import(&folder.path().join(name), WORLD, worlds, folder.path()).unwrap_err()
         };
         write(folder.path(), "card.json", &json!({"spec": "chara_card_v2"}));
-        assert!(tried("card.json").help.contains("later version"));
+        assert!(tried("card.json").help.contains("--world DIR"));
+        assert!(!is_relay(folder.path()));
         std::fs::write(folder.path().join("broken.json"), "{\"characters\": [").unwrap();
         assert!(tried("broken.json").message.contains("broken.json: this is not JSON"));
         write(folder.path(), "nameless.json", &json!({"characters": [{"x": 1}]}));

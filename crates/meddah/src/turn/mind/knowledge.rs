@@ -1,29 +1,80 @@
 //! Knowledge that the talk calls up.
 
-use meddah_engine::prompt::Past;
-use meddah_engine::world::{LoreQuery, reminder};
+use meddah_engine::condition::GameState;
+use meddah_engine::prompt::{Past, one_line};
+use meddah_engine::timeline::EntryKind;
+use meddah_engine::world::{Character, LoreBudget, LoreQuery, LoreTimers, SCAN_UTTERANCES, reminder};
+use meddah_protocol::WireError;
+use meddah_store::{EntryFilter, StateOf};
 
-use crate::turn::Turn;
+use crate::turn::{Ports, Turn};
 
-/// Pieces of knowledge that one turn calls up, and their characters in sum: a small model gets lost in more.
-const LORE_ENTRIES_MAX: usize = 2;
-const LORE_CHARS_MAX: usize = 500;
+/// Turns in which something that was told need not be told again: it still stands there.
+const TOLD_TURNS: usize = 4;
 
-/// What the character knows of what is said, knowledge that the words call up, and secrets whose condition
-/// holds, unless told a moment ago.
-pub(super) fn called_up(turn: &Turn, past: &Past) -> Vec<String> {
-    let conditions_met = &turn.scene.facts;
-    let query = LoreQuery {
-        recent_text: turn.cause.text(),
+/// What the character knows of what is said, secrets whose condition holds, and lore that the words call up,
+/// unless told a moment ago. `open` is the character without what is closed.
+pub(super) fn called_up(
+    turn: &Turn,
+    open: &Character,
+    past: &Past,
+    state: &GameState,
+    timers: &LoreTimers,
+    budget: LoreBudget,
+) -> (Vec<String>, LoreTimers) {
+    let said = said_of_late(turn, past);
+    let said: Vec<&str> = said.iter().map(String::as_str).collect();
+    let told: Vec<&str> = past.turns.iter().rev().take(TOLD_TURNS).map(|turn| turn.told.as_str()).collect();
+    let told_lately = |text: &str| told.iter().any(|told| told.contains(&one_line(text)));
+    let lore = turn.world.lore_for(&LoreQuery {
+        said: &said,
         character: &turn.character.id,
-        conditions_met,
-        entries_max: LORE_ENTRIES_MAX,
-        chars_max: LORE_CHARS_MAX,
+        state,
+        told: &told,
+        timers,
+        dice: dice(&turn.record_id),
+        entries_max: budget.entries_max,
+        chars_max: budget.chars_max,
+    });
+    let known = reminder(open, turn.cause.text()).into_iter();
+    let secrets = turn.character.open_secrets(state);
+    let known = known.chain(secrets).filter(|text| !told_lately(text));
+    let found = lore.entries.iter().map(|entry| entry.text.as_str());
+    (known.chain(found).map(str::to_owned).collect(), lore.timers)
+}
+
+/// What was said to the character and by it, the newest last, as far back as the lore of this world is searched.
+fn said_of_late(turn: &Turn, past: &Past) -> Vec<String> {
+    let depth = turn.world.lore.iter().map(|entry| entry.scan).max().unwrap_or(SCAN_UTTERANCES) as usize;
+    let mut said = vec![turn.cause.text().to_owned()];
+    for turn in past.turns.iter().rev() {
+        if said.len() >= depth {
+            break;
+        }
+        said.extend([turn.answer(), turn.text.clone()].into_iter().filter(|text| !text.is_empty()));
+    }
+    said.reverse();
+    said
+}
+
+/// How far the talk has come, with what is said now. Only worlds with lore that asks for it keep count.
+pub(super) async fn timers(turn: &Turn, ports: &Ports, past: &Past) -> Result<Option<LoreTimers>, WireError> {
+    if !turn.world.lore.iter().any(|entry| entry.is_timed()) {
+        return Ok(None);
+    }
+    let filter = EntryFilter::State(StateOf::Lore { character: turn.character.id.clone() });
+    let newest = ports.store.recent(&turn.key, filter, 1, None).await?;
+    let mut timers = match newest.into_iter().next().map(|stored| stored.entry.kind) {
+        Some(EntryKind::Lore(timers)) => timers,
+        // The world was without such lore until now.
+        _ => LoreTimers { utterances: 2 * past.turns.len() as u64, ..LoreTimers::default() },
     };
-    let told_lately = |text: &str| past.turns.iter().rev().take(4).any(|turn| turn.told.contains(text));
-    let open = turn.character.secrets.iter().filter(|secret| conditions_met.contains(&secret.condition));
-    let found = turn.world.lore_for(&query).into_iter().map(|entry| entry.text.as_str());
-    let known = reminder(&turn.character, turn.cause.text()).into_iter();
-    let found = known.chain(open.map(|secret| secret.text.as_str())).chain(found);
-    found.filter(|text| !told_lately(text)).map(str::to_owned).collect()
+    timers.utterances += 1;
+    Ok(Some(timers))
+}
+
+/// A seed that follows from the turn alone (FNV-1a): asked again, it gives the same.
+fn dice(turn: &str) -> u64 {
+    turn.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -3,16 +3,20 @@
 use meddah_engine::prompt::Past;
 use meddah_engine::timeline;
 use meddah_protocol::WireError;
-use meddah_store::EntryFilter;
+use meddah_store::{EntryFilter, StoredEntry};
 
 use crate::turn::{Ports, Turn};
 
+/// What the character perceived of late, oldest first.
+pub(super) async fn witnessed(turn: &Turn, ports: &Ports) -> Result<Vec<StoredEntry>, WireError> {
+    let filter = EntryFilter::PerceivedBy(turn.character.id.clone());
+    Ok(ports.store.recent(&turn.key, filter, turn.settings.recent_turns_max, None).await?)
+}
+
 /// What the character remembers of late: only what it witnessed.
-pub(super) async fn recent(turn: &Turn, ports: &Ports) -> Result<Past, WireError> {
+pub(super) fn recent(turn: &Turn, witnessed: &[StoredEntry]) -> Past {
     let id = &turn.character.id;
-    let filter = EntryFilter::PerceivedBy(id.clone());
-    let entries = ports.store.recent(&turn.key, filter, turn.settings.recent_turns_max, None).await?;
-    let recalled = timeline::recall(entries.iter().map(|stored| &stored.entry), id);
+    let recalled = timeline::recall(witnessed.iter().map(|stored| &stored.entry), id);
     let name_of = |id: &str| turn.world.characters.get(id).map_or(id.to_owned(), |other| other.name.clone());
-    Ok(Past::new(recalled, id, name_of))
+    Past::new(recalled, id, name_of)
 }

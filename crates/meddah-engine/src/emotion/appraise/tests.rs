@@ -1,0 +1,66 @@
+use super::*;
+
+fn said(text: &str) -> Appraisal {
+    Appraisal::of_words(text, "en")
+}
+
+#[test]
+fn what_is_said_moves_as_it_should() {
+    for (text, label) in [
+        ("You are a worthless fool!", EmotionLabel::Anger),
+        ("Filthy liar!", EmotionLabel::Anger),
+        ("Your brother is dead.", EmotionLabel::Sadness),
+        ("Give me the gold or I'll kill you.", EmotionLabel::Fear),
+        ("I found a strange map in the ruins.", EmotionLabel::Curiosity),
+        ("How much is the ale?", EmotionLabel::Neutral),
+        ("", EmotionLabel::Neutral),
+    ] {
+        assert_eq!(said(text).label(), label, "{text}: {:?}", said(text));
+    }
+}
+
+#[test]
+fn an_insult_counts_only_if_the_listener_is_meant() {
+    assert_eq!(said("My brother is a fool when he is drunk.").label(), EmotionLabel::Neutral);
+    assert_eq!(said("You are no coward.").deed(), None);
+    // Denied praise is an insult.
+    assert_eq!(said("You are not clever.").deed().map(|deed| deed.name), Some("insult"));
+}
+
+#[test]
+fn events_tell_who_did_it() {
+    let event = |text: &str| Appraisal::of_event(text, "en", "Ann", "Mira");
+    let stolen = event("Ann stole a loaf from Mira.");
+    assert_eq!(stolen.deed().map(|deed| deed.told("Ann")).as_deref(), Some("Ann betrayed your trust"));
+    assert!(stolen.deed().is_some_and(|deed| deed.bond.trust < 0.0));
+    let others = event("Tom stole a loaf from Osk.");
+    assert!(others.deeds().iter().all(|deed| deed.bond.is_none()));
+    assert_eq!(event("Rain begins to fall."), Appraisal::default());
+}
+
+#[test]
+fn a_language_without_a_table_says_nothing() {
+    assert_eq!(Appraisal::of_words("You fool!", "de"), Appraisal::default());
+    assert_ne!(Appraisal::of_words("You fool!", "en-GB"), Appraisal::default());
+}
+
+#[test]
+fn every_act_has_words_and_its_opposite_exists() {
+    let table = Lexicon::of("en").expect("there is an English table");
+    for act in table.acts() {
+        assert!(!act.feel.is_empty() && (0.0..=1.0).contains(&act.strength), "{}", act.name);
+        assert!(act.why.contains("{who}"), "{}", act.name);
+        let opposite = act.negated.as_deref();
+        assert!(opposite.is_none_or(|name| table.act(name).is_some()), "{}", act.name);
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_can_be_read(text in ".{0,300}") {
+        let found = said(&text);
+        proptest::prop_assert!((0.0..=1.0).contains(&found.strength()));
+        proptest::prop_assert!(EmotionLabel::ALL.iter().all(|label| found.score(*label).is_finite()));
+        Appraisal::of_event(&text, "en", "Ann", "Mira");
+    }
+}
