@@ -4,7 +4,10 @@
 //! - `emotion [MODEL.gguf]` — how often the expected feeling is found;
 //! - `locomo PATH`, `memory-scale`, `fit-memory` — how well and how fast memories are found, and the fit of the weights;
 //! - `embedding MODEL.onnx` — what the embedder costs in time and memory;
-//! - `fit-projection MODEL.onnx OUT.f32 [TEXT…]` — makes the matrix that shortens vectors of tokens.
+//! - `fit-projection MODEL.onnx OUT.f32 [TEXT…]` — makes the matrix that shortens vectors of tokens;
+//! - `locomo PATH` — how well memories are recalled, on a file in LoCoMo's form;
+//! - `memory-scale` — how long recalling takes and what memories cost as they grow;
+//! - `fit-memory` — fits the weights of recall to the worlds of `evals/memory/`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
@@ -24,7 +27,10 @@ const USAGE: &str = "usage: cargo run --release -p evals -- NAME …
    memory-scale
    fit-memory
    embedding MODEL.onnx
-   fit-projection MODEL.onnx OUT.f32 [TEXT…]";
+   fit-projection MODEL.onnx OUT.f32 [TEXT…]
+   locomo PATH [--one-world] [--model FILE.onnx] [--words-only] [--store FILE]
+   memory-scale [MEMORIES]
+   fit-memory [--model FILE.onnx] [--words-only]";
 
 fn main() -> anyhow::Result<ExitCode> {
     let mut arguments = std::env::args().skip(1);
@@ -33,11 +39,11 @@ fn main() -> anyhow::Result<ExitCode> {
         Some("worker") => return Ok(meddah_llama::worker_main()),
         Some("actions") => actions::run(arguments)?,
         Some("emotion") => emotion::run(arguments)?,
+        Some("embedding") => embedding::run(arguments)?,
+        Some("fit-projection") => fit_projection::run(arguments)?,
         Some("locomo") => memory::locomo(arguments)?,
         Some("memory-scale") => memory::scale(arguments)?,
         Some("fit-memory") => memory::fit(arguments)?,
-        Some("embedding") => embedding::run(arguments)?,
-        Some("fit-projection") => fit_projection::run(arguments)?,
         _ => {
             eprintln!("{USAGE}");
             return Ok(ExitCode::from(2));

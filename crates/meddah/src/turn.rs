@@ -204,7 +204,6 @@ async fn answer(
 ) -> Result<(), WireError> {
     let mind = Mind::recall(turn, ports).await?;
     reply.timing.recall_ms = ms_since(turn.accepted);
-    reply.feelings = Some(mind.feelings.clone());
     if let Some(told) = ports.embedder.notice_once().filter(|_| !mind.on_mind.memories.is_empty()) {
         events.push(EventKind::Notice {
             code: told.code,
@@ -213,6 +212,7 @@ async fn answer(
             percent: None,
         });
     }
+    reply.feelings = Some(mind.feelings.clone());
 
     let mut offer = Offer::rank_between(
         &turn.actions,

@@ -39,13 +39,13 @@ impl Mind {
         let past = past::recent(turn, &witnessed);
         let partner = turn.partner();
         let met = past.turns.iter().any(|turn| turn.speaker == partner);
-        let mind = futures::future::try_join3(
+        let memories = async { Ok(memories::called_up(turn, ports, &past).await) };
+        let (feelings, holds, timers, memories) = futures::try_join!(
             feelings::before(turn, ports, &witnessed),
             holds(&*ports.store, &turn.key, &turn.scene, &turn.character, partner, Some(met)),
             knowledge::timers(turn, ports, &past),
-        );
-        let (mind, memories) = futures::join!(mind, memories::called_up(turn, ports, &past));
-        let (feelings, holds, timers) = mind?;
+            memories,
+        )?;
         let character = match turn.character.as_open(&holds.state) {
             Cow::Borrowed(_) => turn.character.clone(),
             Cow::Owned(open) => Arc::new(open),
