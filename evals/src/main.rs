@@ -2,7 +2,6 @@
 //!
 //! - `actions MODEL.gguf` — how often a real model takes the right action;
 //! - `emotion [MODEL.gguf]` — how often the expected feeling is found;
-//! - `locomo PATH`, `memory-scale`, `fit-memory` — how well and how fast memories are found, and the fit of the weights;
 //! - `embedding MODEL.onnx` — what the embedder costs in time and memory;
 //! - `fit-projection MODEL.onnx OUT.f32 [TEXT…]` — makes the matrix that shortens vectors of tokens;
 //! - `locomo PATH` — how well memories are recalled, on a file in LoCoMo's form;
@@ -23,9 +22,6 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: cargo run --release -p evals -- NAME …
    actions MODEL.gguf [--split NAME] [--case TEXT]
    emotion [MODEL.gguf] [--split NAME] [--weights 0,1] [--show]
-   locomo PATH [--one-world] [--embedder FOLDER]
-   memory-scale
-   fit-memory
    embedding MODEL.onnx
    fit-projection MODEL.onnx OUT.f32 [TEXT…]
    locomo PATH [--one-world] [--model FILE.onnx] [--words-only] [--store FILE]

@@ -77,13 +77,10 @@ async fn sidecar(folder: &str, provider: &str) {
     let store = Arc::new(SqliteStore::open(&paths.timeline()).unwrap());
     let ladders = Ladders::open(&settings, &paths).unwrap();
     let worlds = Arc::new(Worlds::new(vec![hut()]));
-    let server = Server::bind(Sidecar::new(
-        worlds,
-        Ports::new(ladders, store, LateEmbedder::default()),
-        settings,
-    ))
-    .await
-    .unwrap();
+    let server =
+        Server::bind(Sidecar::new(worlds, Ports::new(ladders, store, LateEmbedder::default()), settings))
+            .await
+            .unwrap();
     let (port, stop) = (server.port(), CancellationToken::new());
     let serving = tokio::spawn(server.run(stop.clone()));
     tokio::task::spawn_blocking(move || serve_until_closed(&format!("http://127.0.0.1:{port}")))

@@ -10,8 +10,8 @@ use std::path::Path;
 use anyhow::Context as _;
 use meddah_embedding::Encoder;
 use meddah_engine::memory::{
-    Added, BY_MEANING, BY_WORDS, DocumentId, FEATURES, Feature, Index, NAMES, Part, Place, QuestionVectors, Recall,
-    Values, View, Weights, encode,
+    Added, BY_MEANING, BY_WORDS, DocumentId, FEATURES, Feature, Index, NAMES, Part, Place, QuestionVectors,
+    Recall, Values, View, Weights, encode,
 };
 use meddah_engine::timeline::TimelineKey;
 use meddah_store::{EntryFilter, RECENT_MAX, SqliteStore, TimelineStore};
@@ -91,8 +91,7 @@ impl Told {
     async fn new(store: &SqliteStore, talks: &Talks, encoder: Option<&Encoder>) -> anyhow::Result<Told> {
         let key = TimelineKey::new("fit", talks.name.clone());
         let ids = told::tell(store, &key, talks).await?;
-        let mut told =
-            Told { index: Index::new("en"), head: Place::default(), ids, vectors: HashMap::new() };
+        let mut told = Told { index: Index::new("en"), head: Place::default(), ids, vectors: HashMap::new() };
         talks.people.iter().for_each(|(id, name)| told.index.name(id, name));
         for stored in store.recent(&key, EntryFilter::All, RECENT_MAX, None).await? {
             told.head = Place { branch: stored.cursor.branch.0, seq: stored.cursor.seq };
@@ -113,12 +112,16 @@ impl Told {
         let mut recall = Recall::new(&self.index, &view, &read, &BY_WORDS, view.len());
         if let Some(encoder) = encoder {
             let embedded = encoder.embed(&question.text)?;
-            let words = embedded.tokens.iter().map(|token| (&token.vector[..], recall.word_weight(&token.bytes)));
+            let words =
+                embedded.tokens.iter().map(|token| (&token.vector[..], recall.word_weight(&token.bytes)));
             let asked = QuestionVectors::new(words);
             recall.compare(&asked, |document| self.vectors.get(&document).map(Vec::as_slice));
         }
         let all = recall.best(&BY_WORDS, view.len());
-        Ok(all.into_iter().filter_map(|found| Some((found.values, self.ids.get(&(found.place.seq, found.part))?.clone()))).collect())
+        Ok(all
+            .into_iter()
+            .filter_map(|found| Some((found.values, self.ids.get(&(found.place.seq, found.part))?.clone())))
+            .collect())
     }
 }
 
@@ -185,7 +188,10 @@ fn fit(lists: &[&List], prior: Weights, fixed: &[usize], pull: f32) -> Weights {
             }
             mean[at] = 0.9 * mean[at] + 0.1 * *gradient;
             square[at] = 0.999 * square[at] + 0.001 * *gradient * *gradient;
-            let (mean, square) = (mean[at] / (1.0 - 0.9f32.powi(step as i32)), square[at] / (1.0 - 0.999f32.powi(step as i32)));
+            let (mean, square) = (
+                mean[at] / (1.0 - 0.9f32.powi(step as i32)),
+                square[at] / (1.0 - 0.999f32.powi(step as i32)),
+            );
             weights.0[at] -= STEP * mean / (square.sqrt() + 1e-8);
         }
     }
@@ -200,7 +206,8 @@ fn gradient(lists: &[&List], weights: &Weights) -> Values {
         let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let shares: Vec<f32> = scores.iter().map(|score| (score - highest).exp()).collect();
         let all: f32 = shares.iter().sum();
-        let answers = list.documents.iter().filter(|(_, id)| list.evidence.contains(id)).count().max(1) as f32;
+        let answers =
+            list.documents.iter().filter(|(_, id)| list.evidence.contains(id)).count().max(1) as f32;
         for ((values, id), share) in list.documents.iter().zip(shares) {
             let wanted = if list.evidence.contains(id) { 1.0 / answers } else { 0.0 };
             let difference = (share / all - wanted) / lists.len() as f32;

@@ -100,10 +100,13 @@ impl Outcome {
             let begun = Instant::now();
             let found = memories.recall(asking(key, talks, question, &question.asked)).await?;
             self.ms.push(begun.elapsed().as_secs_f64() * 1e3);
-            let ids: Vec<&str> =
-                found.iter().filter_map(|found| Some(places.get(&(found.cursor.seq, found.part))?.as_str())).collect();
+            let ids: Vec<&str> = found
+                .iter()
+                .filter_map(|found| Some(places.get(&(found.cursor.seq, found.part))?.as_str()))
+                .collect();
             self.table.count(&question.category, &ids, &question.evidence);
-            let there = |id: &String| question.evidence.iter().any(|said| heard_by[said.as_str()].contains(id));
+            let there =
+                |id: &String| question.evidence.iter().any(|said| heard_by[said.as_str()].contains(id));
             let Some((stranger, _)) = talks.people.iter().find(|(id, _)| !there(id)) else { continue };
             let found = memories.recall(asking(key, talks, question, stranger)).await?;
             let ids = found.iter().filter_map(|found| places.get(&(found.cursor.seq, found.part)));
@@ -118,7 +121,10 @@ impl Outcome {
         let mean = self.ms.iter().sum::<f64>() / self.ms.len().max(1) as f64;
         println!("  ms per query: mean {mean:.2}, p99 {:.2}", percentile(&mut self.ms, 99));
         if self.strangers > 0 {
-            println!("  asked of strangers: {} questions, {} turns of others recalled", self.strangers, self.leaked);
+            println!(
+                "  asked of strangers: {} questions, {} turns of others recalled",
+                self.strangers, self.leaked
+            );
         }
     }
 }

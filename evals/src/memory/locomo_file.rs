@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::told::{Asked, Encounter, Talks, Utterance};
 
-const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const MONTHS: [&str; 12] =
+    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// The conversations of a file.
@@ -81,8 +82,10 @@ fn evidence(value: &Value) -> Vec<String> {
     };
     let mut ids: Vec<String> = Vec::new();
     for word in texts.iter().flat_map(|text| text.split([';', ',', ' '])) {
-        let numbers: Vec<u32> =
-            word.split(|letter: char| !letter.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect();
+        let numbers: Vec<u32> = word
+            .split(|letter: char| !letter.is_ascii_digit())
+            .filter_map(|part| part.parse().ok())
+            .collect();
         let id = match numbers[..] {
             [session, turn] => format!("D{session}:{turn}"),
             _ => continue,

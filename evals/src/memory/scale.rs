@@ -71,7 +71,8 @@ async fn measure(most: usize) -> anyhow::Result<()> {
             recall_ms.push(begun.elapsed().as_secs_f64() * 1e3);
         }
         let size = memories.size().await;
-        let disk: u64 = std::fs::read_dir(&folder)?.filter_map(|file| Some(file.ok()?.metadata().ok()?.len())).sum();
+        let disk: u64 =
+            std::fs::read_dir(&folder)?.filter_map(|file| Some(file.ok()?.metadata().ok()?.len())).sum();
         println!(
             "{:>7} memories: recall p50 {:>6.2} ms, p99 {:>6.2} ms; append p99 {:>5.2} ms; catching up {:>7.0} ms; \
              {:>5.0} bytes in memory and {:>5.0} on disk per memory",
@@ -99,8 +100,10 @@ struct Talk {
 impl Talk {
     fn read() -> anyhow::Result<Talk> {
         let worlds = worlds::read_all(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/memory")))?;
-        let told = worlds.iter().flat_map(|world| &world.talks.encounters).flat_map(|encounter| &encounter.told);
-        let clauses = told.flat_map(|said| said.text.split_inclusive(['.', '?', '!', ';', ','])).map(str::trim);
+        let told =
+            worlds.iter().flat_map(|world| &world.talks.encounters).flat_map(|encounter| &encounter.told);
+        let clauses =
+            told.flat_map(|said| said.text.split_inclusive(['.', '?', '!', ';', ','])).map(str::trim);
         let clauses = clauses.filter(|clause| clause.len() > 12).map(str::to_owned).collect();
         let asked = worlds.iter().flat_map(|world| &world.talks.questions);
         Ok(Talk { clauses, questions: asked.map(|asked| asked.text.clone()).collect(), seed: 1 })
@@ -114,7 +117,11 @@ impl Talk {
 
     /// Three clauses, and now and then a word that nobody else says.
     fn said(&mut self) -> String {
-        let mut clauses: Vec<String> = (0..3).map(|_| self.clauses[self.any(self.clauses.len())].clone()).collect();
+        let one = |talk: &mut Talk| {
+            let place = talk.any(talk.clauses.len());
+            talk.clauses[place].clone()
+        };
+        let mut clauses: Vec<String> = (0..3).map(|_| one(self)).collect();
         if self.any(3) == 0 {
             clauses.push(format!("That was at Post {}.", self.any(1_000_000)));
         }
@@ -184,7 +191,8 @@ impl Embedder for WordVectors {
 
     async fn embed(&self, text: &str) -> Result<Embedding, ModelError> {
         let words = self.0.read(text).into_iter().filter(|word| !word.stop);
-        let tokens = words.map(|word| TokenVector { vector: vector(&word.stem), bytes: word.bytes }).collect();
+        let tokens =
+            words.map(|word| TokenVector { vector: vector(&word.stem), bytes: word.bytes }).collect();
         Ok(Embedding { whole: Vec::new(), tokens })
     }
 }

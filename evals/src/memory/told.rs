@@ -64,7 +64,8 @@ impl Talks {
 
 /// All talks as one world with all their people, in the order of time.
 pub(crate) fn in_one_world(all: Vec<Talks>) -> Talks {
-    let mut one = Talks { name: "all".into(), people: Vec::new(), encounters: Vec::new(), questions: Vec::new() };
+    let mut one =
+        Talks { name: "all".into(), people: Vec::new(), encounters: Vec::new(), questions: Vec::new() };
     for talks in all {
         let here = |id: &str| if id.is_empty() { String::new() } else { format!("{}/{id}", talks.name) };
         one.people.extend(talks.people.into_iter().map(|(id, name)| (here(&id), name)));
@@ -88,11 +89,17 @@ pub(crate) fn in_one_world(all: Vec<Talks>) -> Talks {
 }
 
 /// Appends talks to a timeline and gives where each utterance stands.
-pub(crate) async fn tell(store: &dyn TimelineStore, key: &TimelineKey, talks: &Talks) -> anyhow::Result<Places> {
+pub(crate) async fn tell(
+    store: &dyn TimelineStore,
+    key: &TimelineKey,
+    talks: &Talks,
+) -> anyhow::Result<Places> {
     store.open(key).await?;
     let mut places = Places::new();
     for encounter in &talks.encounters {
-        append(store, key, encounter, &talks.people, &mut places).await.context("an encounter cannot be appended")?;
+        append(store, key, encounter, &talks.people, &mut places)
+            .await
+            .context("an encounter cannot be appended")?;
     }
     Ok(places)
 }

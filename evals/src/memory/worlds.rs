@@ -53,7 +53,8 @@ pub(crate) fn read_all(folder: &Path) -> anyhow::Result<Vec<World>> {
 
 fn read(path: &Path) -> anyhow::Result<World> {
     let file: WorldFile = toml::from_str(&std::fs::read_to_string(path)?)?;
-    let people = file.people.iter().map(|(id, name)| (id.clone(), name.as_str().unwrap_or(id).to_owned())).collect();
+    let people =
+        file.people.iter().map(|(id, name)| (id.clone(), name.as_str().unwrap_or(id).to_owned())).collect();
     let mut heard: HashMap<String, Vec<String>> = HashMap::new();
     let mut encounters = Vec::new();
     for (number, encounter) in file.encounter.into_iter().enumerate() {
@@ -80,7 +81,10 @@ fn told(number: usize, encounter: &EncounterFile) -> anyhow::Result<Vec<Utteranc
             Some(text) => ("", text),
             None => line.split_once(": ").with_context(|| format!("who says {line:?}?"))?,
         };
-        ensure!(speaker.is_empty() || encounter.there.iter().any(|id| id == speaker), "{speaker} is not there");
+        ensure!(
+            speaker.is_empty() || encounter.there.iter().any(|id| id == speaker),
+            "{speaker} is not there"
+        );
         told.push(Utterance {
             id: label,
             speaker: speaker.to_owned(),

@@ -11,7 +11,8 @@ const TIME_STEMS: &str = "yesterday today tonight tomorrow last next ago earlier
      winter harvest season festiv holiday moon januari februari march april june juli august septemb octob novemb decemb monday \
      tuesday wednesday thursday friday saturday sunday sinc soon decad centuri";
 /// Words that ask for a time.
-const WHEN: &str = "when wann quand cuándo cuando quando wanneer när når hvornår когда milloin mikor când πότε متى";
+const WHEN: &str =
+    "when wann quand cuándo cuando quando wanneer när når hvornår когда milloin mikor când πότε متى";
 /// What "what …", "which …", "how many …" ask for if it is a time, as stems.
 const TIME_UNITS: &str = "date day month year time night week hour season moon";
 
@@ -50,7 +51,8 @@ pub(super) fn asks(text: &str) -> bool {
 
 /// Whether a text ends in a question.
 pub(super) fn ends_asking(text: &str) -> bool {
-    let end = text.trim_end_matches(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '”' | '*'));
+    let end =
+        text.trim_end_matches(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '”' | '*'));
     end.ends_with(['?', '？', '؟'])
 }
 
@@ -63,7 +65,9 @@ mod tests {
     fn questions_for_a_time_are_told_apart() {
         let words = Words::of("en");
         let asked = |text: &str| asks_when(&words.read(text));
-        for text in ["When did she leave?", "Which night was it?", "How many weeks ago?", "How long have you known?"] {
+        for text in
+            ["When did she leave?", "Which night was it?", "How many weeks ago?", "How long have you known?"]
+        {
             assert!(asked(text), "{text}");
         }
         for text in ["What did she take?", "How many boats?", "Where to?"] {

@@ -181,7 +181,8 @@ impl Index {
 
     /// Place and time of the scene that a document was told in, in the game's own words; empty if unknown.
     pub fn scene_of(&self, document: DocumentId) -> (&str, &str) {
-        let moment = self.documents.get(document as usize).and_then(|known| self.moments.get(known.scene as usize));
+        let moment =
+            self.documents.get(document as usize).and_then(|known| self.moments.get(known.scene as usize));
         moment.map_or(("", ""), |moment| (&moment.place, &moment.time))
     }
 
@@ -199,7 +200,11 @@ impl Index {
     pub fn bytes(&self) -> usize {
         let text = |key: &str| key.len() + 64;
         let postings: usize = self.postings.iter().map(|(stem, list)| text(stem) + list.capacity() * 4).sum();
-        let moments: usize = self.moments.iter().map(|moment| 2 * (text(&moment.place) + text(&moment.time) + moment.stems.len() * 24)).sum();
+        let moments: usize = self
+            .moments
+            .iter()
+            .map(|moment| 2 * (text(&moment.place) + text(&moment.time) + moment.stems.len() * 24))
+            .sum();
         let witnesses: usize = self.witness_sets.iter().map(|set| 2 * (set.len() * 4 + 16) + 16).sum();
         self.documents.capacity() * size_of::<Document>() + postings + moments + witnesses
     }
@@ -374,7 +379,9 @@ impl Index {
             }
         }
         let text = document::answer(&lines);
-        if text == document::answer(&pending.lines) && pending.reports.iter().all(|(_, _, share)| *share >= 1.0) {
+        if text == document::answer(&pending.lines)
+            && pending.reports.iter().all(|(_, _, share)| *share >= 1.0)
+        {
             return None; // heard as it was written
         }
         let origin = pending.document;

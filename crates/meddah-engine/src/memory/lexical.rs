@@ -51,7 +51,8 @@ impl Lexical {
             speaker: None,
         };
         let (presence, speakers) = presence(index, view, question);
-        scores.speaker = Some(speakers).filter(|speakers| speakers.len() == 1).and_then(|only| only.first().copied());
+        scores.speaker =
+            Some(speakers).filter(|speakers| speakers.len() == 1).and_then(|only| only.first().copied());
         let mut counter = Counter { near: vec![0; all], touched: Vec::new() };
         for ((stem, times), share) in question.stems.iter().zip(presence) {
             scores.add(index, view, stem, times * (1.0 - share), &mut counter);
@@ -90,7 +91,8 @@ impl Lexical {
         let encounter_mean = view.length_sum as f32 / view.encounters.len() as f32;
         for (number, count) in by_encounter {
             let length = view.encounters[number as usize].length as f32;
-            self.encounters[number as usize] += encounter_idf * saturated(count, length, encounter_mean, B_ENCOUNTER);
+            self.encounters[number as usize] +=
+                encounter_idf * saturated(count, length, encounter_mean, B_ENCOUNTER);
         }
     }
 }
@@ -118,10 +120,13 @@ impl Counter {
 /// For each stem that is a name: in which share of the encounters its bearer speaks. Who is always there
 /// tells nothing apart by being named. Also those of the named who speak at all.
 fn presence(index: &Index, view: &View, question: &Question) -> (Vec<f32>, Vec<Being>) {
-    let mut talks: HashMap<Being, (u32, u32)> = question.named.iter().map(|being| (*being, (u32::MAX, 0))).collect();
+    let mut talks: HashMap<Being, (u32, u32)> =
+        question.named.iter().map(|being| (*being, (u32::MAX, 0))).collect();
     if !talks.is_empty() {
         for row in &view.rows {
-            if let Some((last, number)) = talks.get_mut(&row.speaker).filter(|(last, _)| *last != row.encounter) {
+            if let Some((last, number)) =
+                talks.get_mut(&row.speaker).filter(|(last, _)| *last != row.encounter)
+            {
                 *last = row.encounter;
                 *number += 1;
             }

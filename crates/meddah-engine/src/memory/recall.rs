@@ -43,7 +43,10 @@ impl Found {
     /// What each feature adds to the score, by name.
     pub fn parts(&self, weights: &Weights) -> Vec<(&'static str, f32)> {
         let added = NAMES.iter().zip(weights.0).zip(self.values);
-        added.map(|((name, weight), value)| (*name, weight * value)).filter(|(_, added)| *added != 0.0).collect()
+        added
+            .map(|((name, weight), value)| (*name, weight * value))
+            .filter(|(_, added)| *added != 0.0)
+            .collect()
     }
 }
 
@@ -58,7 +61,13 @@ pub struct Recall<'a> {
 
 impl<'a> Recall<'a> {
     /// The first stage: the best `limit` documents of the view by words and features.
-    pub fn new(index: &'a Index, view: &'a View, question: &'a Question, weights: &Weights, limit: usize) -> Self {
+    pub fn new(
+        index: &'a Index,
+        view: &'a View,
+        question: &'a Question,
+        weights: &Weights,
+        limit: usize,
+    ) -> Self {
         let lexical = Lexical::new(index, view, question);
         let mut scored: Vec<(f32, usize)> = Vec::with_capacity(view.len());
         for rank in (0..view.len()).filter(|rank| view.rows[*rank].is_heard()) {
@@ -70,7 +79,8 @@ impl<'a> Recall<'a> {
         scored.truncate(limit);
         scored.sort_unstable_by(best_first);
         let values = |rank| features::values(view, question, &lexical, rank);
-        let candidates = scored.iter().map(|(_, rank)| Candidate { rank: *rank, values: values(*rank) }).collect();
+        let candidates =
+            scored.iter().map(|(_, rank)| Candidate { rank: *rank, values: values(*rank) }).collect();
         Recall { index, view, question, idf: lexical.idf, candidates }
     }
 
@@ -92,7 +102,9 @@ impl<'a> Recall<'a> {
     /// How much the word at these bytes of the question matters: how rare it is in the view.
     pub fn word_weight(&self, bytes: &std::ops::Range<usize>) -> f32 {
         let words = &self.question.words;
-        let Some(word) = words.iter().find(|word| word.bytes.start < bytes.end && bytes.start < word.bytes.end) else {
+        let Some(word) =
+            words.iter().find(|word| word.bytes.start < bytes.end && bytes.start < word.bytes.end)
+        else {
             return 0.0;
         };
         let number = self.question.stems.iter().position(|(stem, _)| !word.stop && *stem == word.stem);
@@ -158,7 +170,14 @@ impl<'a> Recall<'a> {
         let number = self.view.rows[rank].document;
         let document = &self.index.documents[number as usize];
         let origin = &self.index.documents[document.origin as usize];
-        Found { document: number, origin: document.origin, place: origin.place, part: document.part, score, values }
+        Found {
+            document: number,
+            origin: document.origin,
+            place: origin.place,
+            part: document.part,
+            score,
+            values,
+        }
     }
 
     fn rank(&self, candidate: usize) -> usize {

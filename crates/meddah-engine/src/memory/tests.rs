@@ -61,7 +61,11 @@ fn recalled(index: &Index, being: &str, head: Place, text: &str) -> Vec<(Place, 
 #[test]
 fn the_words_of_a_question_find_what_was_said() {
     let index = told(&[
-        entry(turn("t1", "I hid the silver lantern under the mill.", "Nobody will look there."), Some("bert"), &[]),
+        entry(
+            turn("t1", "I hid the silver lantern under the mill.", "Nobody will look there."),
+            Some("bert"),
+            &[],
+        ),
         entry(turn("t2", "The road is muddy today.", "It has rained."), Some("bert"), &[]),
         entry(turn("t3", "Do you sell bread?", "I do not."), Some("bert"), &[]),
     ]);
@@ -116,18 +120,30 @@ fn a_sibling_branch_changes_nothing() {
     let question = "What happened to the mill?";
     let before = recalled(&index, "bert", at(0, 2), question);
     index.branch(1, at(0, 1));
-    index.add(at(1, 2), &entry(turn("t3", "The mill, the mill, the mill!", "Which mill?"), Some("bert"), &[]));
+    index
+        .add(at(1, 2), &entry(turn("t3", "The mill, the mill, the mill!", "Which mill?"), Some("bert"), &[]));
     assert_eq!(recalled(&index, "bert", at(0, 2), question), before);
-    let other: Vec<Place> = recalled(&index, "bert", at(1, 2), question).into_iter().map(|(place, _)| place).collect();
-    assert!(other.contains(&at(1, 2)) && other.contains(&at(0, 1)) && !other.contains(&at(0, 2)), "{other:?}");
+    let other: Vec<Place> =
+        recalled(&index, "bert", at(1, 2), question).into_iter().map(|(place, _)| place).collect();
+    assert!(
+        other.contains(&at(1, 2)) && other.contains(&at(0, 1)) && !other.contains(&at(0, 2)),
+        "{other:?}"
+    );
     assert_eq!(recalled(&index, "bert", at(0, 1), question).len(), 2, "a save before all that");
 }
 
 #[test]
 fn what_was_not_heard_is_not_found() {
-    let mut index = told(&[entry(turn("t1", "Where is it?", "I know. It is in the well. Do not tell."), Some("bert"), &[])]);
+    let mut index = told(&[entry(
+        turn("t1", "Where is it?", "I know. It is in the well. Do not tell."),
+        Some("bert"),
+        &[],
+    )]);
     let heard = |line, fraction| EntryKind::Heard { turn: "t1".into(), line, fraction };
-    assert!(index.add(at(0, 2), &entry(heard(0, 1.0), None, &["bert", "ann"])).is_empty(), "all of it was heard");
+    assert!(
+        index.add(at(0, 2), &entry(heard(0, 1.0), None, &["bert", "ann"])).is_empty(),
+        "all of it was heard"
+    );
     index.add(at(0, 3), &entry(heard(1, 0.0), None, &["bert", "ann"]));
     let added = index.add(at(0, 4), &entry(heard(2, 0.0), None, &["bert", "ann"]));
     assert_eq!(added[0].heard.as_deref(), Some("I know."));
@@ -170,9 +186,15 @@ fn meaning_finds_what_words_do_not() {
     let asked = QuestionVectors::new([(&[1.0, 0.0][..], recall.word_weight(&(13..16)))]);
     let vectors = [encode([&[0.9, 0.1][..]]), encode([&[0.1, 0.9][..]])];
     // Documents 0 and 2 are what Ann said; the answers have no vectors yet.
-    assert!(recall.compare(&asked, |document| Some(&vectors[document as usize / 2][..]).filter(|_| document % 2 == 0)));
+    assert!(
+        recall.compare(&asked, |document| Some(&vectors[document as usize / 2][..])
+            .filter(|_| document % 2 == 0))
+    );
     assert_eq!(recall.best(&BY_MEANING, 1)[0].place, at(0, 1));
-    assert!(!Recall::new(&index, &view, &question, &BY_WORDS, 10).compare(&asked, |_| None), "nothing is known");
+    assert!(
+        !Recall::new(&index, &view, &question, &BY_WORDS, 10).compare(&asked, |_| None),
+        "nothing is known"
+    );
 }
 
 /// A step of a playthrough.

@@ -133,7 +133,8 @@ impl View {
         self.ranks.reserve_exact(index.len() - self.ranks.len().min(index.len()));
         for number in self.read..index.len() {
             let document = &index.documents[number];
-            let in_time = self.limits.get(&document.place.branch).is_some_and(|limit| document.place.seq <= *limit);
+            let in_time =
+                self.limits.get(&document.place.branch).is_some_and(|limit| document.place.seq <= *limit);
             self.at_tip &= in_time || document.place.branch != self.head.branch;
             let perceived = in_time && seen.get(document.witnesses as usize) == Some(&true);
             let rank = if perceived { self.take(index, number as DocumentId, document) } else { NO_RANK };

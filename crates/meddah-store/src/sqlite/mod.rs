@@ -194,7 +194,9 @@ impl TimelineStore for SqliteStore {
         game_time: Option<i64>,
     ) -> Result<Cursor, StoreError> {
         let (key, name) = (key.clone(), name.map(str::to_owned));
-        self.writer.write_to_disk(move |connection| write::save(connection, &key, name.as_deref(), game_time)).await
+        self.writer
+            .write_to_disk(move |connection| write::save(connection, &key, name.as_deref(), game_time))
+            .await
     }
 
     async fn load(&self, key: &TimelineKey, by: LoadBy) -> Result<Loaded, StoreError> {

@@ -176,7 +176,8 @@ impl Memories {
                 (asking.key.clone(), Arc::new(AsyncMutex::new(known)))
             }
         };
-        let bytes = |(_, known): &(TimelineKey, Arc<AsyncMutex<Known>>)| known.try_lock().map_or(0, |k| k.bytes());
+        let bytes =
+            |(_, known): &(TimelineKey, Arc<AsyncMutex<Known>>)| known.try_lock().map_or(0, |k| k.bytes());
         let mut sum: usize = timelines.iter().map(bytes).sum();
         while timelines.len() >= TIMELINES_MAX || sum > INDEX_BYTES_MAX && !timelines.is_empty() {
             sum -= bytes(&timelines.remove(0)).min(sum);

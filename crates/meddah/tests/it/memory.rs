@@ -281,16 +281,25 @@ async fn what_was_told_long_ago_comes_to_mind_when_it_is_asked_for() {
     client.send(json!({"type": "save", "name": "before"})).await;
     client.until(|event| event["type"] == "saved").await;
     client.send(cellar).await;
-    told(&mut client, &rig, say("mira", "I buried my grandmother's silver lantern under the old mill.")).await;
+    told(&mut client, &rig, say("mira", "I buried my grandmother's silver lantern under the old mill."))
+        .await;
     client.send(json!({"type": "scene", "place": "the yard", "time": "9 Sun's Dusk, noon", "present": ["mira", "borin", "Ayla"]})).await;
     for number in 0..100 {
-        told(&mut client, &rig, say("mira", &format!("Cart number {number} has just come in from the road."))).await;
+        told(
+            &mut client,
+            &rig,
+            say("mira", &format!("Cart number {number} has just come in from the road.")),
+        )
+        .await;
     }
     let ask = "Do you remember where I hid the lantern?";
     let shown = told(&mut client, &rig, say("mira", ask)).await;
     let now = shown.lines().filter(|line| line.contains("You remember")).collect::<Vec<_>>().join("\n");
     assert!(now.contains("silver lantern under the old mill"), "{now}");
-    assert!(now.contains("(3 Rain's Hand, evening, at the cellar)") && now.contains("Ayla said to you"), "{now}");
+    assert!(
+        now.contains("(3 Rain's Hand, evening, at the cellar)") && now.contains("Ayla said to you"),
+        "{now}"
+    );
 
     let borin = told(&mut client, &rig, say("borin", ask)).await;
     assert!(!borin.contains("silver lantern"), "he was not there: {borin}");

@@ -62,8 +62,7 @@ impl Rig {
         let mut settings = Settings::load(folder, []).unwrap();
         settings.port = 0;
         change(&mut settings);
-        let ports =
-            Ports::new(Ladders::single(model.clone()), store, LateEmbedder::default());
+        let ports = Ports::new(Ladders::single(model.clone()), store, LateEmbedder::default());
         let sidecar = Sidecar::new(Arc::new(worlds), ports, settings);
         let server = Server::bind(sidecar.clone()).await.unwrap();
         let (port, token, stop) = (server.port(), server.token().to_owned(), CancellationToken::new());

@@ -45,7 +45,8 @@ async fn search(turn: &Turn, ports: &Ports, past: &Past) -> Result<Vec<String>, 
     let found = ports.memories.recall(asking(turn, text)).await?;
     let recent: Vec<&str> =
         past.turns.iter().rev().take(TURNS_IN_PROMPT).map(|recent| recent.turn.as_str()).collect();
-    let told_lately = |sentence: &str| past.turns.iter().rev().take(TURNS_IN_PROMPT).any(|t| t.told.contains(sentence));
+    let told_lately =
+        |sentence: &str| past.turns.iter().rev().take(TURNS_IN_PROMPT).any(|t| t.told.contains(sentence));
     let mut chosen: Vec<(u64, String)> = Vec::new();
     let mut chars = 0;
     let mut seen = Vec::new();
