@@ -6,23 +6,18 @@
 //! action is checked once more by a schema validator that shares no code with the gate.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use meddah::config::Settings;
 use meddah::ladders::Ladders;
-use meddah::paths::Paths;
 use meddah::sidecar::Sidecar;
-use meddah::tavern;
-use meddah::turn::Ports;
-use meddah::worlds::Worlds;
 use meddah_engine::world::Character;
 use meddah_protocol::{ActionDeclaration, EventKind, Hello, Player, Scene, TalkRequest};
-use meddah_store::SqliteStore;
 use serde::Deserialize;
 use serde_json::Value;
+
+use crate::rig::{self, show};
 
 #[derive(Deserialize)]
 struct Evaluation {
@@ -72,7 +67,10 @@ async fn evaluate(mut arguments: impl Iterator<Item = String>) -> anyhow::Result
     }
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/actions.toml"))?;
     let evaluation: Evaluation = toml::from_str(&text)?;
-    let sidecar = sidecar(&model)?;
+    let sidecar = rig::sidecar(&model, |settings| {
+        settings.turn.seed = 1;
+        settings.turn.reply_tokens_max = 24;
+    })?;
 
     let mut scores: BTreeMap<String, Score> = BTreeMap::new();
     for (number, case) in evaluation.case.iter().enumerate() {
@@ -89,23 +87,6 @@ async fn evaluate(mut arguments: impl Iterator<Item = String>) -> anyhow::Result
     }
     sidecar.1.shutdown().await;
     Ok(())
-}
-
-fn sidecar(model: &str) -> anyhow::Result<(Arc<Sidecar>, Ladders)> {
-    let data: PathBuf = std::env::temp_dir().join(format!("meddah-eval-{}", std::process::id()));
-    std::fs::create_dir_all(&data)?;
-    let paths = Paths { data };
-    let overrides = std::env::vars().filter(|(name, _)| name.starts_with("MEDDAH_TURN"));
-    let mut settings = Settings::load(&paths.data, overrides)?;
-    settings.model = model.to_owned();
-    settings.turn.seed = 1;
-    settings.turn.reply_tokens_max = 24;
-    settings.local.background = false;
-    let ladders = Ladders::open(&settings, &paths)?;
-    let store = SqliteStore::in_memory()?;
-    let ports = Ports { ladders: ladders.clone(), store: Arc::new(store) };
-    let worlds = Arc::new(Worlds::new(vec![tavern::world()]));
-    Ok((Sidecar::new(worlds, ports, settings), ladders))
 }
 
 async fn run_case(
@@ -223,9 +204,4 @@ fn print_score(split: &str, score: &Score) {
         share(score.admissible, score.emitted),
         waits.get(waits.len() / 2).copied().unwrap_or_default(),
     ));
-}
-
-#[expect(clippy::print_stdout, reason = "an evaluation prints its result")]
-fn show(text: &str) {
-    println!("{text}");
 }

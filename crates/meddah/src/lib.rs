@@ -6,6 +6,7 @@
 
 pub mod bench;
 pub mod budget;
+pub mod check;
 pub mod cli;
 pub mod compat;
 pub mod config;

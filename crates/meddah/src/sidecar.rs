@@ -62,6 +62,7 @@ impl Sidecar {
             self.worlds.clone(),
             self.ports.clone(),
             self.settings.turn.clone(),
+            self.settings.scenes.clone(),
         )?);
         // A timeline begins with its first session: what happens before the first words is remembered, too.
         self.ports.store.open(&session.timeline()).await?;

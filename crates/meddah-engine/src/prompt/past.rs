@@ -6,7 +6,8 @@
 
 use crate::timeline::{Recalled, RecentTurn};
 
-use super::format::{answer, one_line};
+use super::form::Form;
+use super::format::{answer, said};
 use super::{ACTION_DECISION, EMOTION_DECISION, PromptMessage, PromptRole};
 
 /// Turns that are dropped together when the prompt gets too long.
@@ -53,7 +54,7 @@ impl Past {
 
     /// The turns as messages, each with the number of its block. Blocks follow the numbers in the turns'
     /// ids, so a block has the same members in every prompt.
-    pub(super) fn messages(&self) -> Vec<(usize, PromptMessage)> {
+    pub(super) fn messages(&self, form: &Form) -> Vec<(usize, PromptMessage)> {
         let mut messages = Vec::new();
         let (mut block, mut last_key) = (0, None);
         for turn in &self.turns {
@@ -62,7 +63,7 @@ impl Past {
                 block += 1;
             }
             last_key = Some(key);
-            messages.extend(pair(turn).into_iter().map(|message| (block, message)));
+            messages.extend(pair(form, turn).into_iter().map(|message| (block, message)));
         }
         messages
     }
@@ -76,16 +77,12 @@ fn block_key(turn: &str) -> (&str, u64) {
 }
 
 /// A turn as question and answer. A turn in which nothing was said or done leaves no trace.
-fn pair(turn: &RecentTurn) -> Vec<PromptMessage> {
+fn pair(form: &Form, turn: &RecentTurn) -> Vec<PromptMessage> {
     let words = turn.answer();
     if words.is_empty() && turn.actions.is_empty() {
         return Vec::new();
     }
-    let told = if turn.told.is_empty() {
-        format!("{}: {}", one_line(&turn.speaker_name), one_line(&turn.text))
-    } else {
-        turn.told.clone()
-    };
+    let told = if turn.told.is_empty() { said(&turn.speaker_name, &turn.text) } else { turn.told.clone() };
     let decided = |name: &str| turn.decisions.iter().find(|decision| decision.decision == name);
     let mood = decided(EMOTION_DECISION).map(|decision| decision.choice.as_str());
     let mood = mood.map(|label| crate::emotion::adjective(label).unwrap_or(label));
@@ -93,7 +90,7 @@ fn pair(turn: &RecentTurn) -> Vec<PromptMessage> {
         Some(arguments) => format!("{} {arguments}", decision.choice),
         None => decision.choice.clone(),
     });
-    vec![PromptMessage { role: PromptRole::User, text: told }, answer(mood, action.as_deref(), &words)]
+    vec![PromptMessage { role: PromptRole::User, text: told }, answer(form, mood, action.as_deref(), &words)]
 }
 
 /// How the actions of a turn went.

@@ -1,4 +1,4 @@
-//! `meddah world`: which worlds there are, and a world as files. `meddah new`: a world of one's own.
+//! `meddah world`: which worlds there are, and a world as files.
 
 use std::path::{Path, PathBuf};
 
@@ -41,21 +41,22 @@ pub fn run(arguments: WorldArguments) -> Result<u8, Failure> {
     Ok(DONE)
 }
 
-/// The built-in tavern is also the start of a new pack: something that works, to change bit by bit.
-pub fn new(folder: &Path) -> Result<u8, Failure> {
-    write_out(folder)?;
-    print::line(&format!("Try it: meddah talk --world \"{}\"", folder.display()));
-    Ok(DONE)
+fn write_out(folder: &Path) -> Result<(), Failure> {
+    write_pack(folder, tavern::files())
 }
 
-fn write_out(folder: &Path) -> Result<(), Failure> {
+/// Writes the files of a pack to a folder that must not exist yet.
+pub fn write_pack<T: AsRef<[u8]>>(
+    folder: &Path,
+    files: impl IntoIterator<Item = (String, T)>,
+) -> Result<(), Failure> {
     if folder.exists() {
         return Err(Failure::new(
             WRONG_USAGE,
             format!("{} is there already\nName a folder that does not exist yet.", folder.display()),
         ));
     }
-    for (path, text) in tavern::files() {
+    for (path, text) in files {
         let file = folder.join(path);
         let parent = file.parent().unwrap_or(folder);
         std::fs::create_dir_all(parent).and_then(|()| std::fs::write(&file, text)).map_err(|error| {

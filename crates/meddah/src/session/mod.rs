@@ -4,6 +4,7 @@
 //! character run one after another, in the order in which they were accepted; different characters think
 //! side by side.
 
+mod among;
 pub mod commands;
 pub mod events;
 mod requests;
@@ -24,8 +25,9 @@ use meddah_protocol::{
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::TurnSettings;
+use crate::config::{SceneSettings, TurnSettings};
 use crate::turn::{self, Cause, Ports, Turn, TurnEvents};
+use among::Moment;
 use events::{EventLog, EventOrigin};
 use requests::Requests;
 
@@ -47,6 +49,7 @@ pub struct Session {
     worlds: Arc<crate::worlds::Worlds>,
     ports: Ports,
     settings: TurnSettings,
+    scenes: SceneSettings,
     capabilities: Capabilities,
     language: Option<String>,
     state: Mutex<State>,
@@ -69,7 +72,17 @@ struct State {
     /// Action calls that a result may still come for: call id, character.
     calls: std::collections::VecDeque<(String, String)>,
     last_spoken_to: Option<String>,
+    /// Turns that follow one another without the player.
+    chains: Vec<among::Chain>,
+    /// When who last talked among themselves.
+    last_among: BTreeMap<String, Instant>,
     last_used: Instant,
+}
+
+impl State {
+    fn moment(&self) -> Moment {
+        Moment { scene: self.scene.clone(), actions: self.actions.clone() }
+    }
 }
 
 struct Running {
@@ -101,6 +114,7 @@ impl Session {
         worlds: Arc<crate::worlds::Worlds>,
         ports: Ports,
         settings: TurnSettings,
+        scenes: SceneSettings,
     ) -> Result<Session, WireError> {
         meddah_protocol::check_id("player.id", &hello.player.id)?;
         let world = worlds.find(&hello.world)?;
@@ -112,6 +126,7 @@ impl Session {
             worlds,
             ports,
             settings,
+            scenes,
             capabilities: hello.capabilities.clone(),
             language: hello.language.clone(),
             state: Mutex::new(State {
@@ -124,6 +139,8 @@ impl Session {
                 turns_started: 0,
                 calls: Default::default(),
                 last_spoken_to: None,
+                chains: Vec::new(),
+                last_among: BTreeMap::new(),
                 last_used: Instant::now(),
             }),
             taking: tokio::sync::Mutex::default(),
@@ -165,6 +182,7 @@ impl Session {
         req_id: &str,
         accepted: Instant,
         timeout: Option<Duration>,
+        moment: Option<Moment>,
     ) -> Result<Accepted, WireError> {
         let world = self.world()?;
         let character = self.check_character(character_id)?;
@@ -195,7 +213,11 @@ impl Session {
             reports: Vec::new(),
         };
         state.running.insert(turn_id.clone(), running);
-        state.last_spoken_to = Some(character_id.to_owned());
+        // What characters say among themselves does not turn the player to them.
+        if moment.is_none() {
+            state.last_spoken_to = Some(character_id.to_owned());
+        }
+        let moment = moment.unwrap_or_else(|| state.moment());
         let lane = state.lanes.entry(character_id.to_owned()).or_default().clone();
         // The place in the queue is taken here: tasks begin in any order.
         let mut place = Box::pin(lane.lock_owned());
@@ -211,8 +233,8 @@ impl Session {
             player: self.player.clone(),
             language: self.language.clone(),
             cause,
-            scene: state.scene.clone(),
-            actions: state.actions.clone(),
+            scene: moment.scene,
+            actions: moment.actions,
             deltas: self.capabilities.deltas,
             accepted,
             timeout: timeout.unwrap_or(Duration::from_millis(self.settings.timeout_ms)),

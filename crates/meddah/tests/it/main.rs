@@ -16,5 +16,6 @@ mod memory;
 mod relay;
 mod rig;
 mod routes;
+mod scenes;
 mod shutdown;
 mod trace;

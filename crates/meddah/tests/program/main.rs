@@ -6,6 +6,7 @@
 mod bad_input;
 mod budget;
 mod chance;
+mod check;
 mod command_line;
 mod faces;
 mod keys;

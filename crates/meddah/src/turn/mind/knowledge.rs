@@ -1,6 +1,6 @@
 //! Knowledge that the talk calls up.
 
-use meddah_engine::prompt::Past;
+use meddah_engine::prompt::{Past, Reason};
 use meddah_engine::world::{LoreQuery, reminder};
 
 use crate::turn::Turn;
@@ -11,7 +11,7 @@ const LORE_CHARS_MAX: usize = 500;
 
 /// What the character knows of what is said, knowledge that the words call up, and secrets whose condition
 /// holds, unless told a moment ago.
-pub(super) fn called_up(turn: &Turn, past: &Past) -> Vec<String> {
+pub(super) fn called_up(turn: &Turn, past: &Past) -> Vec<Reason> {
     let conditions_met = &turn.scene.facts;
     let query = LoreQuery {
         recent_text: turn.cause.text(),
@@ -21,9 +21,13 @@ pub(super) fn called_up(turn: &Turn, past: &Past) -> Vec<String> {
         chars_max: LORE_CHARS_MAX,
     };
     let told_lately = |text: &str| past.turns.iter().rev().take(4).any(|turn| turn.told.contains(text));
+    let reason = |text: &str, why: String| Reason { text: text.to_owned(), why };
     let open = turn.character.secrets.iter().filter(|secret| conditions_met.contains(&secret.condition));
-    let found = turn.world.lore_for(&query).into_iter().map(|entry| entry.text.as_str());
-    let known = reminder(&turn.character, turn.cause.text()).into_iter();
-    let found = known.chain(open.map(|secret| secret.text.as_str())).chain(found);
-    found.filter(|text| !told_lately(text)).map(str::to_owned).collect()
+    let open = open.map(|secret| reason(&secret.text, format!("a secret; `{}` holds", secret.condition)));
+    let found = turn.world.lore_for(&query).into_iter();
+    let found =
+        found.map(|entry| reason(&entry.text, format!("lore `{}`: one of its keys was said", entry.id)));
+    let known = reminder(&turn.character, turn.cause.text());
+    let known = known.map(|text| reason(text, "the character knows it, and the words are about it".into()));
+    known.into_iter().chain(open).chain(found).filter(|found| !told_lately(&found.text)).collect()
 }
