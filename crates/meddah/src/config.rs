@@ -96,6 +96,7 @@ pub struct SceneSettings {
 pub enum PromptChoice {
     /// As large as the model is.
     Auto,
+    Tiny,
     Small,
     Medium,
     Large,

@@ -35,7 +35,7 @@ pub fn chat_request(
             format!("\n{}:", turn.partner_name()),
         ],
         sampling: Sampling {
-            temperature: settings.temperature,
+            temperature: settings.temperature.min(form.temperature_max()),
             min_p: settings.min_p,
             dry_multiplier: settings.dry_multiplier,
             seed: seed(turn),

@@ -206,7 +206,7 @@ async fn answer(
         from = answer.rung + 1;
         reply.timing.model = answer.label.0;
         reply.told = question.told();
-        match speak(turn, events, &mind, answer.stream, reply).await {
+        match speak(turn, events, &question, answer.stream, reply).await {
             // Nobody heard the words that do not belong to the game: others, once.
             Ok(()) if reply.is_unusable() && !question.again => {
                 debug!(
@@ -248,19 +248,19 @@ pub fn conversation(key: &TimelineKey, character: &str) -> String {
 async fn speak(
     turn: &Turn,
     events: &TurnEvents,
-    mind: &Mind,
+    question: &TurnQuestion<'_>,
     mut stream: ChatStream,
     reply: &mut Reply,
 ) -> Result<(), ModelError> {
-    let mut parser = ReplyParser::new(reply_rules(turn));
-    reply.begin_words(guard_rules(turn, mind));
+    let mut parser = ReplyParser::new(reply_rules(turn, &question.form_asked()));
+    reply.begin_words(guard_rules(turn, question.mind));
     let mut cut_off = false;
     while let Some(chunk) = stream.next().await {
         let chunk = chunk?;
         reply.timing.first_token_ms.get_or_insert_with(|| ms_since(turn.accepted));
         match chunk {
             Chunk::Decided { decision, choice, .. } if decision == prompt::EMOTION_DECISION => {
-                reply.feel(turn, events, mind, &choice);
+                reply.feel(turn, events, question.mind, &choice);
             }
             Chunk::Decided { choice, arguments, .. } => reply.act(turn, events, &choice, arguments),
             Chunk::Text(text) => {
@@ -280,8 +280,12 @@ async fn speak(
             }
         }
     }
+    let over = parser.is_over();
     let rest = if cut_off { parser.finish_cut() } else { parser.finish() };
     reply.say(turn, events, rest);
+    if over {
+        reply.was_cut_short();
+    }
     Ok(())
 }
 

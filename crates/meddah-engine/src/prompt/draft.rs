@@ -29,11 +29,12 @@ pub(super) struct NowPiece {
 impl Draft {
     /// Composes the prompt.
     pub fn new(input: &PromptInput<'_>) -> Draft {
+        let shows_past = input.form.shows_past();
         Draft {
             form: input.form,
             system: system::pieces(input),
-            samples: format::samples(input),
-            history: input.past.messages(&input.form),
+            samples: if shows_past { format::samples(input) } else { Vec::new() },
+            history: if shows_past { input.past.messages(&input.form) } else { Vec::new() },
             now: now(input),
         }
     }
@@ -58,8 +59,15 @@ fn now(input: &PromptInput<'_>) -> Vec<NowPiece> {
     let told = |kind| move |text: &String| NowPiece { kind, text: format!("[{}]", one_line(text)) };
     let mind = input.on_mind;
     let mut pieces: Vec<NowPiece> = input.past.notes.iter().map(told(PartKind::Note)).collect();
+    if let (false, Occasion::Said { text, .. }) = (input.form.shows_past(), &input.occasion) {
+        // What the talk comes back to, since the talk itself is not shown.
+        let earlier = input.past.said_of(text, &mind.knowledge);
+        pieces.extend(earlier.as_ref().map(told(PartKind::Note)));
+    }
     pieces.extend(mind.memories.iter().map(told(PartKind::Memory)));
-    pieces.extend(mind.knowledge.iter().map(told(PartKind::Knowledge)));
+    // What stands in the turns above need not be told once more.
+    let new = |text: &&String| !(input.form.shows_past() && input.past.told_lately(text));
+    pieces.extend(mind.knowledge.iter().filter(new).map(told(PartKind::Knowledge)));
     pieces.extend(mind.feelings.iter().map(told(PartKind::Feeling)));
     pieces.extend(mind.goals.iter().map(told(PartKind::Goal)));
     let text = match input.occasion {

@@ -72,7 +72,7 @@ impl Draft {
     fn system_limit(&self, room: u32) -> u32 {
         let budget = &self.form.budget;
         let own = budget.shared + budget.character;
-        let lent = if self.form.size == PromptSize::Small { 0 } else { budget.recent(room) / 2 };
+        let lent = if self.form.size <= PromptSize::Small { 0 } else { budget.recent(room) / 2 };
         (own + lent).min(room)
     }
 }

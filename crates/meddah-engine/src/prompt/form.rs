@@ -14,6 +14,11 @@ pub enum Head {
     Aside,
 }
 
+/// The smallest models lose what they read if words are drawn more freely.
+const TINY_TEMPERATURE_MAX: f32 = 0.2;
+/// They go on and on.
+const TINY_LINES_MAX: u32 = 2;
+
 /// How a prompt is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Form {
@@ -39,9 +44,30 @@ impl Form {
 
     /// As [`Form::of`], with a size of one's own.
     pub fn sized(size: PromptSize, facts: &ModelFacts<'_>) -> Form {
-        let aside = size == PromptSize::Small && facts.scores_choices;
+        let aside = size <= PromptSize::Small && facts.scores_choices;
         let head = if aside { Head::Aside } else { Head::InAnswer };
         Form { size, head, budget: Budget::for_window(facts.context_tokens) }
+    }
+
+    /// Recent turns and samples are shown. The smallest models only copy them (decision 0018).
+    pub fn shows_past(&self) -> bool {
+        self.size > PromptSize::Tiny
+    }
+
+    /// Lines of a reply at most: of the smallest models the first are the best.
+    pub fn lines_max(&self) -> u32 {
+        match self.size {
+            PromptSize::Tiny => TINY_LINES_MAX,
+            _ => u32::MAX,
+        }
+    }
+
+    /// How freely words may be drawn at most.
+    pub fn temperature_max(&self) -> f32 {
+        match self.size {
+            PromptSize::Tiny => TINY_TEMPERATURE_MAX,
+            _ => f32::INFINITY,
+        }
     }
 
     /// What leads from the decisions to the words.

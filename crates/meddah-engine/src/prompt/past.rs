@@ -5,6 +5,7 @@
 //! since the character last spoke becomes notes for the turn at hand.
 
 use crate::timeline::{Recalled, RecentTurn};
+use crate::world::closest;
 
 use super::form::Form;
 use super::format::{answer, said};
@@ -14,6 +15,8 @@ use super::{ACTION_DECISION, EMOTION_DECISION, PromptMessage, PromptRole};
 pub const TURNS_PER_BLOCK: u64 = 6;
 /// Notes of one turn; the oldest are left out.
 const NOTES_MAX: usize = 6;
+/// What was told in so many last turns is not told again.
+const TOLD_TURNS: usize = 4;
 /// Characters of one note.
 const NOTE_CHARS_MAX: usize = 300;
 
@@ -50,6 +53,23 @@ impl Past {
             }
         }
         past
+    }
+
+    /// It was told in one of the last turns.
+    pub(super) fn told_lately(&self, text: &str) -> bool {
+        self.turns.iter().rev().take(TOLD_TURNS).any(|turn| turn.told.contains(text))
+    }
+
+    /// What was said to the character earlier about what is said now. Nothing, if something is told of it anyway.
+    pub(super) fn said_of(&self, text: &str, told: &[String]) -> Option<String> {
+        let earlier: Vec<&RecentTurn> = self.turns.iter().filter(|turn| !turn.speaker.is_empty()).collect();
+        let lines: Vec<&str> = earlier.iter().map(|turn| turn.text.as_str()).collect();
+        let place = closest(&lines, text).filter(|_| told.is_empty())?;
+        let turn = earlier[place];
+        let said = said(&turn.speaker_name, &turn.text);
+        let mut said: String = said.chars().take(NOTE_CHARS_MAX).collect();
+        said.insert_str(0, "Earlier, ");
+        Some(said)
     }
 
     /// The turns as messages, each with the number of its block. Blocks follow the numbers in the turns'

@@ -1,5 +1,7 @@
-//! How much a model can make of a prompt: three sizes, told from what is known of the model.
+//! How much a model can make of a prompt: four sizes, told from what is known of the model.
 
+/// Up to so many weights, a model copies what it said before instead of answering: it reads no past.
+const TINY_PARAMETERS_MAX: u64 = 400_000_000;
 /// Up to so many weights, only short and plain prompts help.
 const SMALL_PARAMETERS_MAX: u64 = 1_500_000_000;
 /// Up to so many, a prompt still has to be tidy.
@@ -25,6 +27,8 @@ pub struct ModelFacts<'m> {
 /// How much a model can make of a prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PromptSize {
+    /// The least: who it is, what it knows, what is asked. Up to 400 million weights.
+    Tiny,
     /// Plain words and little of them: up to about 1.5 billion weights, or a window of 2,000 tokens.
     Small,
     /// What fits on most PCs.
@@ -37,10 +41,13 @@ pub enum PromptSize {
 impl PromptSize {
     /// The size for a model.
     pub fn of(facts: &ModelFacts<'_>) -> PromptSize {
-        if facts.context_tokens < MEDIUM_WINDOW_MIN {
-            return PromptSize::Small;
-        }
+        let size = PromptSize::by_weights(facts);
+        if facts.context_tokens < MEDIUM_WINDOW_MIN { size.min(PromptSize::Small) } else { size }
+    }
+
+    fn by_weights(facts: &ModelFacts<'_>) -> PromptSize {
         match facts.parameters.or_else(|| parameters_in_name(facts.name)) {
+            Some(parameters) if parameters <= TINY_PARAMETERS_MAX => PromptSize::Tiny,
             Some(parameters) if parameters <= SMALL_PARAMETERS_MAX => PromptSize::Small,
             Some(parameters) if parameters <= MEDIUM_PARAMETERS_MAX => PromptSize::Medium,
             Some(_) => PromptSize::Large,
@@ -52,6 +59,7 @@ impl PromptSize {
     /// In a word.
     pub fn name(self) -> &'static str {
         match self {
+            PromptSize::Tiny => "tiny",
             PromptSize::Small => "small",
             PromptSize::Medium => "medium",
             PromptSize::Large => "large",
@@ -88,11 +96,13 @@ mod tests {
 
     #[test]
     fn the_size_comes_from_the_weights_the_name_or_the_window() {
-        check("anything", Some(134_515_008), 4096, PromptSize::Small);
+        check("anything", Some(134_515_008), 4096, PromptSize::Tiny);
+        check("anything", Some(134_515_008), 2048, PromptSize::Tiny);
+        check("anything", Some(1_200_000_000), 4096, PromptSize::Small);
         check("anything", Some(7_000_000_000), 4096, PromptSize::Medium);
         check("anything", Some(70_000_000_000), 8192, PromptSize::Large);
         check("a-7b-model", Some(7_000_000_000), 2048, PromptSize::Small);
-        check("SmolLM2-135M-Instruct.Q4_1", None, 8192, PromptSize::Small);
+        check("SmolLM2-135M-Instruct.Q4_1", None, 8192, PromptSize::Tiny);
         check("qwen2.5:0.5b", None, 32_768, PromptSize::Small);
         check("llama-3.1-8b-instant", None, 131_072, PromptSize::Medium);
         check("mixtral-8x7b", None, 32_768, PromptSize::Large);

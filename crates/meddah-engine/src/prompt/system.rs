@@ -6,12 +6,14 @@
 
 use super::{PartKind, PromptInput, PromptSize};
 use crate::reply::is_sentence_end;
-use crate::world::PLAYER_ID;
+use crate::world::{Character, PLAYER_ID};
 
 /// A sentence that is longer is cut into pieces at a space, in characters.
 const PIECE_CHARS_MAX: usize = 300;
 /// The first sentences of a description say most.
 const DESCRIPTION_HEAD: usize = 6;
+/// Sentences of a description that the smallest models get.
+const TINY_DESCRIPTION: usize = 2;
 
 /// A list whose first piece has words before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,9 +48,15 @@ const RANKS_PER_LIST: u32 = 999;
 
 /// All pieces, in order.
 pub(super) fn pieces(input: &PromptInput<'_>) -> Vec<Piece> {
-    let mut pieces = vec![stays(PartKind::Rules, rules(input))];
-    world(input, &mut pieces);
-    character(input, &mut pieces);
+    let mut pieces = Vec::new();
+    if input.form.size == PromptSize::Tiny {
+        who_and_what(input, &mut pieces);
+        pieces.push(stays(PartKind::Rules, rules(input)));
+    } else {
+        pieces.push(stays(PartKind::Rules, rules(input)));
+        world(input, &mut pieces);
+        character(input, &mut pieces);
+    }
     if !input.actions.is_empty() {
         pieces.push(stays(PartKind::Actions, actions(input)));
     }
@@ -92,6 +100,7 @@ fn stays(kind: PartKind, text: String) -> Piece {
 fn rules(input: &PromptInput<'_>) -> String {
     let language = input.language.unwrap_or(&input.world.language);
     let mut rules = String::from(match input.form.size {
+        PromptSize::Tiny => "Answer in one short sentence.",
         PromptSize::Small | PromptSize::Medium => {
             "You play one character in a game. Answer in the character's own voice, in one to three short \
              sentences. Never speak for anybody else. Never say that you are an AI. Text in [brackets] is what \
@@ -111,6 +120,26 @@ fn rules(input: &PromptInput<'_>) -> String {
     rules
 }
 
+/// Name, role, two sentences, what it knows: the smallest models answer best with no more than that before them.
+fn who_and_what(input: &PromptInput<'_>, pieces: &mut Vec<Piece>) {
+    let (character, kind) = (input.character, PartKind::Character);
+    pieces.push(stays(kind, who(character)));
+    for (index, text) in sentences(&character.description).into_iter().take(TINY_DESCRIPTION).enumerate() {
+        let rank = if index == 0 { STAYS } else { ranked(DESCRIPTION, index) };
+        pieces.push(Piece { kind, text, list: List::None, rank });
+    }
+    list(pieces, kind, List::None, KNOWS, 1, &character.knows);
+}
+
+fn who(character: &Character) -> String {
+    let role = character.role.trim_end_matches('.');
+    if role.is_empty() {
+        format!("You are {}.", character.name)
+    } else {
+        format!("You are {}, {role}.", character.name)
+    }
+}
+
 fn world(input: &PromptInput<'_>, pieces: &mut Vec<Piece>) {
     let world = input.world;
     let mut text = format!("The world: {}.", world.name.trim_end_matches('.'));
@@ -124,9 +153,7 @@ fn world(input: &PromptInput<'_>, pieces: &mut Vec<Piece>) {
 fn character(input: &PromptInput<'_>, pieces: &mut Vec<Piece>) {
     let character = input.character;
     let kind = PartKind::Character;
-    let role = character.role.trim_end_matches('.');
-    let who = if role.is_empty() { character.name.clone() } else { format!("{}, {role}", character.name) };
-    pieces.push(stays(kind, format!("You are {who}.")));
+    pieces.push(stays(kind, who(character)));
     for (index, text) in sentences(&character.description).into_iter().enumerate() {
         let rank = match index {
             0 => STAYS,

@@ -178,7 +178,7 @@ fn long_winded() -> Character {
 
 fn of_size(character: &Character, window: u32, scores_choices: bool, on_mind: &OnMind) -> Draft {
     let facts =
-        ModelFacts { name: "x", parameters: Some(135_000_000), context_tokens: window, scores_choices };
+        ModelFacts { name: "x", parameters: Some(1_000_000_000), context_tokens: window, scores_choices };
     Draft::new(&PromptInput {
         form: Form::of(&facts),
         world: &world(),
@@ -236,7 +236,7 @@ fn what_is_told_gives_way_to_what_is_said() {
 fn a_small_model_reads_answers_of_words_alone() {
     let recalled = vec![Recalled::Turn(past_turn(1, "Ann: Hello.", "Good evening."))];
     let past = Past::new(recalled, "mira", str::to_owned);
-    let facts = ModelFacts { name: "x-135m", parameters: None, context_tokens: 4096, scores_choices: true };
+    let facts = ModelFacts { name: "x-1b", parameters: None, context_tokens: 4096, scores_choices: true };
     let draft = Draft::new(&PromptInput {
         form: Form::of(&facts),
         world: &world(),
@@ -259,4 +259,39 @@ fn a_small_model_reads_answers_of_words_alone() {
     "#]]
     .assert_eq(&tail);
     assert_eq!(Form::of(&facts).speech_lead(), "");
+}
+
+#[test]
+fn a_tiny_model_reads_who_it_is_and_what_is_asked_and_no_past() {
+    let recalled = vec![
+        Recalled::Turn(past_turn(1, "My dog is called Rex.", "A good name.")),
+        Recalled::Turn(past_turn(2, "How are you?", "Well.")),
+    ];
+    let past = Past::new(recalled, "mira", str::to_owned);
+    let facts = ModelFacts { name: "x-135m", parameters: None, context_tokens: 4096, scores_choices: true };
+    let draft = Draft::new(&PromptInput {
+        form: Form::of(&facts),
+        world: &world(),
+        character: &mira(),
+        player_name: "Ann",
+        language: None,
+        actions: &actions(),
+        past: &past,
+        on_mind: &OnMind::default(),
+        occasion: Occasion::Said { speaker: "Ann", text: "What is my dog called?" },
+    });
+    let prompt = draft.fit(&tokens(&draft), 0, 3000).expect("it fits");
+    expect![[r#"
+        System> You are Mira, the innkeeper. Mira likes order. The cellar door sticks.
+
+        Answer in one short sentence.
+
+        Most of the time you do nothing but talk. When it is asked of you, you can do:
+        - open_door: Open the cellar door
+
+        You talk with Ann.
+        User> [Earlier, Ann: My dog is called Rex.]
+        Ann: What is my dog called?
+    "#]]
+    .assert_eq(&render(&prompt.messages));
 }

@@ -34,7 +34,7 @@ pub use keys::LORE_SCAN_BYTES_MAX;
 pub use leak::gives_away;
 pub use limits::*;
 pub use lore::{LoreEntry, LoreQuery, matching};
-pub use reminder::reminder;
+pub use reminder::{closest, reminder};
 pub use schema::schemas;
 
 /// A world and everybody in it. `world.toml` holds the first few fields.

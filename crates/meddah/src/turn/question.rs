@@ -24,6 +24,13 @@ const HEAD_TOKENS_MAX: u32 = 96;
 /// What a service is told of what its character remembers: the newest turns, no more.
 const SERVICE_MEMORIES_MAX: usize = 12;
 
+/// How the one who was asked last was asked.
+#[derive(Default)]
+struct Asked {
+    told: String,
+    form: Form,
+}
+
 /// One turn's question.
 pub(super) struct TurnQuestion<'t> {
     pub turn: &'t Turn,
@@ -33,7 +40,7 @@ pub(super) struct TurnQuestion<'t> {
     pub conversation: String,
     /// The first answer could not be used: words alone, drawn differently.
     pub again: bool,
-    told: Mutex<String>,
+    asked: Mutex<Asked>,
 }
 
 impl<'t> TurnQuestion<'t> {
@@ -45,18 +52,23 @@ impl<'t> TurnQuestion<'t> {
         conversation: String,
     ) -> TurnQuestion<'t> {
         let question =
-            TurnQuestion { turn, events, offer, mind, conversation, again: false, told: Mutex::default() };
-        question.keep(question.draft(Form::default()).now());
+            TurnQuestion { turn, events, offer, mind, conversation, again: false, asked: Mutex::default() };
+        question.keep(question.draft(Form::default()).now(), Form::default());
         question
     }
 
     /// What the character was told, as the one who was asked last read it.
     pub fn told(&self) -> String {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).told.clone()
     }
 
-    fn keep(&self, told: String) {
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = told;
+    /// The form in which it was told.
+    pub fn form_asked(&self) -> Form {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).form
+    }
+
+    fn keep(&self, told: String, form: Form) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Asked { told, form };
     }
 
     fn draft(&self, form: Form) -> Draft {
@@ -84,6 +96,7 @@ impl<'t> TurnQuestion<'t> {
         };
         match self.turn.settings.prompt {
             PromptChoice::Auto => Form::of(&facts),
+            PromptChoice::Tiny => Form::sized(PromptSize::Tiny, &facts),
             PromptChoice::Small => Form::sized(PromptSize::Small, &facts),
             PromptChoice::Medium => Form::sized(PromptSize::Medium, &facts),
             PromptChoice::Large => Form::sized(PromptSize::Large, &facts),
@@ -125,7 +138,7 @@ impl Question for TurnQuestion<'_> {
             )
         })?;
         self.explain(&info, &form, room, &prompt);
-        self.keep(prompt.told);
+        self.keep(prompt.told, form);
         let request = chat_request(self.turn, self.conversation.clone(), prompt.messages, self.offer, &form);
         Ok(if self.again { asked_again(request) } else { request })
     }

@@ -94,6 +94,13 @@ impl Reply {
         (self.guard, self.fault, self.over) = (Some(Guard::new(&rules)), None, false);
     }
 
+    /// The text came to a part of somebody else; if nothing came before it, there is nothing to use.
+    pub fn was_cut_short(&mut self) {
+        if self.lines.is_empty() {
+            self.fault.get_or_insert(Fault::SpokeForOthers);
+        }
+    }
+
     /// The reply is over before the model is.
     pub fn is_over(&self) -> bool {
         self.over

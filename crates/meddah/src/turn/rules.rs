@@ -1,5 +1,6 @@
 //! What a reply may be: how long, in which language, and whose words.
 
+use meddah_engine::prompt::Form;
 use meddah_engine::reply::{EARLIER_REPLIES_MAX, GuardRules, ReplyRules};
 
 use super::Turn;
@@ -43,10 +44,15 @@ impl Turn {
 }
 
 /// How the text of a reply is read.
-pub(super) fn reply_rules(turn: &Turn) -> ReplyRules {
-    let lines_max = if turn.is_urgent() { 1 } else { turn.settings.lines_max as usize };
+pub(super) fn reply_rules(turn: &Turn, form: &Form) -> ReplyRules {
+    let lines_max = if turn.is_urgent() { 1 } else { turn.settings.lines_max.min(form.lines_max()) as usize };
     let mut rules = ReplyRules::new(&turn.character.name, turn.partner_name(), lines_max);
     rules.other_names.extend(others(turn));
+    // Who is not there has no part either.
+    let all = turn.world.characters.values().map(|other| &other.name);
+    let absent = all.filter(|name| **name != turn.character.name && !rules.other_names.contains(name));
+    let absent: Vec<String> = absent.cloned().collect();
+    rules.other_names.extend(absent);
     rules
 }
 

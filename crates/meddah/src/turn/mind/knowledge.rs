@@ -1,6 +1,6 @@
 //! Knowledge that the talk calls up.
 
-use meddah_engine::prompt::{Past, Reason};
+use meddah_engine::prompt::Reason;
 use meddah_engine::world::{LoreQuery, reminder};
 
 use crate::turn::Turn;
@@ -10,8 +10,8 @@ const LORE_ENTRIES_MAX: usize = 2;
 const LORE_CHARS_MAX: usize = 500;
 
 /// What the character knows of what is said, knowledge that the words call up, and secrets whose condition
-/// holds, unless told a moment ago.
-pub(super) fn called_up(turn: &Turn, past: &Past) -> Vec<Reason> {
+/// holds.
+pub(super) fn called_up(turn: &Turn) -> Vec<Reason> {
     let conditions_met = &turn.scene.facts;
     let query = LoreQuery {
         recent_text: turn.cause.text(),
@@ -20,7 +20,6 @@ pub(super) fn called_up(turn: &Turn, past: &Past) -> Vec<Reason> {
         entries_max: LORE_ENTRIES_MAX,
         chars_max: LORE_CHARS_MAX,
     };
-    let told_lately = |text: &str| past.turns.iter().rev().take(4).any(|turn| turn.told.contains(text));
     let reason = |text: &str, why: String| Reason { text: text.to_owned(), why };
     let open = turn.character.secrets.iter().filter(|secret| conditions_met.contains(&secret.condition));
     let open = open.map(|secret| reason(&secret.text, format!("a secret; `{}` holds", secret.condition)));
@@ -29,5 +28,5 @@ pub(super) fn called_up(turn: &Turn, past: &Past) -> Vec<Reason> {
         found.map(|entry| reason(&entry.text, format!("lore `{}`: one of its keys was said", entry.id)));
     let known = reminder(&turn.character, turn.cause.text());
     let known = known.map(|text| reason(text, "the character knows it, and the words are about it".into()));
-    known.into_iter().chain(open).chain(found).filter(|found| !told_lately(&found.text)).collect()
+    known.into_iter().chain(open).chain(found).collect()
 }

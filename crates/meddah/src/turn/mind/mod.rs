@@ -28,7 +28,7 @@ impl Mind {
     pub async fn recall(turn: &Turn, ports: &Ports) -> Result<Mind, WireError> {
         let past = past::recent(turn, ports).await?;
         let felt = feelings::before(turn, ports).await?;
-        let called_up = knowledge::called_up(turn, &past);
+        let called_up = knowledge::called_up(turn);
         let knowledge = called_up.iter().map(|reason| reason.text.clone()).collect();
         let on_mind = OnMind { knowledge, reasons: called_up, ..OnMind::default() };
         Ok(Mind { past, felt, on_mind })
