@@ -28,7 +28,9 @@ fn lines(explanation: &Explanation) -> Vec<String> {
             lines.push(heading(part.kind, &parts[index..]));
         }
         before = Some(part.kind);
-        let why = explanation.reasons.iter().find(|reason| part.text.contains(&reason.text));
+        let came_to_mind = !matches!(part.kind, PartKind::Character | PartKind::World | PartKind::Turn);
+        let mut reasons = explanation.reasons.iter().filter(|_| came_to_mind);
+        let why = reasons.find(|reason| part.text.contains(&reason.text));
         let why = why.map(|reason| format!("  ({})", reason.why)).unwrap_or_default();
         lines.push(format!("  {}{why}", shown(part)));
     }
