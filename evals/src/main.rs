@@ -3,7 +3,8 @@
 //! - `actions MODEL.gguf` — how often a real model takes the right action;
 //! - `emotion [MODEL.gguf]` — how often the expected feeling is found;
 //! - `embedding MODEL.onnx` — what the embedder costs in time and memory;
-//! - `fit-projection MODEL.onnx OUT.f32 [TEXT…]` — makes the matrix that shortens vectors of tokens.
+//! - `fit-projection MODEL.onnx OUT.f32 [TEXT…]` — makes the matrix that shortens vectors of tokens;
+//! - `prompts MODEL.gguf` — how well a model talks in character.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
@@ -11,6 +12,7 @@ mod actions;
 mod embedding;
 mod emotion;
 mod fit_projection;
+mod prompts;
 mod rig;
 
 use std::process::ExitCode;
@@ -19,7 +21,8 @@ const USAGE: &str = "usage: cargo run --release -p evals -- NAME …
    actions MODEL.gguf [--split NAME] [--case TEXT]
    emotion [MODEL.gguf] [--split NAME] [--weights 0,1] [--show]
    embedding MODEL.onnx
-   fit-projection MODEL.onnx OUT.f32 [TEXT…]";
+   fit-projection MODEL.onnx OUT.f32 [TEXT…]
+   prompts MODEL.gguf [--seeds N] [--character ID] [--show]";
 
 fn main() -> anyhow::Result<ExitCode> {
     let mut arguments = std::env::args().skip(1);
@@ -30,6 +33,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Some("emotion") => emotion::run(arguments)?,
         Some("embedding") => embedding::run(arguments)?,
         Some("fit-projection") => fit_projection::run(arguments)?,
+        Some("prompts") => prompts::run(arguments)?,
         _ => {
             eprintln!("{USAGE}");
             return Ok(ExitCode::from(2));

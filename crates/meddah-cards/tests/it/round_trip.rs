@@ -235,7 +235,7 @@ fn tables_and_relay_files_come_back() {
     let card: Value = serde_json::from_slice(&guard.export(Form::V2)).unwrap();
     assert_eq!(card.pointer("/data/extensions/meddah/columns/Voice Model").unwrap(), "x");
     let anwen = Shelf::of(&import_one("characters.json", relay.to_string().as_bytes())).character;
-    assert_eq!(anwen.knows, ["Anwen the Smith once met the player.".into()]);
+    assert_eq!(anwen.knows, ["Anwen the Smith once met the player."]);
     assert_eq!((anwen.role.as_str(), anwen.pronouns.as_str()), ("smith", "she/her"));
     assert_eq!(anwen.personality, ["loyal", "blunt"]);
 }

@@ -52,7 +52,7 @@ fn a_card_comes_in_is_changed_and_goes_out() {
         assert_eq!(run(data.path(), &["import", &at(name), "--world", &world, "--id", "sela"]).0, 0);
         let sela = &load(Path::new(&world)).unwrap().0.characters["sela"];
         assert_eq!(
-            (sela.description.as_str(), sela.relationships["player"].as_str()),
+            (sela.description.as_str(), sela.relationships["player"].text.as_str()),
             ("Oda sells nets.", "A customer.")
         );
     }
