@@ -12,7 +12,7 @@ use meddah_store::LoadBy;
 
 use super::among::{Follow, Moment};
 use super::scene::{self, Noticed};
-use super::{Accepted, Session};
+use super::{Accepted, Patience, Session};
 use crate::turn::Cause;
 use crate::turn::conversation;
 
@@ -125,7 +125,9 @@ impl Session {
         }
         let cause = Cause::Said { speaker, speaker_name, text: say.text };
         let moment = self.state().moment();
-        let accepted = self.begin_turn(&character, cause.clone(), &say.req_id, now, timeout, None).await?;
+        let accepted = self
+            .begin_turn(&character, cause.clone(), &say.req_id, Patience { accepted: now, timeout }, None)
+            .await?;
         let others: Vec<String> = answering.collect();
         let follow = match (others.is_empty(), say.among) {
             (false, _) => Some(Follow::Answers(others)),
@@ -198,7 +200,15 @@ impl Session {
             let character = self.addressed(&to, &event.text, "")?.into_iter().next().unwrap_or_default();
             let cause = Cause::Happened { text: event.text, witnesses };
             let moment = self.state().moment();
-            let accepted = self.begin_turn(&character, cause.clone(), &event.req_id, now, None, None).await?;
+            let accepted = self
+                .begin_turn(
+                    &character,
+                    cause.clone(),
+                    &event.req_id,
+                    Patience { accepted: now, timeout: None },
+                    None,
+                )
+                .await?;
             let turns = if event.among == 0 { self.scenes.after_events } else { event.among };
             let follow = (turns > 0).then_some(Follow::Talk(turns));
             self.follow_accepted(&accepted, &character, cause, moment, follow);

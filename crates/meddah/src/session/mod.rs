@@ -79,6 +79,13 @@ struct State {
     last_used: Instant,
 }
 
+/// When a command was decoded, and how long its turn may take; none as in the settings.
+#[derive(Clone, Copy)]
+struct Patience {
+    accepted: Instant,
+    timeout: Option<Duration>,
+}
+
 impl State {
     fn moment(&self) -> Moment {
         Moment { scene: self.scene.clone(), actions: self.actions.clone() }
@@ -180,8 +187,7 @@ impl Session {
         character_id: &str,
         cause: Cause,
         req_id: &str,
-        accepted: Instant,
-        timeout: Option<Duration>,
+        Patience { accepted, timeout }: Patience,
         moment: Option<Moment>,
     ) -> Result<Accepted, WireError> {
         let world = self.world()?;
