@@ -13,7 +13,7 @@ use meddah_engine::action::ActionSet;
 use meddah_protocol::{EventKind, Finish, Scene};
 use tokio_util::sync::CancellationToken;
 
-use super::{Session, scene};
+use super::{Patience, Session, scene};
 use crate::turn::{CANNED, Cause};
 
 /// Chains of one session at a time.
@@ -182,8 +182,8 @@ impl Session {
         if self.tasks.is_closed() {
             return None;
         }
-        let accepted =
-            self.begin_turn(character, cause, "", Instant::now(), None, Some(moment.clone())).await.ok()?;
+        let now = Patience { accepted: Instant::now(), timeout: None };
+        let accepted = self.begin_turn(character, cause, "", now, Some(moment.clone())).await.ok()?;
         accepted.turn
     }
 }

@@ -13,7 +13,7 @@ use meddah_store::LoadBy;
 
 use super::among::{Follow, Moment};
 use super::scene::{self, Noticed};
-use super::{Accepted, Call, Session};
+use super::{Accepted, Call, Patience, Session};
 use crate::turn::Cause;
 use crate::turn::conversation;
 
@@ -138,7 +138,8 @@ impl Session {
         }
         let cause = Cause::Said { speaker, speaker_name, text: say.text };
         let moment = self.state().moment();
-        let accepted = self.begin_turn(&character, cause.clone(), &say.req_id, now, timeout, None).await?;
+        let patience = Patience { accepted: now, timeout };
+        let accepted = self.begin_turn(&character, cause.clone(), &say.req_id, patience, None).await?;
         let follow = match (others.is_empty(), say.among) {
             (false, _) => Some(Follow::Answers(others)),
             (true, 0) => None,
@@ -218,7 +219,8 @@ impl Session {
             self.pursue(&witnesses, goal::Moment { happened: &happened, ..goal::Moment::default() }).await?;
             let cause = Cause::Happened { text: event.text, witnesses };
             let moment = self.state().moment();
-            let accepted = self.begin_turn(&character, cause.clone(), &event.req_id, now, None, None).await?;
+            let patience = Patience { accepted: now, timeout: None };
+            let accepted = self.begin_turn(&character, cause.clone(), &event.req_id, patience, None).await?;
             let turns = if event.among == 0 { self.scenes.after_events } else { event.among };
             let follow = (turns > 0).then_some(Follow::Talk(turns));
             self.follow_accepted(&accepted, &character, cause, moment, follow);

@@ -16,7 +16,7 @@ use meddah_protocol::{ErrorCode, EventKind, Scene, WireError};
 use serde_json::Value;
 
 use super::events::EventOrigin;
-use super::{Call, Session};
+use super::{Call, Patience, Session};
 use crate::turn::Cause;
 use crate::turn::mind::holds;
 
@@ -150,8 +150,9 @@ impl Session {
                 true => format!("{} is here. You speak first.", self.player.name),
                 false => goal.opening.clone(),
             };
+            let patience = Patience { accepted: now, timeout: None };
             let cause = Cause::Happened { text, witnesses: scene.present.clone() };
-            self.begin_turn(&character.id, cause, "", now, None, None).await?;
+            self.begin_turn(&character.id, cause, "", patience, None).await?;
             let mut state = self.state();
             state.encounters.last = Some(now);
             state.encounters.spoke.entry(character.id.clone()).or_default().insert(goal.id.clone());

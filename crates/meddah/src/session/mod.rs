@@ -86,6 +86,13 @@ struct State {
     last_used: Instant,
 }
 
+/// When a command was decoded, and how long its turn may take; none as in the settings.
+#[derive(Clone, Copy)]
+struct Patience {
+    accepted: Instant,
+    timeout: Option<Duration>,
+}
+
 /// An action that was called.
 #[derive(Clone)]
 struct Call {
@@ -192,8 +199,7 @@ impl Session {
         character_id: &str,
         cause: Cause,
         req_id: &str,
-        accepted: Instant,
-        timeout: Option<Duration>,
+        Patience { accepted, timeout }: Patience,
         moment: Option<Moment>,
     ) -> Result<Accepted, WireError> {
         let world = self.world()?;

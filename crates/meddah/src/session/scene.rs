@@ -96,7 +96,7 @@ fn means_everybody(text: &str, language: &str) -> bool {
     EVERYBODY
         .iter()
         .filter(|(code, _)| language.starts_with(code))
-        .any(|(_, phrases)| phrases.iter().any(|phrase| said(&phrase)))
+        .any(|(_, phrases)| phrases.iter().any(said))
 }
 
 /// "Guard!" means the guard of Reedwater: the first word of a role is said.
