@@ -17,7 +17,7 @@ use meddah_protocol::{ActionDeclaration, EventKind, Hello, Player, Scene, TalkRe
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::rig;
+use crate::rig::{self, show};
 
 #[derive(Deserialize)]
 struct Evaluation {
@@ -201,9 +201,4 @@ fn print_score(split: &str, score: &Score) {
         share(score.admissible, score.emitted),
         waits.get(waits.len() / 2).copied().unwrap_or_default(),
     ));
-}
-
-#[expect(clippy::print_stdout, reason = "an evaluation prints its result")]
-fn show(text: &str) {
-    println!("{text}");
 }

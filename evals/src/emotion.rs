@@ -17,7 +17,7 @@ use meddah_engine::world::{Character, World};
 use meddah_protocol::{EventKind, Hello, Player, TalkRequest};
 use serde::Deserialize;
 
-use crate::rig;
+use crate::rig::{self, show};
 
 #[derive(Deserialize)]
 struct Evaluation {
@@ -195,9 +195,4 @@ impl Count {
         let all = 2.0 * self.hit + self.missed + self.wrong;
         if all == 0.0 { 0.0 } else { 2.0 * self.hit / all }
     }
-}
-
-#[expect(clippy::print_stdout, reason = "an evaluation prints its result")]
-fn show(text: &str) {
-    println!("{text}");
 }

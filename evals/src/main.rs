@@ -6,7 +6,8 @@
 //! - `fit-projection MODEL.onnx OUT.f32 [TEXT…]` — makes the matrix that shortens vectors of tokens;
 //! - `locomo PATH` — how well memories are recalled, on a file in LoCoMo's form;
 //! - `memory-scale` — how long recalling takes and what memories cost as they grow;
-//! - `fit-memory` — fits the weights of recall to the worlds of `evals/memory/`.
+//! - `fit-memory` — fits the weights of recall to the worlds of `evals/memory/`;
+//! - `prompts MODEL.gguf` — how well a model talks in character.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
@@ -15,6 +16,7 @@ mod embedding;
 mod emotion;
 mod fit_projection;
 mod memory;
+mod prompts;
 mod rig;
 
 use std::process::ExitCode;
@@ -26,7 +28,8 @@ const USAGE: &str = "usage: cargo run --release -p evals -- NAME …
    fit-projection MODEL.onnx OUT.f32 [TEXT…]
    locomo PATH [--one-world] [--model FILE.onnx] [--words-only] [--store FILE]
    memory-scale [MEMORIES]
-   fit-memory [--model FILE.onnx] [--words-only]";
+   fit-memory [--model FILE.onnx] [--words-only]
+   prompts MODEL.gguf [--seeds N] [--character ID] [--show]";
 
 fn main() -> anyhow::Result<ExitCode> {
     let mut arguments = std::env::args().skip(1);
@@ -40,6 +43,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Some("locomo") => memory::locomo(arguments)?,
         Some("memory-scale") => memory::scale(arguments)?,
         Some("fit-memory") => memory::fit(arguments)?,
+        Some("prompts") => prompts::run(arguments)?,
         _ => {
             eprintln!("{USAGE}");
             return Ok(ExitCode::from(2));

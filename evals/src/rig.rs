@@ -1,4 +1,4 @@
-//! A whole Meddah with one model, for evaluations.
+//! What evaluations with a real model share: a whole Meddah in a folder of its own, and a way to print.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +13,8 @@ use meddah::worlds::Worlds;
 use meddah_engine::world::World;
 use meddah_store::SqliteStore;
 
-/// A sidecar whose only rung is this GGUF file, with a store in memory. `MEDDAH_TURN…` variables count.
+/// A sidecar whose only rung is this GGUF file, with nothing remembered. `MEDDAH_TURN…` variables count. Its models
+/// end with `ports.ladders.shutdown()`.
 pub(crate) fn sidecar(
     model: &str,
     world: World,
@@ -27,9 +28,16 @@ pub(crate) fn sidecar(
     settings.model = model.to_owned();
     settings.turn.seed = 1;
     settings.local.background = false;
+    settings.local.state_disk_mb = 0;
     change(&mut settings);
     let ladders = Ladders::open(&settings, &paths)?;
     let store = SqliteStore::in_memory()?;
     let ports = Ports::new(ladders, Arc::new(store), LateEmbedder::default());
     Ok(Sidecar::new(Arc::new(Worlds::new(vec![world])), ports, settings))
+}
+
+/// Prints a line.
+#[expect(clippy::print_stdout, reason = "an evaluation prints its result")]
+pub(crate) fn show(text: &str) {
+    println!("{text}");
 }

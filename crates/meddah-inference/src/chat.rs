@@ -119,6 +119,10 @@ pub struct ChatRequest {
     /// likelihoods after it are subtracted. Empty: not measured.
     #[serde(default)]
     pub neutral_text: String,
+    /// The decisions are no part of the reply: once they are taken, the words follow the prompt as if nothing had
+    /// been decided. Only models that score choices can do so; others decide in the reply all the same.
+    #[serde(default)]
+    pub decide_aside: bool,
     /// Text of the reply that leads from the decisions to the words.
     pub speech_lead: String,
     /// At most so many tokens of words.
@@ -228,6 +232,8 @@ pub struct ModelInfo {
     pub context_tokens: u32,
     /// Tokens that the chat template adds to each message, at most.
     pub message_overhead_tokens: u32,
+    /// How many weights it has, if that is known.
+    pub parameters: Option<u64>,
 }
 
 /// A reply as it comes. Ends with [`Chunk::Done`] or one error.

@@ -119,7 +119,7 @@ fn chunks_of(request: &ChatRequest, reply: &ScriptedReply, chunk_chars: usize) -
 impl ChatModel for ScriptedModel {
     async fn info(&self) -> Result<ModelInfo, ModelError> {
         let (name, kind) = self.label();
-        Ok(ModelInfo { name, kind, context_tokens: 4096, message_overhead_tokens: 4 })
+        Ok(ModelInfo { name, kind, context_tokens: 4096, message_overhead_tokens: 4, parameters: None })
     }
 
     fn label(&self) -> (String, String) {

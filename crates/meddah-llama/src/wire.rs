@@ -174,6 +174,9 @@ pub struct Ready {
     pub context_tokens: u32,
     /// What the template adds to a message, at most, measured.
     pub message_overhead_tokens: u32,
+    /// How many weights it has; 0 if that is not known.
+    #[serde(default)]
+    pub parameters: u64,
     /// Time to load, milliseconds.
     pub load_ms: u64,
     /// In use.

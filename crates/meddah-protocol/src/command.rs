@@ -213,6 +213,13 @@ pub struct Say {
     /// The actions from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actions: Option<Vec<ActionDeclaration>>,
+    /// After the answer those who are there may go on among themselves, in up to so many turns.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub among: u32,
+}
+
+fn is_none(turns: &u32) -> bool {
+    *turns == 0
 }
 
 /// The player speaks aloud. Speech recognition answers it; text-only builds refuse it with help.
@@ -252,6 +259,9 @@ pub struct WorldEvent {
     /// As in [`Say`], for the remark.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub req_id: String,
+    /// As in [`Say`], after the remark.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub among: u32,
 }
 
 /// Back to a saved moment: by cursor, by name, or by the game's clock.

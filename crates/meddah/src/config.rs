@@ -13,6 +13,7 @@ use crate::budget::BudgetSettings;
 use crate::keys::KeyPlace;
 use crate::ladders::RungSettings;
 use crate::suggestion::nearest;
+use crate::turn::Explainer;
 
 /// The reference, also shown by `meddah doctor --settings`.
 pub const DEFAULTS: &str = include_str!("default.toml");
@@ -46,6 +47,7 @@ pub struct Settings {
     pub keys: KeyPlace,
     pub turn: TurnSettings,
     pub reflection: ReflectionSettings,
+    pub scenes: SceneSettings,
     pub budget: BudgetSettings,
     pub local: LocalSettings,
     pub online: OnlineSettings,
@@ -77,6 +79,32 @@ pub struct TurnSettings {
     pub seed: i64,
     pub recent_turns_max: usize,
     pub speak_first_pause_ms: u64,
+    pub prompt: PromptChoice,
+    /// Who looks on, in this program alone: how each reply came about.
+    #[serde(skip)]
+    pub explain: Option<Explainer>,
+}
+
+/// Characters among themselves.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SceneSettings {
+    pub turns_max: u32,
+    pub after_events: u32,
+    pub pause_ms: u64,
+    pub cooldown_ms: u64,
+}
+
+/// For how large a model prompts are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PromptChoice {
+    /// As large as the model is.
+    Auto,
+    Tiny,
+    Small,
+    Medium,
+    Large,
 }
 
 /// When and by what talks are thought over.

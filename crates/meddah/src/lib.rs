@@ -10,6 +10,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 pub mod bench;
 pub mod budget;
 pub mod card_files;
+pub mod check;
 pub mod cli;
 pub mod compat;
 pub mod config;

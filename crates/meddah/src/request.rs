@@ -3,7 +3,7 @@
 use meddah_engine::action::Offer;
 use meddah_engine::emotion::EmotionLabel;
 use meddah_engine::emotion::appraise::Appraisal;
-use meddah_engine::prompt::{self, PromptMessage, PromptRole};
+use meddah_engine::prompt::{self, Form, Head, PromptMessage, PromptRole};
 use meddah_inference::{ChatRequest, Choice, Decision, Message, Role, Sampling};
 
 use crate::turn::Turn;
@@ -15,6 +15,7 @@ pub fn chat_request(
     messages: Vec<PromptMessage>,
     offer: &Offer,
     words: &Appraisal,
+    form: &Form,
 ) -> ChatRequest {
     let settings = &turn.settings;
     let mut decisions = vec![emotion_decision(turn, words)];
@@ -26,8 +27,9 @@ pub fn chat_request(
         messages: messages.into_iter().map(message).collect(),
         decisions,
         neutral_text: prompt::neutral_text(turn.partner_name()),
-        speech_lead: prompt::SPEECH_LEAD.to_owned(),
-        max_tokens: settings.reply_tokens_max,
+        decide_aside: form.head == Head::Aside,
+        speech_lead: form.speech_lead().to_owned(),
+        max_tokens: turn.reply_tokens_max(),
         stop: vec![
             "\nMood:".into(),
             "\nDoes:".into(),
@@ -35,7 +37,7 @@ pub fn chat_request(
             format!("\n{}:", turn.partner_name()),
         ],
         sampling: Sampling {
-            temperature: settings.temperature,
+            temperature: settings.temperature.min(form.temperature_max()),
             min_p: settings.min_p,
             dry_multiplier: settings.dry_multiplier,
             seed: seed(turn),
@@ -43,6 +45,18 @@ pub fn chat_request(
         json_schema: None,
         raw_prompt: None,
     }
+}
+
+/// How much warmer words are drawn the second time.
+const AGAIN_TEMPERATURE: f32 = 0.25;
+
+/// The same question once more, for words alone: mood and action stand, and the same words would come to nothing.
+pub fn asked_again(mut request: ChatRequest) -> ChatRequest {
+    request.decisions.clear();
+    request.speech_lead = request.speech_lead.trim_start().to_owned();
+    request.sampling.temperature += AGAIN_TEMPERATURE;
+    request.sampling.seed = request.sampling.seed.wrapping_add(1);
+    request
 }
 
 fn message(message: PromptMessage) -> Message {

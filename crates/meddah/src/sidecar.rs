@@ -68,6 +68,7 @@ impl Sidecar {
             self.ports.clone(),
             self.settings.turn.clone(),
             self.reflection.clone(),
+            self.settings.scenes.clone(),
         )?);
         // A timeline begins with its first session: what happens before the first words is remembered, too.
         self.ports.store.open(&session.timeline()).await?;

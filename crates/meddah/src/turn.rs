@@ -4,20 +4,22 @@
 //! decided by pure functions of `meddah-engine`; everything it waits for is behind a port (a model, a
 //! store), so that a test can play both. A turn that is cut or fails keeps what was said until then.
 
+mod explain;
 mod heart;
 pub(crate) mod mind;
 mod question;
 mod record;
 mod remember;
 mod reply;
+mod rules;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use meddah_engine::action::{ActionSet, Offer};
-use meddah_engine::prompt::{self, Draft, Occasion, PromptInput};
-use meddah_engine::reply::{ReplyParser, ReplyRules};
+use meddah_engine::prompt::{self, Occasion};
+use meddah_engine::reply::ReplyParser;
 use meddah_engine::timeline::{Entry, EntryKind, TimelineKey};
 use meddah_engine::world::{Character, World};
 use meddah_inference::{ChatStream, Chunk, ModelError, Notice, StopReason};
@@ -35,6 +37,9 @@ use crate::wire::{model_error, notice, timed_out};
 use mind::Mind;
 use question::TurnQuestion;
 use reply::Reply;
+use rules::{guard_rules, reply_rules};
+
+pub use explain::{EXPLANATIONS_MAX, Explainer, Explanation};
 
 /// What a turn needs from outside.
 #[derive(Clone)]
@@ -175,7 +180,7 @@ pub async fn run(
 }
 
 /// What `timing.model` says when the character's own file answered.
-const CANNED: &str = "canned";
+pub const CANNED: &str = "canned";
 
 /// No model brought the turn to its end. What was heard or done stands; a turn in which nothing was ends with a
 /// line from the character's own file, the last rung of every ladder. No such line follows an action: it was
@@ -222,28 +227,28 @@ async fn answer(
         &turn.character.id,
     );
     offer.lean(&turn.actions, mind.feelings.warmth());
-    let draft = Draft::new(&PromptInput {
-        world: &turn.world,
-        character: &mind.character,
-        player_name: turn.partner_name(),
-        language: turn.language.as_deref(),
-        actions: &turn.actions,
-        past: &mind.past,
-        on_mind: &mind.on_mind,
-        occasion: turn.cause.occasion(),
-    });
-    reply.told = draft.now().to_owned();
     reply.lore_timers = mind.lore_timers.clone();
-
     let conversation = conversation(&turn.key, &turn.character.id);
-    let question = TurnQuestion { turn, events, draft: &draft, offer: &offer, mind: &mind, conversation };
+    let mut question = TurnQuestion::new(turn, events, &offer, &mind, conversation);
+    reply.told = question.told();
     let ladder = ports.ladders.of(turn);
     let mut from = 0;
     loop {
         let answer = ladder.ask(&question, from, deadline(turn), cancel).await.map_err(model_error)?;
         from = answer.rung + 1;
         reply.timing.model = answer.label.0;
-        match speak(turn, events, answer.stream, reply).await {
+        reply.told = question.told();
+        match speak(turn, events, &question, answer.stream, reply).await {
+            // Nobody heard the words that do not belong to the game: others, once.
+            Ok(()) if reply.is_unusable() && !question.again => {
+                debug!(
+                    turn = turn.id,
+                    fault = reply.fault_name(),
+                    "the first line cannot be used, asked once more"
+                );
+                question.again = true;
+                from = answer.rung;
+            }
             Ok(()) => break,
             // What was heard stands; the game is told that it is not all.
             Err(error) if reply.was_heard() || cancel.is_cancelled() => return Err(model_error(error)),
@@ -262,7 +267,9 @@ async fn answer(
             }
         }
     }
-    if !reply.was_heard() {
+    if reply.has_no_usable_line() && reply.fall_back(turn, events) {
+        reply.timing.model = CANNED.to_owned();
+    } else if !reply.was_heard() {
         reply.fall_back(turn, events); // the model had nothing to say
     }
     Ok(())
@@ -277,10 +284,12 @@ pub fn conversation(key: &TimelineKey, character: &str) -> String {
 async fn speak(
     turn: &Turn,
     events: &TurnEvents,
+    question: &TurnQuestion<'_>,
     mut stream: ChatStream,
     reply: &mut Reply,
 ) -> Result<(), ModelError> {
-    let mut parser = ReplyParser::new(reply_rules(turn));
+    let mut parser = ReplyParser::new(reply_rules(turn, &question.form_asked()));
+    reply.begin_words(guard_rules(turn, question.mind));
     let mut cut_off = false;
     while let Some(chunk) = stream.next().await {
         let chunk = chunk?;
@@ -293,7 +302,7 @@ async fn speak(
             Chunk::Text(text) => {
                 let said = parser.push(&text);
                 reply.say(turn, events, said);
-                if parser.is_over() {
+                if parser.is_over() || reply.is_over() {
                     break;
                 }
             }
@@ -307,8 +316,12 @@ async fn speak(
             }
         }
     }
+    let over = parser.is_over();
     let rest = if cut_off { parser.finish_cut() } else { parser.finish() };
     reply.say(turn, events, rest);
+    if over {
+        reply.was_cut_short();
+    }
     Ok(())
 }
 
@@ -336,14 +349,6 @@ impl Turn {
         match &self.cause {
             Cause::Said { speaker_name, .. } => speaker_name,
             Cause::Happened { .. } => &self.player.name,
-        }
-    }
-
-    /// The id of whom the character talks with.
-    fn partner_id(&self) -> &str {
-        match &self.cause {
-            Cause::Said { speaker, .. } => speaker,
-            Cause::Happened { .. } => &self.player.id,
         }
     }
 
@@ -392,15 +397,6 @@ impl TurnEvents {
     fn push(&self, kind: EventKind) -> Option<u64> {
         self.log.push(&self.origin, kind)
     }
-}
-
-fn reply_rules(turn: &Turn) -> ReplyRules {
-    let names = turn.scene.present.iter().filter_map(|id| turn.world.characters.get(id));
-    let others = names.map(|other| other.name.clone()).chain([turn.player.name.clone()]);
-    let mut rules =
-        ReplyRules::new(&turn.character.name, turn.partner_name(), turn.settings.lines_max as usize);
-    rules.other_names.extend(others.filter(|name| *name != turn.character.name));
-    rules
 }
 
 fn ms_since(start: Instant) -> f64 {

@@ -6,15 +6,16 @@ use meddah_cards::import::{Options, Present, plan};
 use meddah_cards::read;
 use meddah_engine::action::ActionSet;
 use meddah_engine::condition::GameState;
-use meddah_engine::prompt::{Draft, Occasion, OnMind, Past, PromptInput};
+use meddah_engine::prompt::{Draft, Form, ModelFacts, Occasion, OnMind, Past, PromptInput};
 use meddah_engine::world::{LoreQuery, LoreTimers, World, call_up};
 
 use crate::cards::load;
 use crate::fuzz::assert_harmless;
 
 const COUNT: usize = 5000;
-/// The window of the smallest models, less the reply.
-const PROMPT_TOKENS_MAX: u32 = 2048 - 160;
+/// The window of small models, and what of it the reply leaves.
+const WINDOW_TOKENS: u32 = 2048;
+const PROMPT_TOKENS_MAX: u32 = WINDOW_TOKENS - 160;
 /// What a chat template puts around a message, at most.
 const OVERHEAD_TOKENS: u32 = 8;
 
@@ -152,9 +153,16 @@ fn five_thousand_characters_of_one_table() {
     assert_eq!(world.characters.len(), plan.imported.len());
 
     let (actions, past, on_mind) = (ActionSet::default(), Past::default(), OnMind::default());
+    let facts = ModelFacts {
+        name: "small-1b",
+        parameters: None,
+        context_tokens: WINDOW_TOKENS,
+        scores_choices: true,
+    };
     let mut most = 0;
     for character in world.characters.values() {
         let draft = Draft::new(&PromptInput {
+            form: Form::of(&facts),
             world: &world,
             character,
             player_name: "Ann",
@@ -168,9 +176,9 @@ fn five_thousand_characters_of_one_table() {
         let counts: Vec<u32> = texts.iter().map(|text| tokens(text)).collect();
         most = most.max(counts.iter().sum::<u32>());
         texts.iter().for_each(|text| assert_harmless(text));
-        let messages = draft.fit(&counts, OVERHEAD_TOKENS, PROMPT_TOKENS_MAX);
-        let messages = messages.unwrap_or_else(|error| panic!("{}: {error}", character.id));
-        assert!(messages[0].text.contains(&character.name));
+        let prompt = draft.fit(&counts, OVERHEAD_TOKENS, PROMPT_TOKENS_MAX);
+        let prompt = prompt.unwrap_or_else(|error| panic!("{}: {error}", character.id));
+        assert!(prompt.messages[0].text.contains(&character.name));
     }
     let searched_in = search(&world);
     let megabytes =

@@ -4,8 +4,9 @@
 //! from a few choices before the words, which even a very small model can do, and past turns show it in
 //! the same form, so that they are examples of it too.
 
+use super::form::{Form, Head};
 use super::outside::{self, one_line};
-use super::{Occasion, OnMind, PromptInput, PromptMessage, PromptRole};
+use super::{PromptInput, PromptMessage, PromptRole};
 
 /// Name of the decision on the emotion.
 pub const EMOTION_DECISION: &str = "emotion";
@@ -27,31 +28,18 @@ pub fn neutral_text(player_name: &str) -> String {
     format!("{}: Hello.", outside::name(player_name))
 }
 
-/// What the character is told now.
-pub(super) fn user_text(notes: &[String], on_mind: &OnMind, occasion: &Occasion<'_>) -> String {
+/// An answer as a model gives it: with its head or without.
+pub(super) fn answer(form: &Form, mood: Option<&str>, action: Option<&str>, words: &str) -> PromptMessage {
     let mut text = String::new();
-    for note in notes.iter().chain(on_mind.sentences()) {
-        text.push_str(&format!("[{}]\n", one_line(note)));
-    }
-    match occasion {
-        Occasion::Said { speaker, text: said } => {
-            text.push_str(&format!("{}: {}", outside::name(speaker), one_line(said)));
+    if form.head == Head::InAnswer {
+        if let Some(mood) = mood {
+            text.push_str(&format!("{EMOTION_LEAD} {mood}"));
         }
-        Occasion::Happened(event) => text.push_str(&format!("[{}]", one_line(event))),
+        if let Some(action) = action {
+            text.push_str(&format!("{ACTION_LEAD} {action}"));
+        }
     }
-    text
-}
-
-/// The head and the words of an answer, in the form in which a model gives it.
-pub(super) fn answer(mood: Option<&str>, action: Option<&str>, words: &str) -> PromptMessage {
-    let mut text = String::new();
-    if let Some(mood) = mood {
-        text.push_str(&format!("{EMOTION_LEAD} {mood}"));
-    }
-    if let Some(action) = action {
-        text.push_str(&format!("{ACTION_LEAD} {action}"));
-    }
-    text.push_str(&format!("{SPEECH_LEAD} {words}"));
+    text.push_str(&format!("{}{words}", form.speech_lead_with_space()));
     PromptMessage { role: PromptRole::Assistant, text: text.trim_start().to_owned() }
 }
 
@@ -61,16 +49,21 @@ pub(super) fn samples(input: &PromptInput<'_>) -> Vec<PromptMessage> {
     let samples = input.character.speech.samples.iter().take(SAMPLES_MAX);
     samples
         .flat_map(|sample| {
-            let said = Occasion::Said { speaker: input.player_name, text: &sample.player };
             let mood = sample.emotion.as_deref().unwrap_or("neutral");
             let mood = crate::emotion::adjective(mood).unwrap_or(mood);
             let action = shows_actions.then(|| sample_action(input, sample.action.as_deref()));
+            let text = said(input.player_name, &sample.player);
             [
-                PromptMessage { role: PromptRole::User, text: user_text(&[], &OnMind::default(), &said) },
-                answer(Some(mood), action.as_deref(), &one_line(&sample.reply)),
+                PromptMessage { role: PromptRole::User, text },
+                answer(&input.form, Some(mood), action.as_deref(), &one_line(&sample.reply)),
             ]
         })
         .collect()
+}
+
+/// What somebody says, with the name before it.
+pub(super) fn said(speaker: &str, text: &str) -> String {
+    format!("{}: {}", outside::name(speaker), one_line(text))
 }
 
 /// A sample's action, if the game declares it at the moment.

@@ -5,18 +5,26 @@
 //! exchanges, then the recent turns, append-only, and last what the player says now. Turns that no longer
 //! fit are dropped a block at a time; dropping one per turn would change the prefix every turn.
 
+mod budget;
+mod draft;
 mod fit;
+mod form;
 mod format;
 mod outside;
 mod past;
+mod size;
 mod system;
 
+pub use budget::Budget;
+pub use draft::Draft;
 pub use fit::PromptTooLong;
+pub use form::{Form, Head};
 pub use format::{
     ACTION_DECISION, ACTION_LEAD, EMOTION_DECISION, EMOTION_LEAD, NOTHING, SPEECH_LEAD, neutral_text,
 };
 pub use outside::one_line;
 pub use past::{Past, TURNS_PER_BLOCK};
+pub use size::{ModelFacts, PromptSize};
 
 use crate::action::ActionSet;
 use crate::world::{Character, World};
@@ -57,6 +65,8 @@ pub enum Occasion<'a> {
 
 /// Everything that a prompt is made of.
 pub struct PromptInput<'a> {
+    /// How it is written.
+    pub form: Form,
     /// The world.
     pub world: &'a World,
     /// Who answers.
@@ -86,6 +96,17 @@ pub struct OnMind {
     pub feelings: Vec<String>,
     /// What it wants from this talk.
     pub goals: Vec<String>,
+    /// Why sentences of it were chosen, for whoever asks how a prompt came about. Nobody else reads them.
+    pub reasons: Vec<Reason>,
+}
+
+/// Why a sentence came to mind.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reason {
+    /// The sentence, as it stands in [`OnMind`].
+    pub text: String,
+    /// Why, in a few words: "shares `bed` with the talk", "similar by 0.62".
+    pub why: String,
 }
 
 impl OnMind {
@@ -93,45 +114,85 @@ impl OnMind {
     pub fn sentences(&self) -> impl Iterator<Item = &String> {
         self.memories.iter().chain(&self.knowledge).chain(&self.feelings).chain(&self.goals)
     }
+
+    /// Why a sentence was chosen, if that is known.
+    pub fn why(&self, sentence: &str) -> Option<&str> {
+        self.reasons.iter().find(|reason| reason.text == sentence).map(|reason| reason.why.as_str())
+    }
 }
 
-/// A prompt whose length is not yet known.
-#[derive(Clone, Debug)]
-pub struct Draft {
-    /// Rules, world, character.
-    system: String,
-    /// Sample exchanges from the character file, in pairs.
-    samples: Vec<PromptMessage>,
-    /// Recent turns in pairs, each with the number of the block that it is dropped with.
-    history: Vec<(usize, PromptMessage)>,
-    /// What is answered now.
-    now: String,
+/// What a part of a prompt is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartKind {
+    /// How to answer.
+    Rules,
+    /// The world and what everybody knows.
+    World,
+    /// Who the character is.
+    Character,
+    /// What it can do.
+    Actions,
+    /// Whom it talks with.
+    Partner,
+    /// A sample exchange of its file.
+    Sample,
+    /// A recent turn.
+    Turn,
+    /// Something noticed since the last turn.
+    Note,
+    /// See [`OnMind`].
+    Memory,
+    /// See [`OnMind`].
+    Knowledge,
+    /// See [`OnMind`].
+    Feeling,
+    /// See [`OnMind`].
+    Goal,
+    /// What is answered.
+    Said,
 }
 
-impl Draft {
-    /// Composes the prompt.
-    pub fn new(input: &PromptInput<'_>) -> Draft {
-        let samples = format::samples(input);
-        Draft {
-            system: system::text(input),
-            samples,
-            history: input.past.messages(),
-            now: format::user_text(&input.past.notes, input.on_mind, &input.occasion),
+impl PartKind {
+    /// In a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            PartKind::Rules => "rules",
+            PartKind::World => "world",
+            PartKind::Character => "character",
+            PartKind::Actions => "actions",
+            PartKind::Partner => "partner",
+            PartKind::Sample => "sample",
+            PartKind::Turn => "turn",
+            PartKind::Note => "note",
+            PartKind::Memory => "memory",
+            PartKind::Knowledge => "knowledge",
+            PartKind::Feeling => "feeling",
+            PartKind::Goal => "goal",
+            PartKind::Said => "said",
         }
     }
+}
 
-    /// The texts whose tokens [`Draft::fit`] needs counted, in its order.
-    pub fn texts(&self) -> Vec<String> {
-        let mut texts = vec![self.system.clone(), self.now.clone()];
-        texts.extend(self.samples.iter().map(|message| message.text.clone()));
-        texts.extend(self.history.iter().map(|(_, message)| message.text.clone()));
-        texts
-    }
+/// A piece of a prompt with its length.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PromptPart {
+    /// What it is.
+    pub kind: PartKind,
+    /// Its text.
+    pub text: String,
+    /// Its tokens, with what the chat template adds to a message.
+    pub tokens: u32,
+}
 
+/// A prompt that fits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompt {
+    /// What the model reads.
+    pub messages: Vec<PromptMessage>,
     /// What the character is told of this moment; kept with the turn so that it reads the same later.
-    pub fn now(&self) -> &str {
-        &self.now
-    }
+    pub told: String,
+    /// What it is made of, in order.
+    pub parts: Vec<PromptPart>,
 }
 
 #[cfg(test)]

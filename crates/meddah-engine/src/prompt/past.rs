@@ -5,15 +5,19 @@
 //! since the character last spoke becomes notes for the turn at hand.
 
 use crate::timeline::{Recalled, RecentTurn};
+use crate::world::closest;
 
-use super::format::answer;
-use super::outside::{self, one_line};
+use super::form::Form;
+use super::format::{answer, said};
+use super::outside::{one_line, without_tokens};
 use super::{ACTION_DECISION, EMOTION_DECISION, PromptMessage, PromptRole};
 
 /// Turns that are dropped together when the prompt gets too long.
 pub const TURNS_PER_BLOCK: u64 = 6;
 /// Notes of one turn; the oldest are left out.
 const NOTES_MAX: usize = 6;
+/// What was told in so many last turns is not told again.
+const TOLD_TURNS: usize = 4;
 /// Characters of one note.
 const NOTE_CHARS_MAX: usize = 300;
 
@@ -58,9 +62,27 @@ impl Past {
         past
     }
 
+    /// It was told in one of the last turns.
+    pub(super) fn told_lately(&self, text: &str) -> bool {
+        let text = one_line(text);
+        self.turns.iter().rev().take(TOLD_TURNS).any(|turn| turn.told.contains(&text))
+    }
+
+    /// What was said to the character earlier about what is said now. Nothing, if something is told of it anyway.
+    pub(super) fn said_of(&self, text: &str, told: &[String]) -> Option<String> {
+        let earlier: Vec<&RecentTurn> = self.turns.iter().filter(|turn| !turn.speaker.is_empty()).collect();
+        let lines: Vec<&str> = earlier.iter().map(|turn| turn.text.as_str()).collect();
+        let place = closest(&lines, text).filter(|_| told.is_empty())?;
+        let turn = earlier[place];
+        let said = said(&turn.speaker_name, &turn.text);
+        let mut said: String = said.chars().take(NOTE_CHARS_MAX).collect();
+        said.insert_str(0, "Earlier, ");
+        Some(said)
+    }
+
     /// The turns as messages, each with the number of its block. Blocks follow the numbers in the turns'
     /// ids, so a block has the same members in every prompt.
-    pub(super) fn messages(&self) -> Vec<(usize, PromptMessage)> {
+    pub(super) fn messages(&self, form: &Form) -> Vec<(usize, PromptMessage)> {
         let mut messages = Vec::new();
         let (mut block, mut last_key) = (0, None);
         for turn in &self.turns {
@@ -69,7 +91,7 @@ impl Past {
                 block += 1;
             }
             last_key = Some(key);
-            messages.extend(pair(turn).into_iter().map(|message| (block, message)));
+            messages.extend(pair(form, turn).into_iter().map(|message| (block, message)));
         }
         messages
     }
@@ -83,16 +105,12 @@ fn block_key(turn: &str) -> (&str, u64) {
 }
 
 /// A turn as question and answer. A turn in which nothing was said or done leaves no trace.
-fn pair(turn: &RecentTurn) -> Vec<PromptMessage> {
-    let words = outside::without_tokens(&turn.answer()).replace('\n', " ");
+fn pair(form: &Form, turn: &RecentTurn) -> Vec<PromptMessage> {
+    let words = without_tokens(&turn.answer()).replace('\n', " ");
     if words.is_empty() && turn.actions.is_empty() {
         return Vec::new();
     }
-    let told = if turn.told.is_empty() {
-        format!("{}: {}", outside::name(&turn.speaker_name), one_line(&turn.text))
-    } else {
-        turn.told.clone()
-    };
+    let told = if turn.told.is_empty() { said(&turn.speaker_name, &turn.text) } else { turn.told.clone() };
     let decided = |name: &str| turn.decisions.iter().find(|decision| decision.decision == name);
     let mood = decided(EMOTION_DECISION).map(|decision| decision.choice.as_str());
     let mood = mood.map(|label| crate::emotion::adjective(label).unwrap_or(label));
@@ -100,7 +118,7 @@ fn pair(turn: &RecentTurn) -> Vec<PromptMessage> {
         Some(arguments) => format!("{} {arguments}", decision.choice),
         None => decision.choice.clone(),
     });
-    vec![PromptMessage { role: PromptRole::User, text: told }, answer(mood, action.as_deref(), &words)]
+    vec![PromptMessage { role: PromptRole::User, text: told }, answer(form, mood, action.as_deref(), &words)]
 }
 
 /// How the actions of a turn went.

@@ -6,7 +6,7 @@ use meddah_protocol::{ActionDeclaration, Finish};
 use super::*;
 use crate::action::ActionSet;
 use crate::timeline::{DecisionRecord, Recalled, RecentTurn, SpokenLine};
-use crate::world::{Character, Sample, Speech, World};
+use crate::world::{Character, Fact, Sample, Speech, World};
 
 fn world() -> World {
     World {
@@ -72,6 +72,7 @@ fn past_turn(number: usize, told: &str, answer: &str) -> RecentTurn {
 
 fn draft(past: &Past, said: &str) -> Draft {
     Draft::new(&PromptInput {
+        form: Form::default(),
         world: &world(),
         character: &mira(),
         player_name: "Ann",
@@ -96,7 +97,7 @@ fn a_whole_prompt() {
     let past = Past::new(recalled, "mira", str::to_owned);
     let draft = draft(&past, "What <|im_end|> was\nthat?");
     let counts = vec![10; draft.texts().len()];
-    let text = render(&draft.fit(&counts, 0, 1000).expect("it fits"));
+    let text = render(&draft.fit(&counts, 0, 1000).expect("it fits").messages);
     expect![[r#"
         System> You play one character in a game. Answer in the character's own voice, in one to three short sentences. Never speak for anybody else. Never say that you are an AI. Text in [brackets] is what you notice; it is not spoken.
 
@@ -131,12 +132,17 @@ fn each_prompt_begins_with_the_one_before() {
         let draft = draft(&past, &format!("Line {number}"));
         let told = draft.now().to_owned();
         let counts = vec![10; draft.texts().len()];
-        let text = render(&draft.fit(&counts, 0, 10_000).expect("it fits"));
+        let text = render(&draft.fit(&counts, 0, 10_000).expect("it fits").messages);
         assert!(text.starts_with(&before), "prompt {number} does not begin with prompt {}", number - 1);
         before = text;
         recalled.push(Recalled::Turn(past_turn(number, &told, "Aye.")));
         recalled.push(Recalled::Event { text: format!("Event {number}."), game_time: None });
     }
+}
+
+/// About what a tokenizer counts.
+fn tokens(draft: &Draft) -> Vec<u32> {
+    draft.texts().iter().map(|text| u32::try_from(text.chars().count()).unwrap() / 4 + 1).collect()
 }
 
 #[test]
@@ -145,17 +151,149 @@ fn too_long_a_past_is_dropped_in_blocks_and_too_long_a_line_is_an_error() {
         (1..=40).map(|number| Recalled::Turn(past_turn(number, "Ann: So?", "Aye."))).collect();
     let kept = |turns: &[Recalled]| {
         let draft = draft(&Past::new(turns.to_vec(), "mira", str::to_owned), "And?");
-        let counts = vec![10; draft.texts().len()];
-        draft.fit(&counts, 0, 300).expect("it fits").len()
+        draft.fit(&tokens(&draft), 0, 360).expect("it fits").messages.len()
     };
-    // 300 tokens: 30 messages. Within a block each turn adds a pair; then a block goes at once.
+    // Within a block each turn adds a pair; then a block goes at once.
     let lengths: Vec<usize> = (24..=36).map(|count| kept(&turns[..count])).collect();
     expect![[r#"
-        [30, 20, 22, 24, 26, 28, 30, 20, 22, 24, 26, 28, 30]
+        [30, 32, 34, 36, 26, 28, 30, 32, 34, 36, 26, 28, 30]
     "#]]
     .assert_debug_eq(&format_args!("{lengths:?}"));
 
-    let draft = draft(&Past::default(), "And?");
-    let counts = vec![400; draft.texts().len()];
-    assert_eq!(draft.fit(&counts, 4, 300), Err(PromptTooLong { needed: 808, budget: 300 }));
+    let draft = draft(&Past::default(), &"And? ".repeat(300));
+    let error = draft.fit(&tokens(&draft), 4, 300).expect_err("the line is too long");
+    assert!(error.budget == 300 && error.needed > 375, "{error:?}");
+}
+
+fn long_winded() -> Character {
+    let description =
+        (1..=160).map(|number| format!("Sentence {number} tells a little more about her past."));
+    Character {
+        description: description.collect::<Vec<_>>().join(" "),
+        knows: (1..=8)
+            .map(|number| Fact::from(format!("Fact {number} is known to her alone").as_str()))
+            .collect(),
+        goals: vec!["to be brief".into()],
+        ..mira()
+    }
+}
+
+fn of_size(character: &Character, window: u32, scores_choices: bool, on_mind: &OnMind) -> Draft {
+    let facts =
+        ModelFacts { name: "x", parameters: Some(1_000_000_000), context_tokens: window, scores_choices };
+    Draft::new(&PromptInput {
+        form: Form::of(&facts),
+        world: &world(),
+        character,
+        player_name: "Ann",
+        language: None,
+        actions: &actions(),
+        past: &Past::default(),
+        on_mind,
+        occasion: Occasion::Said { speaker: "Ann", text: "And?" },
+    })
+}
+
+#[test]
+fn a_description_of_ten_thousand_letters_is_clipped_at_a_sentence() {
+    let character = long_winded();
+    assert!(character.description.len() > 7_500);
+    for window in [512, 1024, 2048, 4096] {
+        let draft = of_size(&character, window, true, &OnMind::default());
+        let prompt = draft.fit(&tokens(&draft), 5, window - 120).expect("it fits");
+        let system = &prompt.messages[0].text;
+        assert!(
+            system.contains("You are Mira, the innkeeper. Sentence 1 tells a little more about her past.")
+        );
+        assert!(system.contains("You know: Fact 1 is known to her alone."), "{window}: {system}");
+        assert!(system.contains("- open_door") && system.ends_with("You talk with Ann."));
+        assert!(!system.contains("Sentence 160"), "{window}");
+        let total: u32 = prompt.parts.iter().map(|part| part.tokens).sum();
+        assert!(total <= window - 120, "{total} of {window}");
+    }
+}
+
+#[test]
+fn what_is_told_gives_way_to_what_is_said() {
+    let on_mind = OnMind {
+        memories: (1..=30).map(|number| format!("Memory {number} of long ago.")).collect(),
+        knowledge: (1..=3)
+            .map(|number| format!("Knowledge {number}. {}", "It is long. ".repeat(30)))
+            .collect(),
+        ..OnMind::default()
+    };
+    let draft = of_size(&mira(), 2048, true, &on_mind);
+    let told = |room| draft.fit(&tokens(&draft), 5, room).expect("it fits").told;
+    let roomy = told(1900);
+    let memories = roomy.matches("Memory").count();
+    assert!(memories == Budget::for_window(2048).memories_max && roomy.contains("Memory 30"), "{roomy}");
+    assert_eq!(roomy.matches("Knowledge").count(), 1);
+    let narrow = told(245);
+    assert!(
+        !narrow.contains("Memory 26 ") && narrow.contains("Knowledge 1") && narrow.ends_with("Ann: And?")
+    );
+}
+
+#[test]
+fn a_small_model_reads_answers_of_words_alone() {
+    let recalled = vec![Recalled::Turn(past_turn(1, "Ann: Hello.", "Good evening."))];
+    let past = Past::new(recalled, "mira", str::to_owned);
+    let facts = ModelFacts { name: "x-1b", parameters: None, context_tokens: 4096, scores_choices: true };
+    let draft = Draft::new(&PromptInput {
+        form: Form::of(&facts),
+        world: &world(),
+        character: &mira(),
+        player_name: "Ann",
+        language: None,
+        actions: &actions(),
+        past: &past,
+        on_mind: &OnMind::default(),
+        occasion: Occasion::Said { speaker: "Ann", text: "And?" },
+    });
+    let prompt = draft.fit(&tokens(&draft), 0, 3000).expect("it fits");
+    let tail: String = render(&prompt.messages[1..]);
+    expect![[r#"
+        User> Ann: Any rooms?
+        Assistant> One. It leaks.
+        User> Ann: Hello.
+        Assistant> Good evening.
+        User> Ann: And?
+    "#]]
+    .assert_eq(&tail);
+    assert_eq!(Form::of(&facts).speech_lead(), "");
+}
+
+#[test]
+fn a_tiny_model_reads_who_it_is_and_what_is_asked_and_no_past() {
+    let recalled = vec![
+        Recalled::Turn(past_turn(1, "My dog is called Rex.", "A good name.")),
+        Recalled::Turn(past_turn(2, "How are you?", "Well.")),
+    ];
+    let past = Past::new(recalled, "mira", str::to_owned);
+    let facts = ModelFacts { name: "x-135m", parameters: None, context_tokens: 4096, scores_choices: true };
+    let draft = Draft::new(&PromptInput {
+        form: Form::of(&facts),
+        world: &world(),
+        character: &mira(),
+        player_name: "Ann",
+        language: None,
+        actions: &actions(),
+        past: &past,
+        on_mind: &OnMind::default(),
+        occasion: Occasion::Said { speaker: "Ann", text: "What is my dog called?" },
+    });
+    let prompt = draft.fit(&tokens(&draft), 0, 3000).expect("it fits");
+    expect![[r#"
+        System> You are Mira, the innkeeper. Mira likes order. The cellar door sticks.
+
+        Answer in one short sentence.
+
+        Most of the time you do nothing but talk. When it is asked of you, you can do:
+        - open_door: Open the cellar door
+
+        You talk with Ann.
+        User> [Earlier, Ann: My dog is called Rex.]
+        Ann: What is my dog called?
+    "#]]
+    .assert_eq(&render(&prompt.messages));
 }

@@ -11,8 +11,10 @@
 //! Nothing here fails: text that makes no sense is dropped or spoken as it is.
 
 mod glyph;
+mod guard;
 mod head;
 mod hold;
+mod language;
 mod mark;
 mod output;
 mod phrases;
@@ -23,10 +25,21 @@ mod think;
 
 use serde::{Deserialize, Serialize};
 
+pub use guard::{EARLIER_REPLIES_MAX, Fault, Guard, GuardRules, Judgement};
 use output::Output;
 use split::Splitter;
 use stop::StopFilter;
 use think::ThinkFilter;
+
+/// Whether a text ends a sentence, where white space follows.
+pub fn is_sentence_end(text: &str) -> bool {
+    sentence::end(text) != sentence::End::No || sentence::ends_without_space(text)
+}
+
+/// Whether a line may be in this language (`en`, `pt-BR`); in doubt it is. Names may stand in any script.
+pub fn fits_language(line: &str, language: &str, names: &[String]) -> bool {
+    language::Languages::new(language, names).fits(line)
+}
 
 /// Stop strings that a caller may give; further ones are ignored.
 pub const STOPS_MAX: usize = 64;

@@ -32,6 +32,8 @@ pub(super) struct Output {
     tail: String,
     tail_chars_max: usize,
     stops: Vec<String>,
+    /// The sentence goes on that was cut in two.
+    goes_on: bool,
     lines: usize,
     lines_max: usize,
     line_chars_max: usize,
@@ -55,6 +57,7 @@ impl Output {
             tail: String::new(),
             tail_chars_max: longest,
             stops,
+            goes_on: false,
             lines: 0,
             lines_max: rules.lines_max.max(1),
             line_chars_max: rules.line_chars_max.max(LINE_CHARS_MIN),
@@ -75,6 +78,11 @@ impl Output {
     /// Nothing more comes out.
     pub(super) fn is_closed(&self) -> bool {
         self.over || self.closed
+    }
+
+    /// Its beginning was said as a line of its own.
+    pub(super) fn goes_on(&self) -> bool {
+        self.goes_on
     }
 
     /// Lines and narrations so far.
@@ -155,6 +163,7 @@ impl Output {
             self.count_line();
         }
         self.discard();
+        self.goes_on = false;
     }
 
     /// Something that is told and not spoken.
@@ -244,7 +253,14 @@ impl Output {
         let kept = rest.trim_start();
         let shown = self.shown.saturating_sub(at + rest.len() - kept.len());
         let kept = kept.to_owned();
+        if self.lines + 1 >= self.lines_max {
+            // Nothing follows it.
+            let end = self.body.trim_end_matches([',', ';', ':', '-', '—', '–', ' ']).len();
+            self.body.truncate(end);
+            self.body.push('…');
+        }
         self.end_line();
+        self.goes_on = true;
         if self.is_closed() {
             return;
         }

@@ -43,6 +43,48 @@ pub(super) const DISCLAIMERS: &[&str] = &[
     "i'm not able to assist with",
 ];
 
+/// What gives a model away anywhere in a line, unless the character's own file has it. Small letters, straight
+/// apostrophes.
+pub(super) const GIVE_AWAYS: &[&str] = &[
+    "language model",
+    "as an ai ",
+    "as an ai,",
+    "i am an ai ",
+    "i'm an ai ",
+    "an ai assistant",
+    "ai chatbot",
+    "virtual assistant",
+    "helpful assistant",
+    "how can i assist you",
+    "how may i assist you",
+    "can i assist you with",
+    "here to assist you",
+    "happy to assist you",
+    "assist you today",
+    "help you today",
+    "feel free to ask",
+    "if you have any other questions",
+    "if you have any further questions",
+    "any other questions or",
+    "my training data",
+    "my knowledge cutoff",
+    "openai",
+    "chatgpt",
+    "in this role-play",
+    "in this roleplay",
+    "this role-play",
+    "the user ",
+    "user's",
+    "fictional character",
+    "als ki-",
+    "als sprachmodell",
+    "en tant qu'ia",
+    "modèle de langage",
+    "como modelo de lenguaje",
+    "modelo de lenguaje",
+    "bir yapay zeka",
+];
+
 /// What may stand before such a sentence's give-away words.
 pub(super) const DISCLAIMER_LEADS: &[&str] = &[
     "i'm sorry, but ",
@@ -241,6 +283,24 @@ const STAGE_VERBS: &[&str] = &[
     "yawns",
 ];
 
+/// How a story says who speaks.
+const SPEECH_VERBS: &[&str] = &[
+    "answers",
+    "asks",
+    "begins",
+    "continues",
+    "cries",
+    "exclaims",
+    "replies",
+    "responds",
+    "says",
+    "shouts",
+    "speaks",
+    "tells",
+    "thinks",
+    "wonders",
+];
+
 /// After a quotation, these begin told text and not speech: `"Aye." She nods.`
 const TELLING_WORDS: &[&str] = &["he", "she", "they", "his", "her", "their", "it", "its"];
 
@@ -258,6 +318,11 @@ pub(super) struct SpanPlace<'a> {
     pub(super) strong: bool,
     /// The sentence so far; empty at its start.
     pub(super) sentence: &'a str,
+}
+
+/// Whether a word is what characters do between words, as models write it in a story: "nods", "says".
+pub(super) fn is_stage_verb(word: &str) -> bool {
+    STAGE_VERBS.contains(&word) || SPEECH_VERBS.contains(&word)
 }
 
 /// Whether a closed span is part of what is said. If not, it is narration.

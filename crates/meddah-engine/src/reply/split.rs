@@ -103,7 +103,8 @@ impl Splitter {
         if whole {
             return self.finish(output);
         }
-        if said_before {
+        // Half a sentence is no end: what was begun goes on to where it broke off.
+        if said_before && !output.goes_on() {
             output.discard();
             self.state = State::DropLine;
             return;

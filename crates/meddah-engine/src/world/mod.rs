@@ -11,6 +11,7 @@ mod document;
 mod error;
 mod goal;
 mod keys;
+mod leak;
 mod limits;
 mod lore;
 mod pack;
@@ -33,6 +34,7 @@ pub use document::FILE_BYTES_MAX;
 pub use error::{ERRORS_MAX, ERRORS_SHOWN_MAX, Position, WARNINGS_MAX, Warning, WorldError, WorldErrors};
 pub use goal::{Goal, GoalOutcome};
 pub use keys::LORE_SCAN_BYTES_MAX;
+pub use leak::gives_away;
 pub use limits::*;
 pub use lore::FoldedUtterance;
 pub use lore::{
@@ -40,7 +42,7 @@ pub use lore::{
     LoreKey, LoreQuery, LoreTimers, SCAN_UTTERANCES, call_up,
 };
 pub use relationship::Relationship;
-pub use reminder::reminder;
+pub use reminder::{closest, reminder};
 pub use schema::schemas;
 
 /// A world and everybody in it. `world.toml` holds the first few fields.

@@ -28,6 +28,8 @@ enum Kind<'a> {
     Actions,
     Character(&'a str),
     Lore,
+    /// Talks that try the characters out; no part of the world.
+    Check,
 }
 
 /// A file that was read, kept with its lines for the checks between files.
@@ -99,13 +101,14 @@ fn kind(path: &str) -> Result<Kind<'_>, WorldError> {
         None if stem == "actions" => return Ok(Kind::Actions),
         Some(("characters", id)) if !id.contains('/') => return Ok(Kind::Character(id)),
         Some(("lore", name)) if !name.contains('/') => return Ok(Kind::Lore),
+        Some(("checks", name)) if !name.contains('/') => return Ok(Kind::Check),
         _ => {}
     }
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     let near = if folder.is_empty() {
         nearest(name, ["world.toml", "actions.toml"]).map(str::to_owned)
     } else {
-        nearest(folder, ["characters", "lore"]).map(|folder| format!("{folder}/{name}"))
+        nearest(folder, ["characters", "lore", "checks"]).map(|folder| format!("{folder}/{name}"))
     };
     let help = match near {
         Some(near) => format!("should it be {}?", cut(&near, PATH_CHARS_MAX)),
@@ -117,6 +120,7 @@ fn kind(path: &str) -> Result<Kind<'_>, WorldError> {
 impl<'a> Parts<'a> {
     fn read(&mut self, file: &'a PackFile, kind: Kind<'a>, remarks: &mut Remarks) {
         match kind {
+            Kind::Check => {}
             Kind::World => self.world = read(file, schema::world(), remarks).map(|read| read.content),
             Kind::Actions => self.actions = read(file, schema::actions_file(), remarks),
             Kind::Lore => self.lore.extend(read(file, schema::lore_file(), remarks)),

@@ -13,20 +13,38 @@ const WORD_CHARS_MIN: usize = 3;
 /// The sentence of `knows` that shares the rarest words with the talk; `None` if none shares a word that sets it
 /// apart from the others.
 pub fn reminder<'c>(character: &'c Character, recent_text: &str) -> Option<&'c str> {
-    let text = FoldedText::new(recent_text);
-    let facts: Vec<(&str, Vec<String>)> =
-        character.knows.iter().map(|fact| (fact.text.as_str(), shared(&text, &fact.text))).collect();
-    let told_in = |word: &String| facts.iter().filter(|(_, shared)| shared.contains(word)).count();
+    let facts: Vec<&str> = character.knows.iter().map(|fact| fact.text.as_str()).collect();
+    closest_of(&facts, recent_text, |_| true).map(|place| facts[place])
+}
+
+/// The place of the line that is about what is said now; `None` if none shares a telling word with it.
+pub fn closest(lines: &[&str], text: &str) -> Option<usize> {
+    closest_of(lines, text, |word| word.chars().count() > WORD_CHARS_MIN && !SMALL_TALK.contains(&word))
+}
+
+/// Words that tell nothing of what a line is about.
+const SMALL_TALK: [&str; 34] = [
+    "what", "where", "when", "which", "your", "yours", "have", "does", "that", "this", "these", "with",
+    "here", "there", "about", "know", "would", "could", "should", "will", "like", "tell", "from", "they",
+    "them", "then", "were", "been", "good", "well", "much", "many", "said", "please",
+];
+
+fn closest_of(facts: &[&str], text: &str, tells: impl Fn(&str) -> bool) -> Option<usize> {
+    let text = FoldedText::new(text);
+    let all: Vec<Vec<String>> = facts.iter().map(|fact| shared(&text, fact)).collect();
+    let told_in = |word: &String| all.iter().filter(|shared| shared.contains(word)).count();
     // Counted over the shared words alone: a word that is in half of the facts tells none of them apart.
-    let common_from = character.knows.len() / 2 + 1;
+    let common_from = facts.len() / 2 + 1;
     let weight = |word: &String| {
         let count = told_in(word);
-        if count >= common_from { 0.0 } else { 1.0 / count as f32 }
+        let common = facts.len() > 1 && count >= common_from;
+        if common || !tells(word) { 0.0 } else { 1.0 / count as f32 }
     };
-    let scored = facts.iter().map(|(fact, shared)| (shared.iter().map(weight).sum::<f32>(), *fact));
+    let scored =
+        all.iter().enumerate().map(|(place, shared)| (shared.iter().map(weight).sum::<f32>(), place));
     // The first of equals: authors write what matters most first.
     let best = scored.rev().max_by(|(left, _), (right, _)| left.total_cmp(right));
-    best.filter(|(score, _)| *score > 0.0).map(|(_, fact)| fact)
+    best.filter(|(score, _)| *score > 0.0).map(|(_, place)| place)
 }
 
 /// The words of a fact that are said in the talk, each once.
@@ -68,6 +86,15 @@ mod tests {
         check("What is the stew today?", Some("eel"));
         check("Where do I find the keys of the cellar?", Some("behind the bar"));
         check("Who is Corvin?", Some("old silver"));
+    }
+
+    #[test]
+    fn an_earlier_line_is_found_by_what_it_is_about() {
+        let lines = ["Good evening.", "My dog is called Rex.", "What do you know about the bell?"];
+        assert_eq!(closest(&lines, "What was my dog called?"), Some(1));
+        assert_eq!(closest(&lines, "Where is the bell?"), Some(2));
+        assert_eq!(closest(&lines, "What do you like?"), None);
+        assert_eq!(closest(&[], "What do you like?"), None);
     }
 
     #[test]

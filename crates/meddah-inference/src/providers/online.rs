@@ -256,6 +256,7 @@ impl ChatModel for Online {
             kind: "online".into(),
             context_tokens: self.context_tokens,
             message_overhead_tokens: MESSAGE_OVERHEAD_TOKENS,
+            parameters: None,
         })
     }
 

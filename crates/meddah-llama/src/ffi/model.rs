@@ -144,6 +144,12 @@ impl Model {
         unsafe { sys::llama_model_n_ctx_train(self.0.pointer) }.max(0) as u32
     }
 
+    /// How many weights it has.
+    pub fn parameters(&self) -> u64 {
+        // SAFETY: reads a field.
+        unsafe { sys::llama_model_n_params(self.0.pointer) }
+    }
+
     /// Width of the sliding attention window, tokens; 0 if it has none.
     pub fn window_tokens(&self) -> usize {
         // SAFETY: reads a field.

@@ -202,6 +202,7 @@ impl ChatModel for LocalModel {
             kind: "local".into(),
             context_tokens: ready.context_tokens,
             message_overhead_tokens: ready.message_overhead_tokens,
+            parameters: Some(ready.parameters).filter(|&parameters| parameters > 0),
         })
     }
 

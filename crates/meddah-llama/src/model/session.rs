@@ -198,6 +198,7 @@ impl Session {
                 name: String::new(),
                 context_tokens: 0,
                 message_overhead_tokens: 0,
+                parameters: 0,
                 load_ms: 0,
                 threads: 0,
             },

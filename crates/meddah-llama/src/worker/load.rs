@@ -53,6 +53,7 @@ pub fn load(request: &LoadRequest, outbox: Arc<Outbox>, control: Arc<Control>) -
         name: model.meta(c"general.name").filter(|name| !name.is_empty()).unwrap_or_default(),
         context_tokens,
         message_overhead_tokens: template.overhead_tokens(&model),
+        parameters: model.parameters(),
         load_ms: begun.elapsed().as_millis() as u64,
         threads: request.threads.max(1),
     }));

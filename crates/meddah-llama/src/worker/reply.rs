@@ -57,6 +57,8 @@ pub struct Reply {
     /// How the model leans; none if that is not asked.
     probe: Option<Probe>,
     context_tokens: usize,
+    /// Tokens of the prompt.
+    prompt_tokens: usize,
     candidates: Vec<Candidate>,
     events: Vec<Event>,
 }
@@ -82,6 +84,7 @@ impl Reply {
             words_grammar,
             probe,
             context_tokens,
+            prompt_tokens: 0,
             candidates,
             events,
         }
@@ -89,6 +92,7 @@ impl Reply {
 
     /// Pushes what follows the prompt.
     pub fn begin(&mut self, sequence: &mut Sequence, tools: &mut Tools<'_>) {
+        self.prompt_tokens = sequence.len();
         self.decide(0, sequence, tools);
     }
 
@@ -259,6 +263,10 @@ impl Reply {
     }
 
     fn begin_words(&mut self, sequence: &mut Sequence, tools: &mut Tools<'_>) {
+        // A memory that cannot be cut back would have to read the whole prompt again.
+        if self.request.decide_aside && !tools.model.is_recurrent() {
+            sequence.truncate(self.prompt_tokens);
+        }
         sequence.push(&tools.model.tokenize(self.request.speech_lead.as_bytes(), false));
         self.phase = Phase::Words { left: self.request.max_tokens as usize };
         if self.request.max_tokens == 0 {

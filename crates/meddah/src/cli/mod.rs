@@ -2,18 +2,20 @@
 
 mod bench;
 mod budget;
+mod check;
 mod doctor;
+mod explain;
 mod export;
 mod import;
 mod key;
 mod models;
+mod new;
 mod print;
 mod serve;
 mod setup;
 mod talk;
 mod world;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -59,10 +61,9 @@ enum Command {
     /// See what worlds there are and what is remembered in them; take it out, in, and make room
     World(world::WorldArguments),
     /// Begin a world pack of your own
-    New {
-        /// Its folder, which must not exist yet
-        name: PathBuf,
-    },
+    New(new::NewArguments),
+    /// Try the characters of a world out: an ordinary talk with each, and the pack's own talks
+    Check(check::CheckArguments),
     /// Add characters from cards, lorebooks, tables, or the files of a mod
     Import(import::ImportArguments),
     /// Write a character as a card for other programs
@@ -77,9 +78,6 @@ enum NotYet {
     /// Serve many players from one machine (not in this version)
     #[command(disable_help_flag = true)]
     Host(Rest),
-    /// Run a world's scripted talks against a model (not in this version)
-    #[command(disable_help_flag = true)]
-    Check(Rest),
     /// Speak a text (not in this version)
     #[command(disable_help_flag = true)]
     Say(Rest),
@@ -177,12 +175,13 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Budget(arguments) => budget::run(arguments),
         Command::Bench(arguments) => setup::block_on(bench::run(arguments)),
         Command::World(arguments) => world::run(arguments),
-        Command::New { name } => world::new(&name),
+        Command::New(arguments) => new::run(arguments),
+        Command::Check(arguments) => setup::block_on(check::run(arguments)),
         Command::Import(arguments) => import::run(arguments),
         Command::Export(arguments) => export::run(arguments),
         Command::NotYet(_) => Err(Failure::new(
             WRONG_USAGE,
-            "this version cannot do that yet\nWhat it can do: talk, serve, doctor, models, key, budget, bench, world, new, import, export.",
+            "this version cannot do that yet\nWhat it can do: talk, serve, doctor, models, key, budget, bench, world, new, check, import, export.",
         )),
     }
 }

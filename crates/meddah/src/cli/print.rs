@@ -36,6 +36,12 @@ pub fn warning(message: &str) {
     writeln!(out, "{CAUTION}meddah: warning:{CAUTION:#} {message}").ok(); // nobody reads it
 }
 
+/// How far something is, on standard error.
+pub fn note(message: &str) {
+    let mut out = anstream::stderr().lock();
+    writeln!(out, "{ASIDE}{message}{ASIDE:#}").ok(); // nobody reads it
+}
+
 /// An event as one line of JSON.
 pub fn json(event: &Event) {
     match serde_json::to_string(event) {

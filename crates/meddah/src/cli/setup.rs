@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use meddah_engine::world::World;
-use meddah_store::SqliteStore;
+use meddah_store::{SqliteStore, StoreError};
 
 use super::{BAD_INPUT, Failure, print};
 use crate::config::Settings;
@@ -95,8 +95,21 @@ impl Setup {
         let worlds = Worlds::new(self.worlds()?)
             .with_overlay(self.paths.worlds())
             .map_err(|error| Failure::new(BAD_INPUT, error.to_string()))?;
-        let store = SqliteStore::open(&self.paths.timeline())
-            .map_err(|error| Failure::new(BAD_INPUT, format!("{}\n{}", error.message, error.help)))?;
+        self.sidecar_of(worlds, SqliteStore::open(&self.paths.timeline()))
+    }
+
+    /// As [`Setup::sidecar`], with these worlds alone and a memory that is gone afterwards.
+    pub fn sidecar_for_trial(&self, worlds: Vec<World>) -> Result<Arc<Sidecar>, Failure> {
+        self.sidecar_of(Worlds::new(worlds), SqliteStore::in_memory())
+    }
+
+    fn sidecar_of(
+        &self,
+        worlds: Worlds,
+        store: Result<SqliteStore, StoreError>,
+    ) -> Result<Arc<Sidecar>, Failure> {
+        let store =
+            store.map_err(|error| Failure::new(BAD_INPUT, format!("{}\n{}", error.message, error.help)))?;
         let ladders = Ladders::open(&self.settings, &self.paths)
             .map_err(|error| Failure::new(BAD_INPUT, format!("{}\n{}", error.message, error.help)))?;
         let embedder = LateEmbedder::from_setting(&self.settings.embedder, &self.paths);

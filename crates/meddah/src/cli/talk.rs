@@ -8,9 +8,10 @@ use meddah_protocol::{Capabilities, Command, EventKind, Finish, Hello, Load, Pla
 use tokio::sync::mpsc;
 
 use super::setup::{Common, Setup};
-use super::{DONE, Failure, INTERRUPTED, NO_ANSWER, WRONG_USAGE, print};
+use super::{DONE, Failure, INTERRUPTED, NO_ANSWER, WRONG_USAGE, explain, print};
 use crate::session::Session;
 use crate::tavern;
+use crate::turn::{Explainer, Explanation};
 
 #[derive(clap::Args)]
 pub struct TalkArguments {
@@ -28,6 +29,9 @@ pub struct TalkArguments {
     /// Your name; characters remember each name's talk apart. Without it you are the traveller
     #[arg(long, value_name = "NAME")]
     player: Option<String>,
+    /// Show what the model read, part by part with its tokens, and why; on standard error
+    #[arg(long)]
+    explain: bool,
 }
 
 /// Lines of input that may wait; more than a person types.
@@ -37,6 +41,11 @@ pub async fn run(arguments: TalkArguments) -> Result<u8, Failure> {
     let mut setup = Setup::open(&arguments.common)?;
     // There is no game here that has to go first.
     setup.settings.local.background = false;
+    let explanations = arguments.explain.then(|| {
+        let (explainer, explanations) = Explainer::new();
+        setup.settings.turn.explain = Some(explainer);
+        explanations
+    });
     let sidecar = setup.sidecar()?;
     let ladders = sidecar.ports.ladders.clone();
     // A pack comes before worlds that a game or an import created.
@@ -71,6 +80,7 @@ pub async fn run(arguments: TalkArguments) -> Result<u8, Failure> {
         cursor: 0,
         requests: 0,
         refused: None,
+        explanations,
     };
     let code = if arguments.say.is_empty() {
         talk.interactive(&world.name).await
@@ -96,6 +106,8 @@ struct Talk {
     requests: u64,
     /// Exit code of a text that was refused.
     refused: Option<u8>,
+    /// What models read, if that is to be shown.
+    explanations: Option<mpsc::Receiver<Explanation>>,
 }
 
 impl Talk {
@@ -181,6 +193,7 @@ impl Talk {
                 }
             };
             for event in events {
+                self.explain();
                 self.cursor = event.seq;
                 if self.json {
                     print::json(&event)
@@ -195,6 +208,14 @@ impl Talk {
                     return Ok(if unanswered { Finish::Failed } else { finish });
                 }
             }
+        }
+    }
+
+    /// Shows what was read for what is about to be shown.
+    fn explain(&mut self) {
+        let Some(explanations) = &mut self.explanations else { return };
+        while let Ok(explanation) = explanations.try_recv() {
+            explain::show(&explanation);
         }
     }
 

@@ -105,6 +105,7 @@ fn chat_request(asked: Asked, turn: &TurnSettings, local: bool) -> ChatRequest {
         conversation,
         messages,
         decisions: decision.into_iter().collect(),
+        decide_aside: false,
         neutral_text: String::new(),
         speech_lead,
         max_tokens: asked.max_tokens.unwrap_or(REPLY_TOKENS_DEFAULT).min(REPLY_TOKENS_MAX),

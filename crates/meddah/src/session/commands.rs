@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use meddah_engine::goal::Moment;
+use meddah_engine::goal;
 use meddah_engine::timeline::{Entry, EntryKind, MEMORY_BYTES_MAX, MemoryKind, MemoryRecord};
 use meddah_protocol::{
     ActionDeclaration, ActionResult, Command, ErrorCode, EventKind, Load, Player, Say, Scene, TEXT_BYTES_MAX,
@@ -11,8 +11,9 @@ use meddah_protocol::{
 };
 use meddah_store::LoadBy;
 
+use super::among::{Follow, Moment};
 use super::scene::{self, Noticed};
-use super::{Accepted, Call, Session};
+use super::{Accepted, Call, Patience, Session};
 use crate::turn::Cause;
 use crate::turn::conversation;
 
@@ -50,7 +51,7 @@ impl Session {
                 let also = if scene.present.is_empty() { self.everybody()? } else { Vec::new() };
                 let there = if also.is_empty() { scene.present.clone() } else { also.clone() };
                 let accepted = self.settle(Some(scene), None, &also).await?;
-                self.pursue(&there, Moment::default()).await?;
+                self.pursue(&there, goal::Moment::default()).await?;
                 self.speak_first(now).await?;
                 Ok(accepted)
             }
@@ -67,6 +68,7 @@ impl Session {
             Command::Pressure(_) => Ok(DONE), // taken for the governor that is to come
             Command::End { character } => {
                 let character = given(character);
+                self.end_chains(|id| character.as_ref().is_none_or(|wanted| wanted == id));
                 self.cut_where(|_, running| character.as_ref().is_none_or(|id| *id == running.character));
                 self.reflection.talk_ended(&self.timeline(), character.as_deref());
                 Ok(DONE)
@@ -89,6 +91,7 @@ impl Session {
             text: request.text,
             scene: request.scene,
             actions: request.actions,
+            among: 0,
         };
         let timeout_ms = request.timeout_ms.map(|timeout_ms| timeout_ms.min(TIMEOUT_MS_MAX));
         self.say(say, request.events, now, timeout_ms.map(Duration::from_millis)).await
@@ -123,11 +126,41 @@ impl Session {
             let witnesses = self.witnesses(&event)?;
             self.happens(event, &witnesses).await?;
         }
-        let character = self.addressed(&say.to, &say.text, &speaker)?;
-        let heard = Moment { heard: &say.text, ..Moment::default() };
-        self.pursue(std::slice::from_ref(&character), heard).await?;
+        let mut answering = self.addressed(&say.to, &say.text, &speaker)?;
+        let heard = goal::Moment { heard: &say.text, ..goal::Moment::default() };
+        self.pursue(&answering, heard).await?;
+        let others = answering.split_off(1.min(answering.len()));
+        let character = answering.pop().unwrap_or_default();
+        let by_player = speaker == self.player.id;
+        if by_player {
+            let there = self.state().scene.present.clone();
+            self.end_chains(|id| id == character || there.iter().any(|other| other == id));
+        }
         let cause = Cause::Said { speaker, speaker_name, text: say.text };
-        self.begin_turn(&character, cause, &say.req_id, now, timeout).await
+        let moment = self.state().moment();
+        let patience = Patience { accepted: now, timeout };
+        let accepted = self.begin_turn(&character, cause.clone(), &say.req_id, patience, None).await?;
+        let follow = match (others.is_empty(), say.among) {
+            (false, _) => Some(Follow::Answers(others)),
+            (true, 0) => None,
+            (true, turns) => Some(Follow::Talk(turns)),
+        };
+        self.follow_accepted(&accepted, &character, cause, moment, follow);
+        Ok(accepted)
+    }
+
+    /// Lets others speak after a turn that was begun here and now.
+    fn follow_accepted(
+        self: &Arc<Self>,
+        accepted: &Accepted,
+        first: &str,
+        cause: Cause,
+        moment: Moment,
+        follow: Option<Follow>,
+    ) {
+        if let (Some(turn), false, Some(follow)) = (&accepted.turn, accepted.repeated, follow) {
+            self.follow(turn.clone(), first, cause, moment, follow);
+        }
     }
 
     /// The answer to a request that was made before.
@@ -152,16 +185,19 @@ impl Session {
     }
 
     /// Who answers what `speaker` said; nobody answers himself.
-    fn addressed(&self, to: &str, text: &str, speaker: &str) -> Result<String, WireError> {
+    fn addressed(&self, to: &str, text: &str, speaker: &str) -> Result<Vec<String>, WireError> {
         if !to.is_empty() {
-            return Ok(to.to_owned());
+            return Ok(vec![to.to_owned()]);
         }
         let world = self.world()?;
         let state = self.state();
         let last = state.last_spoken_to.as_deref();
-        scene::who_answers(&world, &state.scene, text, speaker, last).ok_or_else(|| {
-            invalid("nobody is there to answer", "Name a character in `to`, or list `present` in the scene.")
-        })
+        let found = scene::who_answers(&world, &state.scene, text, speaker, last);
+        if found.is_empty() {
+            let help = "Name a character in `to`, or list `present` in the scene.";
+            return Err(invalid("nobody is there to answer", help));
+        }
+        Ok(found)
     }
 
     async fn world_event(self: &Arc<Self>, event: WorldEvent, now: Instant) -> Result<Accepted, WireError> {
@@ -178,11 +214,17 @@ impl Session {
         }
         if event.react {
             let to = event.to.clone().unwrap_or_default();
-            let character = self.addressed(&to, &event.text, "")?;
+            let character = self.addressed(&to, &event.text, "")?.into_iter().next().unwrap_or_default();
             let happened = event.name.unwrap_or_default();
-            self.pursue(&witnesses, Moment { happened: &happened, ..Moment::default() }).await?;
+            self.pursue(&witnesses, goal::Moment { happened: &happened, ..goal::Moment::default() }).await?;
             let cause = Cause::Happened { text: event.text, witnesses };
-            return self.begin_turn(&character, cause, &event.req_id, now, None).await;
+            let moment = self.state().moment();
+            let patience = Patience { accepted: now, timeout: None };
+            let accepted = self.begin_turn(&character, cause.clone(), &event.req_id, patience, None).await?;
+            let turns = if event.among == 0 { self.scenes.after_events } else { event.among };
+            let follow = (turns > 0).then_some(Follow::Talk(turns));
+            self.follow_accepted(&accepted, &character, cause, moment, follow);
+            return Ok(accepted);
         }
         let req_id = event.req_id.clone();
         self.happens(event, &witnesses).await?;
@@ -199,7 +241,9 @@ impl Session {
         let happened = event.name.unwrap_or_default();
         let Some(told_by) = given(event.told_by) else {
             self.append(EntryKind::Event { text: event.text }, None, witnesses.to_vec()).await?;
-            return self.pursue(witnesses, Moment { happened: &happened, ..Moment::default() }).await;
+            return self
+                .pursue(witnesses, goal::Moment { happened: &happened, ..goal::Moment::default() })
+                .await;
         };
         let game_time = self.state().scene.game_time;
         let hearsay = MemoryRecord {
@@ -294,7 +338,7 @@ impl Session {
             && self.keep_report(turn, &report)?
         {
             let done = done(&action);
-            self.pursue(running.as_slice(), Moment { done: &done, ..Moment::default() }).await?;
+            self.pursue(running.as_slice(), goal::Moment { done: &done, ..goal::Moment::default() }).await?;
             return Ok(DONE);
         }
         let call = self.state().calls.iter().find(|call| call.id == call_id).cloned();
@@ -304,7 +348,7 @@ impl Session {
         };
         self.append(report, Some(&character), vec![character.clone()]).await?;
         let done = done(&action);
-        self.pursue(&[character], Moment { done: &done, ..Moment::default() }).await?;
+        self.pursue(&[character], goal::Moment { done: &done, ..goal::Moment::default() }).await?;
         Ok(DONE)
     }
 
@@ -336,6 +380,9 @@ impl Session {
     }
 
     fn interrupt(&self, turn: Option<&str>) -> Accepted {
+        if turn.is_none() {
+            self.end_chains(|_| true);
+        }
         let mut cut = self.cut_where(|id, _| turn.is_none_or(|turn| turn == id));
         Accepted { turn: if cut.len() == 1 { cut.pop() } else { None }, repeated: false }
     }
@@ -369,6 +416,7 @@ impl Session {
                 return Err(invalid("`load` needs `cursor`, `name` or `game_time`", "Send one of them."));
             }
         };
+        self.end_chains(|_| true);
         self.cut_where(|_, _| true);
         self.wait_until_no_turn_runs().await?;
         let loaded = self.ports.store.load(&self.timeline(), by).await?;
@@ -403,6 +451,8 @@ impl Session {
                 );
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
+            // A turn may just have been begun by a talk among characters.
+            self.cut_where(|_, _| true);
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use meddah_protocol::{ErrorCode, EventKind, Scene, WireError};
 use serde_json::Value;
 
 use super::events::EventOrigin;
-use super::{Call, Session};
+use super::{Call, Patience, Session};
 use crate::turn::Cause;
 use crate::turn::mind::holds;
 
@@ -54,7 +54,7 @@ impl Session {
             let kind = EntryKind::Goals(step.states);
             self.append(kind, Some(&character.id), vec![character.id.clone()]).await?;
             for outcome in outcomes {
-                self.follow(character, outcome).await?;
+                self.reach(character, outcome).await?;
             }
         }
         Ok(())
@@ -71,7 +71,7 @@ impl Session {
     }
 
     /// What follows from a goal that was reached: an action of the character, and what everybody notices.
-    async fn follow(&self, character: &Character, outcome: &GoalOutcome) -> Result<(), WireError> {
+    async fn reach(&self, character: &Character, outcome: &GoalOutcome) -> Result<(), WireError> {
         let mut witnesses = self.state().scene.present.clone();
         if !witnesses.contains(&character.id) {
             witnesses.push(character.id.clone());
@@ -137,7 +137,8 @@ impl Session {
             state.encounters.spoke.retain(|id, _| scene.present.contains(id));
             let pause = Duration::from_millis(self.settings.speak_first_pause_ms);
             let too_soon = state.encounters.last.is_some_and(|last| now.duration_since(last) < pause);
-            if too_soon || !state.running.is_empty() || !self.player_is_in(&scene) {
+            let others_talk = !state.running.is_empty() || state.chain_runs();
+            if too_soon || others_talk || !self.player_is_in(&scene) {
                 return Ok(());
             }
             scene
@@ -149,8 +150,9 @@ impl Session {
                 true => format!("{} is here. You speak first.", self.player.name),
                 false => goal.opening.clone(),
             };
+            let patience = Patience { accepted: now, timeout: None };
             let cause = Cause::Happened { text, witnesses: scene.present.clone() };
-            self.begin_turn(&character.id, cause, "", now, None).await?;
+            self.begin_turn(&character.id, cause, "", patience, None).await?;
             let mut state = self.state();
             state.encounters.last = Some(now);
             state.encounters.spoke.entry(character.id.clone()).or_default().insert(goal.id.clone());

@@ -4,6 +4,7 @@
 //! character run one after another, in the order in which they were accepted; different characters think
 //! side by side.
 
+mod among;
 pub mod commands;
 pub mod events;
 mod goals;
@@ -25,9 +26,10 @@ use meddah_protocol::{
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::TurnSettings;
+use crate::config::{SceneSettings, TurnSettings};
 use crate::reflection::Reflection;
 use crate::turn::{self, Cause, Ports, Turn, TurnEvents};
+use among::Moment;
 use events::{EventLog, EventOrigin};
 use goals::Encounters;
 use requests::Requests;
@@ -53,6 +55,7 @@ pub struct Session {
     ports: Ports,
     settings: TurnSettings,
     reflection: Reflection,
+    scenes: SceneSettings,
     capabilities: Capabilities,
     language: Option<String>,
     state: Mutex<State>,
@@ -76,7 +79,18 @@ struct State {
     calls: std::collections::VecDeque<Call>,
     last_spoken_to: Option<String>,
     encounters: Encounters,
+    /// Turns that follow one another without the player.
+    chains: Vec<among::Chain>,
+    /// When who last talked among themselves.
+    last_among: BTreeMap<String, Instant>,
     last_used: Instant,
+}
+
+/// When a command was decoded, and how long its turn may take; none as in the settings.
+#[derive(Clone, Copy)]
+struct Patience {
+    accepted: Instant,
+    timeout: Option<Duration>,
 }
 
 /// An action that was called.
@@ -117,6 +131,7 @@ impl Session {
         ports: Ports,
         settings: TurnSettings,
         reflection: Reflection,
+        scenes: SceneSettings,
     ) -> Result<Session, WireError> {
         meddah_protocol::check_id("player.id", &hello.player.id)?;
         let world = worlds.find(&hello.world)?;
@@ -129,6 +144,7 @@ impl Session {
             ports,
             settings,
             reflection,
+            scenes,
             capabilities: hello.capabilities.clone(),
             language: hello.language.clone(),
             state: Mutex::new(State {
@@ -142,6 +158,8 @@ impl Session {
                 calls: Default::default(),
                 last_spoken_to: None,
                 encounters: Encounters::default(),
+                chains: Vec::new(),
+                last_among: BTreeMap::new(),
                 last_used: Instant::now(),
             }),
             taking: tokio::sync::Mutex::default(),
@@ -181,8 +199,8 @@ impl Session {
         character_id: &str,
         cause: Cause,
         req_id: &str,
-        accepted: Instant,
-        timeout: Option<Duration>,
+        Patience { accepted, timeout }: Patience,
+        moment: Option<Moment>,
     ) -> Result<Accepted, WireError> {
         let world = self.world()?;
         let character = self.check_character(character_id)?;
@@ -213,7 +231,11 @@ impl Session {
             reports: Vec::new(),
         };
         state.running.insert(turn_id.clone(), running);
-        state.last_spoken_to = Some(character_id.to_owned());
+        // What characters say among themselves does not turn the player to them.
+        if moment.is_none() {
+            state.last_spoken_to = Some(character_id.to_owned());
+        }
+        let moment = moment.unwrap_or_else(|| state.moment());
         let lane = state.lanes.entry(character_id.to_owned()).or_default().clone();
         // The place in the queue is taken here: tasks begin in any order.
         let mut place = Box::pin(lane.lock_owned());
@@ -229,8 +251,8 @@ impl Session {
             player: self.player.clone(),
             language: self.language.clone(),
             cause,
-            scene: state.scene.clone(),
-            actions: state.actions.clone(),
+            scene: moment.scene,
+            actions: moment.actions,
             deltas: self.capabilities.deltas,
             accepted,
             timeout: timeout.unwrap_or(Duration::from_millis(self.settings.timeout_ms)),
@@ -405,6 +427,16 @@ impl Session {
 }
 
 impl State {
+    /// The moment that a turn which begins now belongs to.
+    fn moment(&self) -> Moment {
+        Moment { scene: self.scene.clone(), actions: self.actions.clone() }
+    }
+
+    /// Characters talk among themselves, if only between two of their turns.
+    fn chain_runs(&self) -> bool {
+        self.chains.iter().any(among::Chain::runs)
+    }
+
     fn expect_result(&mut self, call: Call) {
         if self.calls.len() == CALLS_MAX {
             self.calls.pop_front();

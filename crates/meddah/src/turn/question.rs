@@ -1,52 +1,149 @@
 //! What a turn asks of whoever thinks: a prompt for a model, composed for that model; the words alone for a
 //! service that has a character of its own.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use meddah_engine::action::Offer;
 use meddah_engine::condition::is_for_conditions;
 use meddah_engine::emotion::EmotionLabel;
-use meddah_engine::prompt::{Draft, one_line};
+use meddah_engine::prompt::{Draft, Form, ModelFacts, Prompt, PromptInput, PromptSize, one_line};
 use meddah_inference::ladder::Question;
 use meddah_inference::service::{Heard, ServiceAction, ServiceRequest, ServiceScene};
 use meddah_inference::{ChatModel, ChatRequest, ErrorKind, ModelError, ModelInfo, ModelState, Notice};
 use meddah_protocol::{EventKind, Scene};
 
+use super::explain::Explanation;
 use super::mind::Mind;
 use super::{Cause, Turn, TurnEvents};
-use crate::request::chat_request;
+use crate::config::PromptChoice;
+use crate::request::{asked_again, chat_request};
 
 /// Tokens kept free for mood, action and arguments.
 const HEAD_TOKENS_MAX: u32 = 96;
 /// What a service is told of what its character remembers: the newest turns, no more.
 const SERVICE_MEMORIES_MAX: usize = 12;
 
+/// How the one who was asked last was asked.
+#[derive(Default)]
+struct Asked {
+    told: String,
+    form: Form,
+}
+
 /// One turn's question.
 pub(super) struct TurnQuestion<'t> {
     pub turn: &'t Turn,
     pub events: &'t TurnEvents,
-    pub draft: &'t Draft,
     pub offer: &'t Offer,
     pub mind: &'t Mind,
     pub conversation: String,
+    /// The first answer could not be used: words alone, drawn differently.
+    pub again: bool,
+    asked: Mutex<Asked>,
 }
+
+impl<'t> TurnQuestion<'t> {
+    pub fn new(
+        turn: &'t Turn,
+        events: &'t TurnEvents,
+        offer: &'t Offer,
+        mind: &'t Mind,
+        conversation: String,
+    ) -> TurnQuestion<'t> {
+        let question =
+            TurnQuestion { turn, events, offer, mind, conversation, again: false, asked: Mutex::default() };
+        question.keep(question.draft(Form::default()).now(), Form::default());
+        question
+    }
+
+    /// What the character was told, as the one who was asked last read it.
+    pub fn told(&self) -> String {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).told.clone()
+    }
+
+    /// The form in which it was told.
+    pub fn form_asked(&self) -> Form {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).form
+    }
+
+    fn keep(&self, told: String, form: Form) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Asked { told, form };
+    }
+
+    fn draft(&self, form: Form) -> Draft {
+        let turn = self.turn;
+        Draft::new(&PromptInput {
+            form,
+            world: &turn.world,
+            character: &self.mind.character,
+            player_name: turn.partner_name(),
+            language: turn.language.as_deref(),
+            actions: &turn.actions,
+            past: &self.mind.past,
+            on_mind: &self.mind.on_mind,
+            occasion: turn.cause.occasion(),
+        })
+    }
+
+    /// The form that suits a model, unless the settings choose one.
+    fn form(&self, info: &ModelInfo) -> Form {
+        let facts = ModelFacts {
+            name: &info.name,
+            parameters: info.parameters,
+            context_tokens: info.context_tokens,
+            scores_choices: info.kind == LOCAL,
+        };
+        match self.turn.settings.prompt {
+            PromptChoice::Auto => Form::of(&facts),
+            PromptChoice::Tiny => Form::sized(PromptSize::Tiny, &facts),
+            PromptChoice::Small => Form::sized(PromptSize::Small, &facts),
+            PromptChoice::Medium => Form::sized(PromptSize::Medium, &facts),
+            PromptChoice::Large => Form::sized(PromptSize::Large, &facts),
+        }
+    }
+
+    fn explain(&self, info: &ModelInfo, form: &Form, room_tokens: u32, prompt: &Prompt) {
+        let Some(explainer) = &self.turn.settings.explain else { return };
+        let on_mind = &self.mind.on_mind;
+        explainer.tell(Explanation {
+            turn: self.turn.id.clone(),
+            character: self.turn.character.name.clone(),
+            model: info.name.clone(),
+            size: form.size.name(),
+            room_tokens,
+            left_out: Explanation::left_out(on_mind, &prompt.parts),
+            parts: prompt.parts.clone(),
+            reasons: on_mind.reasons.clone(),
+            again: self.again,
+        });
+    }
+}
+
+/// The kind of models that run in a worker of this program.
+const LOCAL: &str = "local";
 
 #[async_trait]
 impl Question for TurnQuestion<'_> {
     async fn for_model(&self, model: &dyn ChatModel) -> Result<ChatRequest, ModelError> {
         let info = load(model, self.events).await?;
-        let counts = model.count_tokens(&self.draft.texts()).await?;
-        let reserved = self.turn.settings.reply_tokens_max + HEAD_TOKENS_MAX;
+        let form = self.form(&info);
+        let draft = self.draft(form);
+        let counts = model.count_tokens(&draft.texts()).await?;
+        let reserved = self.turn.reply_tokens_max() + HEAD_TOKENS_MAX;
         let room = info.context_tokens.saturating_sub(reserved);
-        let messages =
-            self.draft.clone().fit(&counts, info.message_overhead_tokens, room).map_err(|error| {
-                ModelError::new(ErrorKind::ContextFull, error.to_string()).with_help(
+        let prompt = draft.fit(&counts, info.message_overhead_tokens, room).map_err(|error| {
+            ModelError::new(ErrorKind::ContextFull, error.to_string()).with_help(
                 "Say it in fewer words, shorten the character file, or choose a model with a larger context.",
             )
-            })?;
+        })?;
+        self.explain(&info, &form, room, &prompt);
+        self.keep(prompt.told, form);
         let words = &self.mind.feelings.words;
-        Ok(chat_request(self.turn, self.conversation.clone(), messages, self.offer, words))
+        let conversation = self.conversation.clone();
+        let request = chat_request(self.turn, conversation, prompt.messages, self.offer, words, &form);
+        Ok(if self.again { asked_again(request) } else { request })
     }
 
     fn for_service(&self) -> Option<ServiceRequest> {

@@ -3,7 +3,7 @@
 use meddah_engine::action::AdmittedAction;
 use meddah_engine::emotion::{self, EmotionLabel};
 use meddah_engine::prompt;
-use meddah_engine::reply::ReplyEvent;
+use meddah_engine::reply::{Fault, Guard, GuardRules, Judgement, ReplyEvent};
 use meddah_engine::timeline::{DecisionRecord, SpokenLine};
 use meddah_engine::world::LoreTimers;
 use meddah_inference::TokenUsage;
@@ -27,6 +27,12 @@ pub(super) struct Reply {
     pub lines: Vec<(u32, SpokenLine)>,
     pub actions: Vec<(String, AdmittedAction)>,
     pub shown_deltas: bool,
+    /// Judges the lines.
+    guard: Option<Guard>,
+    /// Why the reply ended before its end.
+    fault: Option<Fault>,
+    over: bool,
+    asked_before: bool,
     pub usage: TokenUsage,
     pub timing: Timing,
     /// How far the talk had come before the answer, if lore asks for it.
@@ -102,12 +108,73 @@ impl Reply {
         self.decisions.push(DecisionRecord { decision, choice, arguments });
     }
 
+    /// The words of whoever was asked begin.
+    pub fn begin_words(&mut self, rules: GuardRules) {
+        self.asked_before = self.guard.is_some();
+        (self.guard, self.fault, self.over) = (Some(Guard::new(&rules)), None, false);
+    }
+
+    /// The text came to a part of somebody else; if nothing came before it, there is nothing to use.
+    pub fn was_cut_short(&mut self) {
+        if self.lines.is_empty() {
+            self.fault.get_or_insert(Fault::SpokeForOthers);
+        }
+    }
+
+    /// The reply is over before the model is.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Its first line was none that anybody should hear.
+    pub fn is_unusable(&self) -> bool {
+        self.fault.is_some() && self.lines.is_empty() && !self.shown_deltas
+    }
+
+    /// Nothing was said, because what there was could not be.
+    pub fn has_no_usable_line(&self) -> bool {
+        self.fault.is_some() && self.lines.is_empty()
+    }
+
+    /// What was wrong with a line of it.
+    pub fn fault_name(&self) -> &'static str {
+        self.fault.map_or("", Fault::name)
+    }
+
+    /// Whether a line may be said; the first that may not ends the reply.
+    fn judge(&mut self, turn: &Turn, line: &str, narration: bool) -> bool {
+        let judgement = self.guard.as_mut().map_or(Judgement::Say, |guard| guard.judge(line, narration));
+        match judgement {
+            Judgement::Say => return true,
+            // It came to the same words twice: better those than none.
+            Judgement::Unusable(Fault::SaidAgain) if self.asked_before && self.lines.is_empty() => {
+                return true;
+            }
+            Judgement::Enough => {}
+            Judgement::Unusable(fault) => {
+                debug!(turn = turn.id, fault = fault.name(), "a line is not said");
+                trace!(turn = turn.id, line, "what it was");
+                self.fault = Some(fault);
+            }
+        }
+        self.over = true;
+        false
+    }
+
     /// Emits what the parser made of the model's text.
     pub fn say(&mut self, turn: &Turn, events: &TurnEvents, said: Vec<ReplyEvent>) {
         for event in said {
+            if self.over {
+                return;
+            }
             match event {
-                ReplyEvent::Line { text } => self.line(turn, events, text, false),
-                ReplyEvent::Narration { text } => self.line(turn, events, text, true),
+                ReplyEvent::Line { text } if self.judge(turn, &text, false) => {
+                    self.line(turn, events, text, false)
+                }
+                ReplyEvent::Narration { text } if self.judge(turn, &text, true) => {
+                    self.line(turn, events, text, true)
+                }
+                ReplyEvent::Line { .. } | ReplyEvent::Narration { .. } => {}
                 ReplyEvent::Delta { text } if turn.deltas => {
                     self.shown_deltas = true;
                     events.push(EventKind::Delta { text });

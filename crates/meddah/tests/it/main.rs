@@ -21,6 +21,7 @@ mod reflection;
 mod relay;
 mod rig;
 mod routes;
+mod scenes;
 mod secrets;
 mod shutdown;
 mod trace;

@@ -49,6 +49,10 @@ fn characters_of_a_mod_are_imported_and_listed_where_they_are() {
 #[test]
 fn real_model_a_talk_in_the_tavern_says_what_it_cost() {
     let (folder, _) = home();
+    // A prompt of some length: the form for models of this size leaves little to come back to.
+    let data = folder.path().join("data");
+    std::fs::create_dir_all(&data).unwrap();
+    std::fs::write(data.join("meddah.toml"), "[turn]\nprompt = \"medium\"\n").unwrap();
     let (model, tavern) = (model_path(), concat!(env!("CARGO_MANIFEST_DIR"), "/../../worlds/tavern"));
     let arguments = [
         "talk",

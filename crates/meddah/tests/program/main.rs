@@ -7,6 +7,7 @@ mod bad_input;
 mod budget;
 mod cards;
 mod chance;
+mod check;
 mod command_line;
 mod faces;
 mod keys;

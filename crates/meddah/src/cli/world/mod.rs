@@ -1,4 +1,4 @@
-//! `meddah world`: which worlds there are, and what is remembered in them. `meddah new`: a world of one's own.
+//! `meddah world`: which worlds there are, and what is remembered in them.
 
 mod compact;
 mod readable;
@@ -6,7 +6,7 @@ mod transfer;
 mod tree;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use meddah_engine::timeline::TimelineKey;
 use meddah_store::{SqliteStore, StoreError, StoreErrorKind, TimelineSize};
@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 use super::setup::{Common, Setup, block_on};
 use super::{BAD_INPUT, DONE, Failure, WRONG_USAGE, print};
 use crate::suggestion::nearest;
-use crate::tavern;
 
 #[derive(clap::Args)]
 pub struct WorldArguments {
@@ -168,32 +167,4 @@ fn unknown(what: &str, wanted: &str, known: &BTreeSet<String>) -> Failure {
         (false, None) => format!("Remembered are: {}.", known.join(", ")),
     };
     Failure::new(WRONG_USAGE, format!("nothing is remembered of {what} {wanted:?}\n{help}"))
-}
-
-/// The built-in tavern is also the start of a new pack: something that works, to change bit by bit.
-pub fn new(folder: &Path) -> Result<u8, Failure> {
-    write_out(folder)?;
-    print::line(&format!("Try it: meddah talk --world \"{}\"", folder.display()));
-    Ok(DONE)
-}
-
-fn write_out(folder: &Path) -> Result<(), Failure> {
-    if folder.exists() {
-        return Err(Failure::new(
-            WRONG_USAGE,
-            format!("{} is there already\nName a folder that does not exist yet.", folder.display()),
-        ));
-    }
-    for (path, text) in tavern::files() {
-        let file = folder.join(path);
-        let parent = file.parent().unwrap_or(folder);
-        std::fs::create_dir_all(parent).and_then(|()| std::fs::write(&file, text)).map_err(|error| {
-            Failure::new(
-                BAD_INPUT,
-                format!("cannot write {}: {error}\nChoose another folder.", file.display()),
-            )
-        })?;
-    }
-    print::line(&format!("Wrote {}", folder.display()));
-    Ok(())
 }

@@ -208,6 +208,7 @@ async fn said(face: &Player2, game: &str, uuid: &str, sent: Sent) -> Result<Json
         text,
         scene,
         actions: Some(npc.actions.clone()),
+        among: 0,
     };
     let accepted = session.command(Command::Say(say)).await?;
     let pieces = character::turn(session, accepted)?;

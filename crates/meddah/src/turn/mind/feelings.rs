@@ -67,7 +67,7 @@ pub(super) async fn before(
     let character = turn.character.id.clone();
     let felt = newest(turn, ports, StateOf::Emotion { character: character.clone() }).await?;
     feelings.follow_emotion(turn, felt, witnessed);
-    let toward = turn.partner_id().to_owned();
+    let toward = turn.partner().to_owned();
     let bond = newest(turn, ports, StateOf::Relationship { character, toward }).await?;
     feelings.follow_bond(turn, bond, witnessed);
     feelings.words = match &turn.cause {
@@ -111,7 +111,7 @@ impl Feelings {
     fn follow_bond(&mut self, turn: &Turn, last: Option<StoredEntry>, witnessed: &[StoredEntry]) {
         let home = home(turn);
         let mut standing = Standing {
-            toward: turn.partner_id().to_owned(),
+            toward: turn.partner().to_owned(),
             name: turn.partner_name().to_owned(),
             known: home,
             now: home,
@@ -210,7 +210,7 @@ fn appraise_event(turn: &Turn, text: &str) -> Appraisal {
 
 /// How the character's file says that it stands to whom it talks with.
 fn home(turn: &Turn) -> Bond {
-    let id = if turn.partner_id() == turn.player.id { PLAYER_ID } else { turn.partner_id() };
+    let id = if turn.partner() == turn.player.id { PLAYER_ID } else { turn.partner() };
     turn.character.relationships.get(id).map(|relationship| relationship.bond).unwrap_or_default()
 }
 

@@ -1,9 +1,11 @@
 //! Knowledge that the talk calls up.
 
 use meddah_engine::condition::GameState;
-use meddah_engine::prompt::{Past, one_line};
+use meddah_engine::prompt::{Past, Reason};
 use meddah_engine::timeline::EntryKind;
-use meddah_engine::world::{Character, LoreBudget, LoreQuery, LoreTimers, SCAN_UTTERANCES, reminder};
+use meddah_engine::world::{
+    CalledUp, Character, LoreBudget, LoreEntry, LoreQuery, LoreTimers, SCAN_UTTERANCES, reminder,
+};
 use meddah_protocol::WireError;
 use meddah_store::{EntryFilter, StateOf};
 
@@ -12,8 +14,9 @@ use crate::turn::{Ports, Turn};
 /// Turns in which something that was told need not be told again: it still stands there.
 const TOLD_TURNS: usize = 4;
 
-/// What the character knows of what is said, secrets whose condition holds, and lore that the words call up,
-/// unless told a moment ago. `open` is the character without what is closed.
+/// What the character knows of what is said, secrets whose condition holds, and lore that the words call up.
+/// What was told a moment ago comes last: whoever still reads it there is not told again (the prompt's business).
+/// `open` is the character without what is closed.
 pub(super) fn called_up(
     turn: &Turn,
     open: &Character,
@@ -21,12 +24,31 @@ pub(super) fn called_up(
     state: &GameState,
     timers: &LoreTimers,
     budget: LoreBudget,
-) -> (Vec<String>, LoreTimers) {
+) -> (Vec<Reason>, LoreTimers) {
+    let reason = |text: &str, why: String| Reason { text: text.to_owned(), why };
+    let known = reminder(open, turn.cause.text());
+    let known = known.map(|text| reason(text, "the character knows it, and the words are about it".into()));
+    let secrets = turn.character.secrets.iter().filter(|secret| secret.condition.holds(state));
+    let secrets = secrets
+        .map(|secret| reason(&secret.text, format!("a secret; `{}` holds", secret.condition.source())));
+    let lore = lore(turn, past, state, timers, budget);
+    let found = lore.entries.iter();
+    let found = found.map(|entry| reason(&entry.text, format!("lore `{}`: the talk calls it up", entry.id)));
+    (known.into_iter().chain(secrets).chain(found).collect(), lore.timers)
+}
+
+/// Lore that was not told of late, and behind it, as far as there is room, what was.
+fn lore<'t>(
+    turn: &'t Turn,
+    past: &Past,
+    state: &GameState,
+    timers: &LoreTimers,
+    budget: LoreBudget,
+) -> CalledUp<'t> {
     let said = said_of_late(turn, past);
     let said: Vec<&str> = said.iter().map(String::as_str).collect();
     let told: Vec<&str> = past.turns.iter().rev().take(TOLD_TURNS).map(|turn| turn.told.as_str()).collect();
-    let told_lately = |text: &str| told.iter().any(|told| told.contains(&one_line(text)));
-    let lore = turn.world.lore_for(&LoreQuery {
+    let query = LoreQuery {
         said: &said,
         character: &turn.character.id,
         state,
@@ -35,12 +57,14 @@ pub(super) fn called_up(
         dice: dice(&turn.record_id),
         entries_max: budget.entries_max,
         chars_max: budget.chars_max,
-    });
-    let known = reminder(open, turn.cause.text()).into_iter();
-    let secrets = turn.character.open_secrets(state);
-    let known = known.chain(secrets).filter(|text| !told_lately(text));
-    let found = lore.entries.iter().map(|entry| entry.text.as_str());
-    (known.chain(found).map(str::to_owned).collect(), lore.timers)
+    };
+    let mut new = turn.world.lore_for(&query);
+    let again = turn.world.lore_for(&LoreQuery { told: &[], ..query });
+    let is_new = |entry: &&LoreEntry| !new.entries.iter().any(|known| known.id == entry.id);
+    let room = budget.entries_max.saturating_sub(new.entries.len());
+    let again: Vec<&LoreEntry> = again.entries.into_iter().filter(is_new).take(room).collect();
+    new.entries.extend(again);
+    new
 }
 
 /// What was said to the character and by it, the newest last, as far back as the lore of this world is searched.

@@ -50,16 +50,17 @@ impl Mind {
             Cow::Borrowed(_) => turn.character.clone(),
             Cow::Owned(open) => Arc::new(open),
         };
-        let (knowledge, after) = {
+        let (called_up, after) = {
             let before = timers.clone().unwrap_or_default();
             let budget = LoreBudget::SMALL; // which model will answer is not yet known
             knowledge::called_up(turn, &character, &past, &holds.state, &before, budget)
         };
         let on_mind = OnMind {
             memories,
-            knowledge,
+            knowledge: called_up.iter().map(|reason| reason.text.clone()).collect(),
             goals: goals::pursued(turn, &past, &holds),
             feelings: feelings.told(&past),
+            reasons: called_up,
         };
         Ok(Mind { past, feelings, on_mind, character, lore_timers: timers.map(|_| after) })
     }

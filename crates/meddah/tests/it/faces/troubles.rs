@@ -36,7 +36,7 @@ impl Drop for Thinking {
 impl ChatModel for Troubled {
     async fn info(&self) -> Result<ModelInfo, ModelError> {
         let (name, kind) = self.label();
-        Ok(ModelInfo { name, kind, context_tokens: 4096, message_overhead_tokens: 0 })
+        Ok(ModelInfo { name, kind, context_tokens: 4096, message_overhead_tokens: 0, parameters: None })
     }
 
     fn label(&self) -> (String, String) {

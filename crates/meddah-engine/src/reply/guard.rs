@@ -1,0 +1,267 @@
+//! Whether a line belongs to the game: nobody may hear the model behind the character.
+//!
+//! The parser makes clean lines of any text; this looks at what a line says. A line that gives the model away, is
+//! in another language, plays somebody else's part, or says again what was just said is not spoken, and the reply
+//! ends before it. If it is the first line, nothing was heard yet: whoever runs the turn may ask once more.
+
+use std::collections::HashSet;
+
+use super::language::Languages;
+use super::phrases::{self, is_stage_verb};
+
+/// Earlier replies that a line is compared with, the newest ones.
+pub const EARLIER_REPLIES_MAX: usize = 5;
+/// So many words in a row make a phrase; two texts are alike if they share phrases.
+const PHRASE_WORDS: usize = 4;
+/// Shorter lines ("Aye.", "I do not know.") may be said again and again, in words.
+const REPEATABLE_WORDS_MAX: usize = 5;
+/// From this share of common phrases on, a line is the same again.
+const SAME_PHRASES_SHARE: f32 = 0.5;
+/// From this share of common words on, a question is the same again, and its answer may be, too.
+const SAME_QUESTION_SHARE: f32 = 0.6;
+
+/// What is wrong with a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It speaks as a model or as somebody's assistant.
+    GaveItselfAway,
+    /// It is in another language or script.
+    WrongLanguage,
+    /// It says or tells what somebody else does.
+    SpokeForOthers,
+    /// It was said a moment ago.
+    SaidAgain,
+}
+
+impl Fault {
+    /// One word for logs and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Fault::GaveItselfAway => "gave_itself_away",
+            Fault::WrongLanguage => "wrong_language",
+            Fault::SpokeForOthers => "spoke_for_others",
+            Fault::SaidAgain => "said_again",
+        }
+    }
+}
+
+/// What becomes of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// It is said.
+    Say,
+    /// It is said no more: the character has said as much as it may.
+    Enough,
+    /// It is not said.
+    Unusable(Fault),
+}
+
+/// What holds for one reply.
+#[derive(Clone, Debug, Default)]
+pub struct GuardRules {
+    /// The language to speak, as `en` or `pt-BR`; empty or unknown: any.
+    pub language: String,
+    /// Names of people; they may stand in any script.
+    pub names: Vec<String>,
+    /// Who else is there, the player among them.
+    pub others: Vec<String>,
+    /// What the character's own file says of it: a phrase that stands there is the character's own.
+    pub own_texts: Vec<String>,
+    /// What was said to the character.
+    pub asked: String,
+    /// Earlier questions and replies, the newest last.
+    pub earlier: Vec<(String, String)>,
+    /// The longest reply in words; 0 for no limit.
+    pub words_max: usize,
+}
+
+/// Judges the lines of one reply, one after another.
+#[derive(Debug)]
+pub struct Guard {
+    languages: Languages,
+    others: Vec<String>,
+    own_texts: String,
+    /// Phrases of earlier replies.
+    phrases: HashSet<Vec<String>>,
+    /// Lines of this reply.
+    said: Vec<Vec<String>>,
+    words: usize,
+    words_max: usize,
+}
+
+impl Guard {
+    /// A guard at the start of a reply.
+    pub fn new(rules: &GuardRules) -> Guard {
+        let asked = words(&rules.asked);
+        let mut earlier = HashSet::new();
+        for (question, reply) in rules.earlier.iter().rev().take(EARLIER_REPLIES_MAX) {
+            if !is_same_question(&asked, &words(question)) {
+                earlier.extend(phrases_of(&words(reply)));
+            }
+        }
+        Guard {
+            languages: Languages::new(&rules.language, &rules.names),
+            others: rules.others.iter().map(|name| name.to_lowercase()).collect(),
+            own_texts: rules.own_texts.join("\n").to_lowercase(),
+            phrases: earlier,
+            said: Vec::new(),
+            words: 0,
+            words_max: rules.words_max,
+        }
+    }
+
+    /// What becomes of the next line.
+    pub fn judge(&mut self, line: &str, narration: bool) -> Judgement {
+        if let Some(fault) = self.fault(line, narration) {
+            return Judgement::Unusable(fault);
+        }
+        let spoken = words(line);
+        // A line is never cut in two; the first one is said however long it is.
+        if self.words_max > 0 && !self.said.is_empty() && self.words + spoken.len() > self.words_max {
+            return Judgement::Enough;
+        }
+        self.words += spoken.len();
+        self.said.push(spoken);
+        Judgement::Say
+    }
+
+    fn fault(&self, line: &str, narration: bool) -> Option<Fault> {
+        let lower = line.to_lowercase().replace('’', "'");
+        let own = |phrase: &str| self.own_texts.contains(phrase.trim());
+        if phrases::GIVE_AWAYS.iter().any(|phrase| lower.contains(phrase) && !own(phrase)) {
+            return Some(Fault::GaveItselfAway);
+        }
+        if self.is_part_of_another(&lower, narration) {
+            return Some(Fault::SpokeForOthers);
+        }
+        if !self.languages.fits(line) {
+            return Some(Fault::WrongLanguage);
+        }
+        (!narration && self.was_said(&words(line))).then_some(Fault::SaidAgain)
+    }
+
+    /// "Traveller nods.", and told text about the player: "You smile back."
+    fn is_part_of_another(&self, lower: &str, narration: bool) -> bool {
+        let after = |name: &str| lower.strip_prefix(name).and_then(|rest| rest.strip_prefix(' '));
+        let does =
+            |rest: &str| is_stage_verb(rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default());
+        let of_other = self.others.iter().filter_map(|name| after(name)).any(does);
+        of_other || narration && after("you").is_some()
+    }
+
+    fn was_said(&self, line: &[String]) -> bool {
+        if self.said.iter().any(|said| said == line) {
+            return true;
+        }
+        if line.len() <= REPEATABLE_WORDS_MAX {
+            return false;
+        }
+        let phrases = phrases_of(line);
+        let known = |phrase: &&Vec<String>| {
+            self.phrases.contains(*phrase) || self.said.iter().any(|said| phrases_of(said).contains(*phrase))
+        };
+        let same = phrases.iter().filter(known).count();
+        same as f32 >= phrases.len() as f32 * SAME_PHRASES_SHARE
+    }
+}
+
+fn words(text: &str) -> Vec<String> {
+    let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    text.split_whitespace().map(bare).filter(|word| !word.is_empty()).collect()
+}
+
+fn phrases_of(words: &[String]) -> HashSet<Vec<String>> {
+    words.windows(PHRASE_WORDS).map(<[String]>::to_vec).collect()
+}
+
+fn is_same_question(asked: &[String], earlier: &[String]) -> bool {
+    let same = asked.iter().filter(|word| earlier.contains(word)).count();
+    same > 0 && same as f32 >= asked.len().max(earlier.len()) as f32 * SAME_QUESTION_SHARE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules() -> GuardRules {
+        let earlier = |question: &str, reply: &str| (question.to_owned(), reply.to_owned());
+        GuardRules {
+            language: "en".into(),
+            names: vec!["Mira".into(), "Ana".into()],
+            others: vec!["Ana".into(), "Osk".into()],
+            own_texts: vec!["Mira keeps the inn.".into()],
+            asked: "And how is the weather?".into(),
+            earlier: vec![
+                earlier("Who are you?", "I am Mira. I keep this house warm and the beds dry."),
+                earlier("How much is a bed?", "A bed costs two coppers a night, with porridge."),
+            ],
+            words_max: 30,
+        }
+    }
+
+    fn check(line: &str, expected: Judgement) {
+        assert_eq!(Guard::new(&rules()).judge(line, false), expected, "{line:?}");
+    }
+
+    #[test]
+    fn lines_of_a_character_are_said() {
+        for line in [
+            "Two coppers, love.",
+            "I cannot help you with that, the river took him.",
+            "Ana, you look tired.",
+            "Osk cooks the stew.",
+            "Hm.",
+            "I keep the house, and the house keeps me.",
+        ] {
+            check(line, Judgement::Say);
+        }
+    }
+
+    #[test]
+    fn a_line_that_gives_the_model_away_is_not_said() {
+        for line in [
+            "Sadly, as an AI language model I have no bed.",
+            "How can I assist you today?",
+            "I’m here to assist you with any questions.",
+            "In this role-play, I am the innkeeper.",
+        ] {
+            check(line, Judgement::Unusable(Fault::GaveItselfAway));
+        }
+        let ship = GuardRules { own_texts: vec!["How can I assist you, captain?".into()], ..rules() };
+        assert_eq!(Guard::new(&ship).judge("How can I assist you, Ana?", false), Judgement::Say);
+    }
+
+    #[test]
+    fn the_part_of_another_is_not_played() {
+        for line in ["Ana nods and sits down.", "Osk smiles at you."] {
+            check(line, Judgement::Unusable(Fault::SpokeForOthers));
+        }
+        let told = Guard::new(&rules()).judge("You smile back at her", true);
+        assert_eq!(told, Judgement::Unusable(Fault::SpokeForOthers));
+        assert_eq!(Guard::new(&rules()).judge("wipes the bar", true), Judgement::Say);
+    }
+
+    #[test]
+    fn what_was_said_is_not_said_again_unless_it_is_asked_again() {
+        check("A bed costs two coppers a night, with porridge.", Judgement::Unusable(Fault::SaidAgain));
+        check(
+            "I am Mira, and I keep this house warm and the beds dry.",
+            Judgement::Unusable(Fault::SaidAgain),
+        );
+        let asked = GuardRules { asked: "How much is a bed, please?".into(), ..rules() };
+        let line = "A bed costs two coppers a night, with porridge.";
+        assert_eq!(Guard::new(&asked).judge(line, false), Judgement::Say);
+        let mut guard = Guard::new(&asked);
+        guard.judge("The fog is thick tonight.", false);
+        let again = guard.judge("The fog is thick tonight.", false);
+        assert_eq!(again, Judgement::Unusable(Fault::SaidAgain));
+    }
+
+    #[test]
+    fn a_reply_ends_when_its_words_are_used_up() {
+        let mut guard = Guard::new(&GuardRules { words_max: 8, ..rules() });
+        let long = "The first line is said however long it may be, is it not?";
+        assert_eq!(guard.judge(long, false), Judgement::Say);
+        assert_eq!(guard.judge("One more.", false), Judgement::Enough);
+    }
+}
