@@ -54,6 +54,7 @@ impl Background {
     }
 
     /// Texts that may have no vectors yet.
+    #[expect(clippy::disallowed_methods, reason = "its handle is kept, and shutdown waits for it")]
     pub(super) fn add(&self, texts: Vec<(VectorKey, String)>) {
         if texts.is_empty() {
             return;

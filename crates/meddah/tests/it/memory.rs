@@ -7,12 +7,12 @@ use crate::rig::{Rig, script};
 
 /// Says something and returns everything that the model was shown for the answer.
 async fn told(client: &mut Client<'_>, rig: &Rig, said: Value) -> String {
-    let before = rig.model.seen().len();
+    let before = rig.model.seen().pop();
     client.send(said).await;
     client.until_turn_ended().await;
-    let seen = rig.model.seen();
-    assert_eq!(seen.len(), before + 1);
-    seen[before].messages.iter().map(|message| message.text.clone() + "\n").collect()
+    let asked = rig.model.seen().pop();
+    assert!(asked.is_some() && asked != before);
+    asked.iter().flat_map(|request| &request.messages).map(|message| message.text.clone() + "\n").collect()
 }
 
 fn say(to: &str, text: &str) -> Value {

@@ -75,7 +75,7 @@ async fn real_model_fifty_kills_of_the_worker_cost_fifty_turns_at_most() {
     // Short turns, and words that do not change: it is the kills that are tested.
     std::fs::write(
         data.join("meddah.toml"),
-        "[turn]\nrecent_turns_max = 1\nreply_tokens_max = 48\nseed = 9\n",
+        "[turn]\nprompt = \"medium\"\nrecent_turns_max = 1\nreply_tokens_max = 48\nseed = 9\n",
     )
     .unwrap();
     let serving = Serving::start(&data, &world, model_path().to_str().unwrap());

@@ -45,8 +45,10 @@ async fn search(turn: &Turn, ports: &Ports, past: &Past) -> Result<Vec<String>, 
     let found = ports.memories.recall(asking(turn, text)).await?;
     let recent: Vec<&str> =
         past.turns.iter().rev().take(TURNS_IN_PROMPT).map(|recent| recent.turn.as_str()).collect();
-    let told_lately =
-        |sentence: &str| past.turns.iter().rev().take(TURNS_IN_PROMPT).any(|t| t.told.contains(sentence));
+    let told_lately = |text: &str| {
+        let lately = past.turns.iter().rev().take(TURNS_IN_PROMPT).map(|turn| &turn.told);
+        lately.chain(&past.notes).any(|told| told.contains(text))
+    };
     let mut chosen: Vec<(u64, String)> = Vec::new();
     let mut chars = 0;
     let mut seen = Vec::new();
@@ -58,7 +60,8 @@ async fn search(turn: &Turn, ports: &Ports, past: &Past) -> Result<Vec<String>, 
         let Some(entry) = ports.memories.entry(&turn.key, memory.cursor).await? else { continue };
         let is_recent = match &entry.kind {
             EntryKind::Turn(record) => recent.contains(&record.turn.as_str()),
-            EntryKind::Event { text } => past.notes.iter().any(|note| note == text),
+            EntryKind::Event { text } => told_lately(text),
+            EntryKind::Memory(memory) => told_lately(&memory.text),
             _ => false,
         };
         let both = |part| found.iter().find(|other| other.cursor == memory.cursor && other.part == part);
