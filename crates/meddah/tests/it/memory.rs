@@ -292,7 +292,7 @@ async fn what_was_told_long_ago_comes_to_mind_when_it_is_asked_for() {
         )
         .await;
     }
-    let ask = "Do you remember where I hid the lantern?";
+    let ask = "Do you remember where I buried my grandmother's lantern?";
     let shown = told(&mut client, &rig, say("mira", ask)).await;
     let now = shown.lines().filter(|line| line.contains("You remember")).collect::<Vec<_>>().join("\n");
     assert!(now.contains("silver lantern under the old mill"), "{now}");

@@ -17,8 +17,8 @@ const LOOKED_AT_MAX: usize = 24;
 const MEMORY_CHARS_MAX: usize = 320;
 /// Characters of all.
 const MEMORIES_CHARS_MAX: usize = 1200;
-/// Recent turns that are surely still in the prompt, whatever the model's window.
-const TURNS_IN_PROMPT: usize = 8;
+/// Recent turns that are still in the prompt, but for the smallest windows.
+const TURNS_IN_PROMPT: usize = 16;
 /// A line with fewer words that matter is about what was said before it.
 const WORDS_OF_ITS_OWN: usize = 3;
 /// What has less in common with the question, as a share of the best, is not what is meant.
