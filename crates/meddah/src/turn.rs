@@ -22,7 +22,7 @@ use meddah_engine::prompt::{self, Occasion};
 use meddah_engine::reply::ReplyParser;
 use meddah_engine::timeline::{Entry, EntryKind, TimelineKey};
 use meddah_engine::world::{Character, World};
-use meddah_inference::{ChatStream, Chunk, ModelError, Notice, StopReason};
+use meddah_inference::{ChatStream, Chunk, ModelError, StopReason};
 use meddah_protocol::{ErrorCode, EventKind, Finish, Player, Scene, Timing, Usage, WireError};
 use meddah_store::TimelineStore;
 use tokio_util::sync::CancellationToken;
@@ -33,7 +33,7 @@ use crate::embedder::LateEmbedder;
 use crate::ladders::Ladders;
 use crate::memory::Memories;
 use crate::session::events::{EventLog, EventOrigin};
-use crate::wire::{model_error, notice, timed_out};
+use crate::wire::{self, model_error, notice, timed_out};
 use mind::Mind;
 use question::TurnQuestion;
 use reply::Reply;
@@ -210,12 +210,7 @@ async fn answer(
     let mind = Mind::recall(turn, ports).await?;
     reply.timing.recall_ms = ms_since(turn.accepted);
     if let Some(told) = ports.embedder.notice_once().filter(|_| !mind.on_mind.memories.is_empty()) {
-        events.push(EventKind::Notice {
-            code: told.code,
-            message: told.message,
-            help: told.help,
-            percent: None,
-        });
+        events.push(wire::told(told));
     }
     reply.feelings = Some(mind.feelings.clone());
 
@@ -307,8 +302,8 @@ async fn speak(
                 }
             }
             Chunk::Usage(usage) => reply.usage = usage,
-            Chunk::Notice(Notice { code, message, help }) => {
-                events.push(EventKind::Notice { code, message, help, percent: None });
+            Chunk::Notice(told) => {
+                events.push(wire::told(told));
             }
             Chunk::Done { usage, stop } => {
                 reply.usage = usage;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use meddah_inference::{ErrorKind, ModelError};
+use meddah_inference::{ErrorKind, ModelError, Notice};
 use meddah_protocol::{ErrorCode, EventKind, WireError};
 
 /// A model's error.
@@ -50,6 +50,11 @@ pub fn model_error(error: ModelError) -> WireError {
 pub fn timed_out(timeout: Duration) -> WireError {
     WireError::new(ErrorCode::Timeout, format!("no complete answer within {} ms", timeout.as_millis()))
         .with_help("Try again, allow more time with `timeout_ms`, or choose a smaller model.")
+}
+
+/// What a port has to tell.
+pub fn told(Notice { code, message, help }: Notice) -> EventKind {
+    EventKind::Notice { code, message, help, percent: None }
 }
 
 /// A `notice` instead of an error: something is degraded, the talk goes on.

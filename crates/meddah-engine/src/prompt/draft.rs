@@ -48,11 +48,11 @@ impl Draft {
         let history = self.history.iter().map(|(_, message)| &message.text);
         system.chain(now).chain(samples).chain(history).cloned().collect()
     }
+}
 
-    /// All that the character is told of this moment, if there is room for it.
-    pub fn now(&self) -> String {
-        render(self.now.iter())
-    }
+/// All that the character is told of this moment, if there is room for it.
+pub fn told(input: &PromptInput<'_>) -> String {
+    render(now(input).iter())
 }
 
 /// What the character is told now, and last what is answered.

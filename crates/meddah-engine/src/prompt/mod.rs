@@ -16,7 +16,7 @@ mod size;
 mod system;
 
 pub use budget::Budget;
-pub use draft::Draft;
+pub use draft::{Draft, told};
 pub use fit::PromptTooLong;
 pub use form::{Form, Head};
 pub use format::{

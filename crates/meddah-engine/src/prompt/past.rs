@@ -64,8 +64,12 @@ impl Past {
 
     /// It was told in one of the last turns.
     pub(super) fn told_lately(&self, text: &str) -> bool {
-        let text = one_line(text);
-        self.turns.iter().rev().take(TOLD_TURNS).any(|turn| turn.told.contains(&text))
+        self.told_within(TOLD_TURNS, &one_line(text))
+    }
+
+    /// These very words were told in one of so many last turns.
+    pub fn told_within(&self, turns: usize, words: &str) -> bool {
+        self.turns.iter().rev().take(turns).any(|turn| turn.told.contains(words))
     }
 
     /// What was said to the character earlier about what is said now. Nothing, if something is told of it anyway.

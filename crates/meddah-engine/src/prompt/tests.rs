@@ -130,9 +130,10 @@ fn each_prompt_begins_with_the_one_before() {
     for number in 1..=12 {
         let past = Past::new(recalled.clone(), "mira", str::to_owned);
         let draft = draft(&past, &format!("Line {number}"));
-        let told = draft.now().to_owned();
         let counts = vec![10; draft.texts().len()];
-        let text = render(&draft.fit(&counts, 0, 10_000).expect("it fits").messages);
+        let prompt = draft.fit(&counts, 0, 10_000).expect("it fits");
+        let told = prompt.told.clone();
+        let text = render(&prompt.messages);
         assert!(text.starts_with(&before), "prompt {number} does not begin with prompt {}", number - 1);
         before = text;
         recalled.push(Recalled::Turn(past_turn(number, &told, "Aye.")));

@@ -136,6 +136,11 @@ impl World {
         pack::assemble(id, files)
     }
 
+    /// What somebody is called: a character by its name, anybody else by the id.
+    pub fn name_of<'n>(&'n self, id: &'n str) -> &'n str {
+        self.characters.get(id).map_or(id, |character| &character.name)
+    }
+
     /// The lore that the talk calls up for a character.
     pub fn lore_for(&self, query: &LoreQuery<'_>) -> CalledUp<'_> {
         call_up(&self.lore, query)

@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use crate::session::Session;
 use crate::sidecar::Sidecar;
 use crate::turn::Explanation;
-use crate::turn::mind::holds;
+use crate::turn::mind::holds_now;
 use file::{Check, CheckLine, CheckScene};
 use judge::Judge;
 pub use judge::{Answer, Problem};
@@ -139,7 +139,7 @@ impl Holder<'_> {
     /// What holds for the character, as conditions ask for it.
     async fn state(&self, session: &Session, player: &str) -> Result<GameState, WireError> {
         let store = &*self.sidecar.ports.store;
-        let holds = holds(store, &session.timeline(), &self.scene(), self.character, player, None).await?;
+        let holds = holds_now(store, &session.timeline(), &self.scene(), self.character, player).await?;
         Ok(holds.state)
     }
 

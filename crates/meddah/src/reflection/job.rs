@@ -84,9 +84,7 @@ impl<'a> Job<'a> {
     }
 
     fn material(&self, fresh: &[StoredEntry]) -> Material {
-        let name_of = |id: &str| {
-            self.world.characters.get(id).map_or(id.to_owned(), |character| character.name.clone())
-        };
+        let name_of = |id: &str| self.world.name_of(id).to_owned();
         let recalled = recall(fresh.iter().map(|stored| &stored.entry), &self.who.id);
         let mut material = Material::gather(&recalled, self.who.clone(), name_of);
         material.place = self.talk.place.clone();

@@ -178,7 +178,7 @@ impl Session {
             None => Ok((id.clone(), name.clone())),
             Some(from) => {
                 check_id("from", &from)?;
-                let name = self.world()?.characters.get(&from).map_or(from.clone(), |c| c.name.clone());
+                let name = self.world()?.name_of(&from).to_owned();
                 Ok((from, name))
             }
         }

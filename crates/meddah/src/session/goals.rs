@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::events::EventOrigin;
 use super::{Call, Patience, Session};
 use crate::turn::Cause;
-use crate::turn::mind::holds;
+use crate::turn::mind::holds_now;
 
 /// Characters whose goals one command can move.
 const PURSUERS_MAX: usize = 64;
@@ -66,7 +66,7 @@ impl Session {
     ) -> Result<(GoalStates, meddah_engine::condition::GameState), WireError> {
         let scene = self.state().scene.clone();
         let holds =
-            holds(&*self.ports.store, &self.timeline(), &scene, character, &self.player.id, None).await?;
+            holds_now(&*self.ports.store, &self.timeline(), &scene, character, &self.player.id).await?;
         Ok((holds.goals, holds.state))
     }
 

@@ -72,13 +72,8 @@ pub fn who_answers(
     if !open && near.len() > 1 && means_everybody(text, &world.language) {
         return near.into_iter().take(ANSWERS_MAX).cloned().collect();
     }
-    let words: Vec<String> =
-        text.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase).filter(|w| !w.is_empty()).collect();
-    let says = |part: &str| words.iter().any(|word| word == part);
-    let named = near.iter().find(|id| {
-        let name = world.characters[id.as_str()].name.to_lowercase();
-        name.split_whitespace().any(says)
-    });
+    let words = words_of(text);
+    let named = near.iter().find(|id| is_named(world, id, &words));
     let by_role = || only(near.iter().filter(|id| has_role(&world.characters[id.as_str()].role, &words)));
     let last = near.iter().find(|id| last == Some(id.as_str()));
     let knows =
@@ -97,6 +92,17 @@ fn means_everybody(text: &str, language: &str) -> bool {
         .iter()
         .filter(|(code, _)| language.starts_with(code))
         .any(|(_, phrases)| phrases.iter().any(said))
+}
+
+/// In small letters.
+fn words_of(text: &str) -> Vec<String> {
+    text.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase).filter(|w| !w.is_empty()).collect()
+}
+
+/// A part of the character's name is among the words.
+fn is_named(world: &World, id: &str, words: &[String]) -> bool {
+    let name = world.characters.get(id).map(|character| character.name.to_lowercase()).unwrap_or_default();
+    name.split_whitespace().any(|part| words.iter().any(|word| word == part))
 }
 
 /// "Guard!" means the guard of Reedwater: the first word of a role is said.
@@ -139,14 +145,8 @@ pub fn who_goes_on<'s>(
     said: &str,
 ) -> Option<&'s str> {
     let others: Vec<&String> = there.iter().filter(|id| *id != speaker).collect();
-    let lower = said.to_lowercase();
-    let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).collect();
-    let is_named = |id: &&&String| {
-        let name =
-            world.characters.get(id.as_str()).map(|other| other.name.to_lowercase()).unwrap_or_default();
-        name.split_whitespace().any(|part| words.contains(&part))
-    };
-    let named = others.iter().find(is_named).copied();
+    let words = words_of(said);
+    let named = others.iter().find(|id| is_named(world, id, &words)).copied();
     let partner = others.iter().find(|id| id.as_str() == before).copied();
     named.or(partner).or(others.first().copied()).map(String::as_str)
 }

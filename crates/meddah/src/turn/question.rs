@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use meddah_engine::action::Offer;
 use meddah_engine::condition::is_for_conditions;
 use meddah_engine::emotion::EmotionLabel;
-use meddah_engine::prompt::{Draft, Form, ModelFacts, Prompt, PromptInput, PromptSize, one_line};
+use meddah_engine::prompt::{self, Draft, Form, ModelFacts, Prompt, PromptInput, PromptSize, one_line};
 use meddah_inference::ladder::Question;
 use meddah_inference::service::{Heard, ServiceAction, ServiceRequest, ServiceScene};
 use meddah_inference::{ChatModel, ChatRequest, ErrorKind, ModelError, ModelInfo, ModelState, Notice};
@@ -19,6 +19,7 @@ use super::mind::Mind;
 use super::{Cause, Turn, TurnEvents};
 use crate::config::PromptChoice;
 use crate::request::{asked_again, chat_request};
+use crate::wire::told;
 
 /// Tokens kept free for mood, action and arguments.
 const HEAD_TOKENS_MAX: u32 = 96;
@@ -54,7 +55,7 @@ impl<'t> TurnQuestion<'t> {
     ) -> TurnQuestion<'t> {
         let question =
             TurnQuestion { turn, events, offer, mind, conversation, again: false, asked: Mutex::default() };
-        question.keep(question.draft(Form::default()).now(), Form::default());
+        question.keep(prompt::told(&question.input(Form::default())), Form::default());
         question
     }
 
@@ -72,9 +73,9 @@ impl<'t> TurnQuestion<'t> {
         *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Asked { told, form };
     }
 
-    fn draft(&self, form: Form) -> Draft {
+    fn input(&self, form: Form) -> PromptInput<'_> {
         let turn = self.turn;
-        Draft::new(&PromptInput {
+        PromptInput {
             form,
             world: &turn.world,
             character: &self.mind.character,
@@ -84,7 +85,7 @@ impl<'t> TurnQuestion<'t> {
             past: &self.mind.past,
             on_mind: &self.mind.on_mind,
             occasion: turn.cause.occasion(),
-        })
+        }
     }
 
     /// The form that suits a model, unless the settings choose one.
@@ -129,7 +130,7 @@ impl Question for TurnQuestion<'_> {
     async fn for_model(&self, model: &dyn ChatModel) -> Result<ChatRequest, ModelError> {
         let info = load(model, self.events).await?;
         let form = self.form(&info);
-        let draft = self.draft(form);
+        let draft = Draft::new(&self.input(form));
         let counts = model.count_tokens(&draft.texts()).await?;
         let reserved = self.turn.reply_tokens_max() + HEAD_TOKENS_MAX;
         let room = info.context_tokens.saturating_sub(reserved);
@@ -149,7 +150,7 @@ impl Question for TurnQuestion<'_> {
     fn for_service(&self) -> Option<ServiceRequest> {
         let Turn { character, player, scene, .. } = self.turn;
         let actions = self.offer.ranked.iter().filter_map(|ranked| self.turn.actions.at(ranked.index));
-        let name_of = |id: &String| self.turn.world.characters.get(id).map_or(id.clone(), |c| c.name.clone());
+        let name_of = |id: &String| self.turn.world.name_of(id).to_owned();
         let told = self.mind.past.turns.iter().map(|turn| turn.told.clone());
         let skipped = self.mind.past.turns.len().saturating_sub(SERVICE_MEMORIES_MAX);
         Some(ServiceRequest {
@@ -159,7 +160,7 @@ impl Question for TurnQuestion<'_> {
             description: character.description.clone(),
             player: player.id.clone(),
             player_name: self.turn.partner_name().to_owned(),
-            language: self.turn.language.clone().unwrap_or_else(|| self.turn.world.language.clone()),
+            language: self.turn.spoken_language().to_owned(),
             heard: match &self.turn.cause {
                 Cause::Said { text, .. } => Heard::Said(one_line(text)),
                 Cause::Happened { text, .. } => Heard::Happened(one_line(text)),
@@ -188,8 +189,8 @@ impl Question for TurnQuestion<'_> {
         &self.conversation
     }
 
-    fn tell(&self, Notice { code, message, help }: Notice) {
-        self.events.push(EventKind::Notice { code, message, help, percent: None });
+    fn tell(&self, notice: Notice) {
+        self.events.push(told(notice));
     }
 }
 

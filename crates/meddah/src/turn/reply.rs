@@ -128,7 +128,7 @@ impl Reply {
 
     /// Its first line was none that anybody should hear.
     pub fn is_unusable(&self) -> bool {
-        self.fault.is_some() && self.lines.is_empty() && !self.shown_deltas
+        self.has_no_usable_line() && !self.shown_deltas
     }
 
     /// Nothing was said, because what there was could not be.

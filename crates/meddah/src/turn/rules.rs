@@ -66,7 +66,7 @@ pub(super) fn guard_rules(turn: &Turn, mind: &Mind) -> GuardRules {
     let turns = &mind.past.turns;
     let earlier = &turns[turns.len().saturating_sub(EARLIER_REPLIES_MAX)..];
     GuardRules {
-        language: turn.language.clone().unwrap_or_else(|| turn.world.language.clone()),
+        language: turn.spoken_language().to_owned(),
         names: turn.world.characters.values().map(|other| other.name.clone()).chain(player(turn)).collect(),
         others: others(turn).chain(player(turn)).collect(),
         own_texts,

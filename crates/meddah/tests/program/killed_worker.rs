@@ -76,10 +76,10 @@ async fn real_model_fifty_kills_of_the_worker_cost_fifty_turns_at_most() {
     let bran = world.join("characters/bran.toml");
     let form = std::fs::read_to_string(&bran).unwrap();
     std::fs::write(&bran, format!("fallback_lines = [\"Hm.\"]\n{form}")).unwrap();
-    // Short turns, and words that do not change: it is the kills that are tested.
+    // Words that do not change, in turns that are long enough to be met by a kill.
     std::fs::write(
         data.join("meddah.toml"),
-        "[turn]\nrecent_turns_max = 1\nreply_tokens_max = 48\nseed = 9\n",
+        "[turn]\nprompt = \"medium\"\nrecent_turns_max = 1\nreply_tokens_max = 48\nseed = 9\n",
     )
     .unwrap();
     let serving = Serving::start(&data, &world, model_path().to_str().unwrap());

@@ -9,10 +9,10 @@ use meddah_engine::prompt::Past;
 use meddah_engine::relationship::{self, Bond};
 use meddah_engine::timeline::{Entry, EntryKind};
 use meddah_engine::world::PLAYER_ID;
-use meddah_protocol::WireError;
-use meddah_store::{EntryFilter, StateOf, StoredEntry};
+use meddah_store::StoredEntry;
 
-use crate::turn::{Cause, Ports, Turn, now_ms};
+use super::state::Kept;
+use crate::turn::{Cause, Turn, now_ms};
 
 /// Events since the last state that still count, the newest.
 const EVENTS_MAX: usize = 16;
@@ -56,41 +56,29 @@ pub(in crate::turn) struct Standing {
 }
 
 /// Reads the heart. `witnessed` is what the character perceived of late, oldest first.
-pub(super) async fn before(
-    turn: &Turn,
-    ports: &Ports,
-    witnessed: &[StoredEntry],
-) -> Result<Feelings, WireError> {
+pub(super) fn before(turn: &Turn, kept: &Kept, witnessed: &[StoredEntry]) -> Feelings {
     let usual: EmotionLabel = turn.character.mood.parse().unwrap_or_default();
     let temperament = Temperament::of(usual, &turn.character.personality);
     let mut feelings = Feelings { temperament, ..Feelings::default() };
-    let character = turn.character.id.clone();
-    let felt = newest(turn, ports, StateOf::Emotion { character: character.clone() }).await?;
-    feelings.follow_emotion(turn, felt, witnessed);
-    let toward = turn.partner().to_owned();
-    let bond = newest(turn, ports, StateOf::Relationship { character, toward }).await?;
-    feelings.follow_bond(turn, bond, witnessed);
+    feelings.follow_emotion(turn, kept.emotion.as_ref(), witnessed);
+    feelings.follow_bond(turn, kept.bond.as_ref(), witnessed);
     feelings.words = match &turn.cause {
         Cause::Said { text, .. } => Appraisal::of_words(text, turn.spoken_language()),
         Cause::Happened { text, .. } => appraise_event(turn, text),
     };
-    Ok(feelings)
-}
-
-async fn newest(turn: &Turn, ports: &Ports, state: StateOf) -> Result<Option<StoredEntry>, WireError> {
-    Ok(ports.store.recent(&turn.key, EntryFilter::State(state), 1, None).await?.pop())
+    feelings
 }
 
 impl Feelings {
     /// From the last state through what happened since to this moment.
-    fn follow_emotion(&mut self, turn: &Turn, last: Option<StoredEntry>, witnessed: &[StoredEntry]) {
+    fn follow_emotion(&mut self, turn: &Turn, last: Option<&StoredEntry>, witnessed: &[StoredEntry]) {
         self.now = Emotion::at_rest(&self.temperament);
         let mut then = None;
-        if let Some((state, why)) = last.as_ref().and_then(|last| emotion_of(&last.entry)) {
+        if let Some((state, why)) = last.and_then(|last| emotion_of(&last.entry)) {
             (self.now, self.why) = (state, why);
-            then = last.as_ref().map(|last| moment(&last.entry));
+            then = last.map(|last| moment(&last.entry));
         }
-        for (entry, found) in happened_since(turn, last.as_ref(), witnessed) {
+        for (entry, found) in happened_since(turn, last, witnessed) {
             let at = moment(entry);
             let label = found.label();
             self.now =
@@ -108,7 +96,7 @@ impl Feelings {
     }
 
     /// The same for the bond with whom the character talks.
-    fn follow_bond(&mut self, turn: &Turn, last: Option<StoredEntry>, witnessed: &[StoredEntry]) {
+    fn follow_bond(&mut self, turn: &Turn, last: Option<&StoredEntry>, witnessed: &[StoredEntry]) {
         let home = home(turn);
         let mut standing = Standing {
             toward: turn.partner().to_owned(),
@@ -119,11 +107,11 @@ impl Feelings {
             why: None,
         };
         let mut then = None;
-        if let Some(bond) = last.as_ref().and_then(|last| bond_of(&last.entry)) {
+        if let Some(bond) = last.and_then(|last| bond_of(&last.entry)) {
             (standing.known, standing.now) = (bond, bond);
-            then = last.as_ref().map(|last| moment(&last.entry));
+            then = last.map(|last| moment(&last.entry));
         }
-        for (entry, found) in happened_since(turn, last.as_ref(), witnessed) {
+        for (entry, found) in happened_since(turn, last, witnessed) {
             let at = moment(entry);
             standing.now = standing.now.rested(&home, passed(turn, then, at));
             if let Some(deed) = found.deeds().iter().find(|deed| !deed.bond.is_none()) {
@@ -140,10 +128,12 @@ impl Feelings {
     /// What whoever thinks is told of it: at most two plain sentences, none while nothing stands out or it was
     /// told a moment ago.
     pub(super) fn told(&self, past: &Past) -> Vec<String> {
-        let told_lately =
-            |text: &str| past.turns.iter().rev().take(TOLD_AGAIN_TURNS).any(|turn| turn.told.contains(text));
         let stance = relationship::stance(&self.bond.now, &self.bond.home, &self.bond.name);
-        self.mood_told().into_iter().chain(stance).filter(|text| !told_lately(text)).collect()
+        self.mood_told()
+            .into_iter()
+            .chain(stance)
+            .filter(|text| !past.told_within(TOLD_AGAIN_TURNS, text))
+            .collect()
     }
 
     fn mood_told(&self) -> Option<String> {

@@ -17,7 +17,5 @@ pub(super) fn pursued(turn: &Turn, past: &Past, holds: &Holds) -> Vec<String> {
     // Goals that begin at once have begun, although nothing was written down yet.
     let step = goal::step(&turn.character, &holds.goals, &holds.state, &Moment::default());
     let active = step.states.active(goals).take(GOALS_TOLD_MAX).map(goal::sentence);
-    let told_lately =
-        |text: &String| past.turns.iter().rev().take(GOAL_TURNS).any(|turn| turn.told.contains(text));
-    active.filter(|text| !told_lately(text)).collect()
+    active.filter(|text| !past.told_within(GOAL_TURNS, text)).collect()
 }

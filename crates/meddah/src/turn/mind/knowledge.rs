@@ -7,8 +7,9 @@ use meddah_engine::world::{
     CalledUp, Character, LoreBudget, LoreEntry, LoreQuery, LoreTimers, SCAN_UTTERANCES, reminder,
 };
 use meddah_protocol::WireError;
-use meddah_store::{EntryFilter, StateOf};
+use meddah_store::StateOf;
 
+use super::state::newest;
 use crate::turn::{Ports, Turn};
 
 /// Turns in which something that was told need not be told again: it still stands there.
@@ -59,9 +60,12 @@ fn lore<'t>(
         chars_max: budget.chars_max,
     };
     let mut new = turn.world.lore_for(&query);
+    let room = budget.entries_max.saturating_sub(new.entries.len());
+    if room == 0 || told.is_empty() {
+        return new; // all lore is searched for it
+    }
     let again = turn.world.lore_for(&LoreQuery { told: &[], ..query });
     let is_new = |entry: &&LoreEntry| !new.entries.iter().any(|known| known.id == entry.id);
-    let room = budget.entries_max.saturating_sub(new.entries.len());
     let again: Vec<&LoreEntry> = again.entries.into_iter().filter(is_new).take(room).collect();
     new.entries.extend(again);
     new
@@ -86,9 +90,9 @@ pub(super) async fn timers(turn: &Turn, ports: &Ports, past: &Past) -> Result<Op
     if !turn.world.lore.iter().any(|entry| entry.is_timed()) {
         return Ok(None);
     }
-    let filter = EntryFilter::State(StateOf::Lore { character: turn.character.id.clone() });
-    let newest = ports.store.recent(&turn.key, filter, 1, None).await?;
-    let mut timers = match newest.into_iter().next().map(|stored| stored.entry.kind) {
+    let of = StateOf::Lore { character: turn.character.id.clone() };
+    let newest = newest(&*ports.store, &turn.key, of).await?;
+    let mut timers = match newest.map(|stored| stored.entry.kind) {
         Some(EntryKind::Lore(timers)) => timers,
         // The world was without such lore until now.
         _ => LoreTimers { utterances: 2 * past.turns.len() as u64, ..LoreTimers::default() },

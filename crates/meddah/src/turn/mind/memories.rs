@@ -38,16 +38,16 @@ pub(super) async fn called_up(turn: &Turn, ports: &Ports, past: &Past) -> Vec<St
 }
 
 async fn search(turn: &Turn, ports: &Ports, past: &Past) -> Result<Vec<String>, StoreError> {
-    let text = question(turn, past);
-    if Words::of(&turn.world.language).stems(&text).is_empty() {
+    let words = Words::of(&turn.world.language);
+    let text = question(turn, past, &words);
+    if words.stems(&text).is_empty() {
         return Ok(Vec::new());
     }
     let found = ports.memories.recall(asking(turn, text)).await?;
     let recent: Vec<&str> =
         past.turns.iter().rev().take(TURNS_IN_PROMPT).map(|recent| recent.turn.as_str()).collect();
     let told_lately = |text: &str| {
-        let lately = past.turns.iter().rev().take(TURNS_IN_PROMPT).map(|turn| &turn.told);
-        lately.chain(&past.notes).any(|told| told.contains(text))
+        past.told_within(TURNS_IN_PROMPT, text) || past.notes.iter().any(|note| note.contains(text))
     };
     let mut chosen: Vec<(u64, String)> = Vec::new();
     let mut chars = 0;
@@ -95,9 +95,9 @@ fn asking(turn: &Turn, text: String) -> Asking {
 }
 
 /// What was just said; with what was said before it if it says little by itself ("And then?").
-fn question(turn: &Turn, past: &Past) -> String {
+fn question(turn: &Turn, past: &Past, words: &Words) -> String {
     let said = turn.cause.text();
-    let few = Words::of(&turn.world.language).stems(said).len() < WORDS_OF_ITS_OWN;
+    let few = words.stems(said).len() < WORDS_OF_ITS_OWN;
     let before = past.turns.last().filter(|_| few && matches!(turn.cause, Cause::Said { .. }));
     match before {
         Some(before) => format!("{said} {}", before.text),
@@ -127,7 +127,7 @@ fn tell(turn: &Turn, entry: &Entry, memory: &Remembered, answer: Option<&Remembe
 fn exchange(turn: &Turn, entry: &Entry, record: &TurnRecord, answered: &str) -> String {
     let me = &turn.character.id;
     let who = entry.character.as_deref().unwrap_or_default();
-    let name = turn.world.characters.get(who).map_or(who, |character| &character.name);
+    let name = turn.world.name_of(who);
     let (said_by, said_to) = (&record.speaker == me, who == me);
     let mut sentence = match (said_by, said_to) {
         _ if record.speaker.is_empty() => record.text.clone(),

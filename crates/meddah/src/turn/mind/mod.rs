@@ -16,7 +16,8 @@ use meddah_protocol::WireError;
 
 use super::{Ports, Turn};
 pub(super) use feelings::Feelings;
-pub(crate) use state::holds;
+pub(crate) use state::holds_now;
+use state::{Kept, holds};
 
 /// What a character has in mind.
 pub(super) struct Mind {
@@ -40,12 +41,13 @@ impl Mind {
         let partner = turn.partner();
         let met = past.turns.iter().any(|turn| turn.speaker == partner);
         let memories = async { Ok(memories::called_up(turn, ports, &past).await) };
-        let (feelings, holds, timers, memories) = futures::try_join!(
-            feelings::before(turn, ports, &witnessed),
-            holds(&*ports.store, &turn.key, &turn.scene, &turn.character, partner, Some(met)),
+        let (kept, timers, memories) = futures::try_join!(
+            Kept::read(&*ports.store, &turn.key, &turn.character, partner),
             knowledge::timers(turn, ports, &past),
             memories,
         )?;
+        let feelings = feelings::before(turn, &kept, &witnessed);
+        let holds = holds(&kept, &turn.scene, &turn.character, met);
         let character = match turn.character.as_open(&holds.state) {
             Cow::Borrowed(_) => turn.character.clone(),
             Cow::Owned(open) => Arc::new(open),

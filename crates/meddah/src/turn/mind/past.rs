@@ -17,6 +17,5 @@ pub(super) async fn witnessed(turn: &Turn, ports: &Ports) -> Result<Vec<StoredEn
 pub(super) fn recent(turn: &Turn, witnessed: &[StoredEntry]) -> Past {
     let id = &turn.character.id;
     let recalled = timeline::recall(witnessed.iter().map(|stored| &stored.entry), id);
-    let name_of = |id: &str| turn.world.characters.get(id).map_or(id.to_owned(), |other| other.name.clone());
-    Past::new(recalled, id, name_of)
+    Past::new(recalled, id, |id| turn.world.name_of(id).to_owned())
 }

@@ -6,7 +6,7 @@ use meddah_engine::goal::GoalStates;
 use meddah_engine::timeline::{EntryKind, TimelineKey};
 use meddah_engine::world::Character;
 use meddah_protocol::{Scene, WireError};
-use meddah_store::{EntryFilter, StateOf, TimelineStore};
+use meddah_store::{EntryFilter, StateOf, StoredEntry, TimelineStore};
 
 /// How far back is looked for talk with somebody.
 const MET_ENTRIES_MAX: usize = 64;
@@ -19,49 +19,87 @@ pub(crate) struct Holds {
     pub goals: GoalStates,
 }
 
-/// Gathers what holds for `character` toward `partner`. `met` is whether they have talked before, if that is known.
-pub(crate) async fn holds(
+/// The states of one character that stand in the timeline.
+#[derive(Default)]
+pub(crate) struct Kept {
+    /// How it felt last.
+    pub emotion: Option<StoredEntry>,
+    /// How it stood to its partner last.
+    pub bond: Option<StoredEntry>,
+    /// How far it is with its goals; looked up only if it has any.
+    pub goals: Option<StoredEntry>,
+}
+
+impl Kept {
+    /// Of `character`, toward `partner`.
+    pub async fn read(
+        store: &dyn TimelineStore,
+        key: &TimelineKey,
+        character: &Character,
+        partner: &str,
+    ) -> Result<Kept, WireError> {
+        let id = || character.id.clone();
+        let goals = async {
+            match character.goal.is_empty() {
+                true => Ok(None),
+                false => newest(store, key, StateOf::Goals { character: id() }).await,
+            }
+        };
+        let toward = StateOf::Relationship { character: id(), toward: partner.to_owned() };
+        let (emotion, bond, goals) = futures::try_join!(
+            newest(store, key, StateOf::Emotion { character: id() }),
+            newest(store, key, toward),
+            goals,
+        )?;
+        Ok(Kept { emotion, bond, goals })
+    }
+}
+
+/// The value of a state that holds.
+pub(super) async fn newest(
     store: &dyn TimelineStore,
     key: &TimelineKey,
-    scene: &Scene,
-    character: &Character,
-    partner: &str,
-    met: Option<bool>,
-) -> Result<Holds, WireError> {
-    let id = || character.id.clone();
-    let newest = async |of: StateOf| {
-        let found = store.recent(key, EntryFilter::State(of), 1, None).await?;
-        Ok::<_, WireError>(found.into_iter().next().map(|stored| stored.entry.kind))
-    };
+    of: StateOf,
+) -> Result<Option<StoredEntry>, WireError> {
+    Ok(store.recent(key, EntryFilter::State(of), 1, None).await?.pop())
+}
+
+/// What holds for `character`; `met` is whether it has talked with its partner before.
+pub(crate) fn holds(kept: &Kept, scene: &Scene, character: &Character, met: bool) -> Holds {
+    let kind = |stored: &Option<StoredEntry>| stored.as_ref().map(|stored| stored.entry.kind.clone());
     let mut state = GameState::of(scene);
     let mut goals = GoalStates::default();
-    if !character.goal.is_empty()
-        && let Some(EntryKind::Goals(kept)) = newest(StateOf::Goals { character: id() }).await?
-    {
+    if let Some(EntryKind::Goals(kept)) = kind(&kept.goals) {
         kept.tell(&mut state);
         goals = kept;
     }
-    let toward = StateOf::Relationship { character: id(), toward: partner.to_owned() };
     let mut axes = [0.0; 4];
-    if let Some(EntryKind::Relationship { trust, respect, familiarity, affection, .. }) =
-        newest(toward).await?
-    {
+    if let Some(EntryKind::Relationship { trust, respect, familiarity, affection, .. }) = kind(&kept.bond) {
         axes = [trust, respect, familiarity, affection];
     }
     for (name, axis) in ["trust", "respect", "familiarity", "affection"].into_iter().zip(axes) {
         state.set(name, Value::Number(f64::from((axis * 1000.0).round()) / 1000.0));
     }
-    let mood = match newest(StateOf::Emotion { character: id() }).await? {
+    let mood = match kind(&kept.emotion) {
         Some(EntryKind::Emotion { label, .. }) => label,
         _ => character.mood.clone(),
     };
     state.set("mood", Value::text(&mood));
-    let met = match met {
-        Some(met) => met,
-        None => has_met(store, key, &character.id, partner).await?,
-    };
     state.set("met_player", Value::Flag(met));
-    Ok(Holds { state, goals })
+    Holds { state, goals }
+}
+
+/// What holds for `character` toward `partner` between turns.
+pub(crate) async fn holds_now(
+    store: &dyn TimelineStore,
+    key: &TimelineKey,
+    scene: &Scene,
+    character: &Character,
+    partner: &str,
+) -> Result<Holds, WireError> {
+    let kept = Kept::read(store, key, character, partner).await?;
+    let met = has_met(store, key, &character.id, partner).await?;
+    Ok(holds(&kept, scene, character, met))
 }
 
 async fn has_met(
