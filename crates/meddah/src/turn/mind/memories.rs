@@ -6,7 +6,7 @@ use meddah_engine::timeline::{Entry, EntryKind, TurnRecord};
 use meddah_store::StoreError;
 use tracing::debug;
 
-use crate::memory::{Asking, CATCH_UP_MAX, Remembered};
+use crate::memory::{Asking, CATCH_UP_MAX, Remembered, names};
 use crate::turn::{Cause, Ports, Turn};
 
 /// Memories of one turn. How many of them a model is told depends on its size; the last ones are told first of all.
@@ -89,12 +89,11 @@ fn why(memory: &Remembered) -> String {
 }
 
 fn asking(turn: &Turn, text: String) -> Asking {
-    let people = turn.world.characters.iter().map(|(id, character)| (id.clone(), character.name.clone()));
     Asking {
         key: turn.key.clone(),
         at: None,
         language: turn.world.language.clone(),
-        names: people.chain([(turn.player.id.clone(), turn.player.name.clone())]).collect(),
+        names: names(&turn.world, &turn.player),
         asker: turn.cause.speaker().to_owned(),
         asked: turn.character.id.clone(),
         text,
