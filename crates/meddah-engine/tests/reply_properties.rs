@@ -163,6 +163,19 @@ fn letters(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
+#[test]
+fn a_run_of_marks_makes_no_told_line_too_long() {
+    let max = rules().line_chars_max;
+    for letters in max - 4..=max {
+        let text = format!("_{}```json and more_", "a".repeat(letters));
+        for event in parse(std::iter::once(text.as_str())) {
+            if let ReplyEvent::Line { text } | ReplyEvent::Narration { text } = event {
+                assert!(text.chars().count() <= max, "{letters}: {text:?}");
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 

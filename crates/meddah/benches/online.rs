@@ -28,6 +28,7 @@ use meddah_inference::Key;
 use meddah_store::SqliteStore;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// Players at once.
 const AT_ONCE: [usize; 2] = [1, 16];
@@ -82,12 +83,14 @@ async fn sidecar(folder: &str, provider: &str) {
             .await
             .unwrap();
     let (port, stop) = (server.port(), CancellationToken::new());
-    let serving = tokio::spawn(server.run(stop.clone()));
+    let serving = TaskTracker::new();
+    serving.spawn(server.run(stop.clone()));
+    serving.close();
     tokio::task::spawn_blocking(move || serve_until_closed(&format!("http://127.0.0.1:{port}")))
         .await
         .unwrap();
     stop.cancel();
-    serving.await.unwrap();
+    serving.wait().await;
 }
 
 fn hut() -> World {

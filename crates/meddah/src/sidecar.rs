@@ -67,9 +67,8 @@ impl Sidecar {
             &hello,
             self.worlds.clone(),
             self.ports.clone(),
-            self.settings.turn.clone(),
+            &self.settings,
             self.reflection.clone(),
-            self.settings.scenes.clone(),
         )?);
         // A timeline begins with its first session: what happens before the first words is remembered, too.
         self.ports.store.open(&session.timeline()).await?;

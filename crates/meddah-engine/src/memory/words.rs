@@ -51,7 +51,7 @@ impl Words {
             Some((Algorithm::English, _)) => ENGLISH_STOP.split_whitespace().map(str::to_owned).collect(),
             Some((_, language)) => {
                 let listed = stop_words::get(*language);
-                listed.into_iter().flat_map(|word| split(&word.to_lowercase())).collect()
+                listed.iter().flat_map(|word| split(&word.to_lowercase())).collect()
             }
         };
         Words {
@@ -179,8 +179,8 @@ fn is_unspaced(letter: char) -> bool {
 fn pairs(text: &str, bytes: Range<usize>, words: &mut Vec<Word>) {
     let starts: Vec<usize> = text[bytes.clone()].char_indices().map(|(at, _)| bytes.start + at).collect();
     let end_of = |number: usize| starts.get(number).copied().unwrap_or(bytes.end);
-    for number in 0..starts.len().saturating_sub(1).max(1) {
-        let bytes = starts[number]..end_of(number + 2);
+    for (number, start) in starts.iter().enumerate().take(starts.len().saturating_sub(1).max(1)) {
+        let bytes = *start..end_of(number + 2);
         words.push(Word { stem: text[bytes.clone()].to_owned(), bytes, stop: false });
     }
 }
@@ -198,7 +198,7 @@ mod tests {
         );
         let read = words.read("Where did Bert’s boats go?");
         let boats = read.iter().find(|word| word.stem == "boat").expect("boats");
-        assert_eq!(boats.bytes, 17..22);
+        assert_eq!(boats.bytes, 19..24);
         assert!(read[0].stop);
         assert_eq!(words.stems("May I go in May?"), ["go", "may"]);
     }
@@ -220,6 +220,6 @@ mod tests {
     #[test]
     fn a_book_is_not_read_to_its_end() {
         let book = "ö ".repeat(TEXT_BYTES_MAX);
-        assert_eq!(Words::of("en").read(&book).len(), TEXT_BYTES_MAX / 3 + 1);
+        assert_eq!(Words::of("en").read(&book).len(), TEXT_BYTES_MAX / 3);
     }
 }

@@ -343,7 +343,8 @@ impl Splitter {
                 return self.close_span(span, true, output);
             }
             Token::Mark(mark) if mark.inside_word => {
-                span.text.extend(std::iter::repeat_n(mark.sign, mark.count));
+                let room = output.line_chars_max().saturating_sub(span.text.chars().count());
+                span.text.extend(std::iter::repeat_n(mark.sign, mark.count.min(room)));
             }
             Token::Mark(_) => {}
             Token::Char('\n') => {

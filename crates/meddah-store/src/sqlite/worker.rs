@@ -25,6 +25,8 @@ const WRITES_PER_COMMIT_MAX: usize = 64;
 
 /// What a write gives its caller, once the commit is through.
 type Written = Box<dyn Any + Send>;
+/// A write within a transaction.
+type Work = Box<dyn FnOnce(&Connection) -> Result<Written, StoreError> + Send>;
 type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
 enum Job {
@@ -36,7 +38,7 @@ enum Job {
 
 struct Write {
     /// Does it, within a transaction.
-    work: Box<dyn FnOnce(&Connection) -> Result<Written, StoreError> + Send>,
+    work: Work,
     answer: Answer<Written>,
     /// The caller waits for the disk.
     on_disk: bool,
@@ -195,10 +197,7 @@ fn write_together(
     next
 }
 
-fn undone_if_it_fails(
-    transaction: &Connection,
-    work: Box<dyn FnOnce(&Connection) -> Result<Written, StoreError> + Send>,
-) -> Result<Written, StoreError> {
+fn undone_if_it_fails(transaction: &Connection, work: Work) -> Result<Written, StoreError> {
     let run = |sql: &str| transaction.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
     run("SAVEPOINT write")?;
     let result = work(transaction);

@@ -55,6 +55,7 @@ impl Background {
     }
 
     /// Texts that may have no vectors yet.
+    #[expect(clippy::disallowed_methods, reason = "its handle is kept, and shutdown waits for it")]
     pub(super) fn add(&self, texts: Vec<String>) {
         if texts.is_empty() {
             return;

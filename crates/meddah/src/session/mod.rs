@@ -26,7 +26,7 @@ use meddah_protocol::{
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{SceneSettings, TurnSettings};
+use crate::config::{SceneSettings, Settings, TurnSettings};
 use crate::reflection::Reflection;
 use crate::turn::{self, Cause, Ports, Turn, TurnEvents};
 use among::Moment;
@@ -129,9 +129,8 @@ impl Session {
         hello: &Hello,
         worlds: Arc<crate::worlds::Worlds>,
         ports: Ports,
-        settings: TurnSettings,
+        settings: &Settings,
         reflection: Reflection,
-        scenes: SceneSettings,
     ) -> Result<Session, WireError> {
         meddah_protocol::check_id("player.id", &hello.player.id)?;
         let world = worlds.find(&hello.world)?;
@@ -142,9 +141,9 @@ impl Session {
             player: hello.player.clone(),
             worlds,
             ports,
-            settings,
+            settings: settings.turn.clone(),
             reflection,
-            scenes,
+            scenes: settings.scenes.clone(),
             capabilities: hello.capabilities.clone(),
             language: hello.language.clone(),
             state: Mutex::new(State {

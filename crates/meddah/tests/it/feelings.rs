@@ -80,8 +80,10 @@ async fn feelings_and_bonds_follow_the_save() {
     assert!(!back.contains("insulted") && !back.contains("do not like"), "{back}");
 
     load(&mut client, &late).await;
-    let there = told(&mut client, &rig, "Well?").await;
-    // The sentence on the anger was told with the insults themselves.
+    // What was told with the insults themselves is not told again, and stands with them.
+    told(&mut client, &rig, "Well?").await;
+    let there: String =
+        rig.model.seen().pop().unwrap().messages.into_iter().map(|message| message.text).collect();
     assert!(there.contains("You do not like Ayla."), "{there}");
 
     load(&mut client, &early).await;
@@ -131,7 +133,6 @@ async fn a_canned_line_has_a_feeling_too() {
     let (status, reply) = rig.post("/v1/talk", &talk).await;
     assert_eq!((status, &reply["text"]), (200, &json!("Hm.")), "{reply}");
     assert_eq!(reply["emotion"]["label"], "anger", "{reply}");
-    assert_eq!(reply["lines"][0]["emotion"], "anger", "{reply}");
     rig.stop().await;
 }
 

@@ -79,7 +79,7 @@ fn a_file_without_characters_says_what_can_be_imported() {
     let path = file.to_str().unwrap();
     check(&data, &["import", path], 3, &["card.json", "cannot be read"]);
     std::fs::write(&file, "{\"spec\": \"chara_card_v2\"}").unwrap();
-    check(&data, &["import", path], 3, &["card.json", "later version"]);
+    check(&data, &["import", path], 3, &["card.json", "no name"]);
     std::fs::write(&file, "{\"characters\": [").unwrap();
     check(&data, &["import", path], 3, &["card.json", "not JSON"]);
 }

@@ -100,7 +100,7 @@ fn what_is_remembered_is_listed_taken_out_and_in_and_compacted() {
         ["talk", "--world", world.to_str().unwrap(), "--model", &model, "--player", "Ann", "--say", "Hail!"];
     assert_eq!(run(&data, &talk).0, 0);
     let (code, out, _) = run(&data, &["world", "list"]);
-    assert!(code == 0 && out.contains("remembered of player Ann in hut: 2 entries"), "{out}");
+    assert!(code == 0 && out.contains("remembered of player Ann in hut: 3 entries"), "{out}");
     let (code, out, _) = run(&data, &["world", "tree", "--world", "hut", "--json"]);
     let tree: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &tree["timelines"][0]["branches"][0]["branch"]), (0, &0.into()), "{tree}");
@@ -114,7 +114,7 @@ fn what_is_remembered_is_listed_taken_out_and_in_and_compacted() {
     assert_eq!(run(&data, &["world", "export", "--out", file]).0, 0);
     assert_eq!(run(&data, &["world", "export", "--out", file]).0, 2, "nothing is overwritten");
     let (code, out, err) = run(&copy, &["world", "import", file]);
-    assert!(code == 0 && out.contains("world hut, player Ann: 2 entries"), "{out}{err}");
+    assert!(code == 0 && out.contains("world hut, player Ann: 3 entries"), "{out}{err}");
     let (one, two) = (run(&data, &["world", "export"]).1, run(&copy, &["world", "export"]).1);
     assert!(!one.is_empty() && one == two);
     let (code, _, err) = run(&copy, &["world", "import", file]);
@@ -122,7 +122,7 @@ fn what_is_remembered_is_listed_taken_out_and_in_and_compacted() {
 
     assert_eq!(run(&copy, &["world", "compact"]).0, 2);
     let (code, out, _) = run(&copy, &["world", "compact", "--keep-saves"]);
-    assert!(code == 0 && out.contains("would delete 0 of 2 entries") && out.contains("--yes"), "{out}");
+    assert!(code == 0 && out.contains("would delete 0 of 3 entries") && out.contains("--yes"), "{out}");
     let (code, out, _) = run(&copy, &["world", "compact", "--keep-saves", "--yes", "--json"]);
     let done: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &done["timelines"][0]["deleted"]), (0, &true.into()), "{done}");

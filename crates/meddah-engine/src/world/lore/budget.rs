@@ -26,11 +26,11 @@ impl LoreBudget {
 
     /// Of a model with this window.
     pub fn of(context_tokens: u32) -> LoreBudget {
-        let (entries_max, percent) = match context_tokens {
-            ..=SMALL_WINDOW_TOKENS => return LoreBudget::SMALL,
-            ..LARGE_WINDOW_TOKENS => (6, SHARE_PERCENT_MIDDLE),
-            _ => (24, SHARE_PERCENT_MAX),
-        };
+        if context_tokens <= SMALL_WINDOW_TOKENS {
+            return LoreBudget::SMALL;
+        }
+        let large = context_tokens >= LARGE_WINDOW_TOKENS;
+        let (entries_max, percent) = if large { (24, SHARE_PERCENT_MAX) } else { (6, SHARE_PERCENT_MIDDLE) };
         // A window of a million tokens is no reason to tell a whole book: nobody reads it attentively.
         let window = context_tokens.min(LARGE_WINDOW_TOKENS);
         let chars = u64::from(window) * u64::from(percent) * u64::from(CHARS_PER_TOKEN) / 100;

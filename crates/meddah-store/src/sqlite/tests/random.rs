@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use proptest::collection::vec;
 use proptest::option;
@@ -34,8 +34,21 @@ fn opened(path: &Path) -> Store {
     let store = SqliteStore::open(path).expect("opens");
     let hurry =
         |connection: &mut rusqlite::Connection| Ok(connection.pragma_update(None, "synchronous", "OFF")?);
-    block_on(store.writer.run(hurry)).expect("set");
+    let folding = store.folding.as_ref().map(|folding| &folding.worker);
+    for worker in [Some(&store.writer), store.reader.as_ref(), folding].into_iter().flatten() {
+        block_on(worker.run(hurry)).expect("set");
+    }
     Arc::new(store)
+}
+
+/// A file in which nothing is remembered yet; making one waits for the disk.
+fn empty_file() -> &'static [u8] {
+    static EMPTY: OnceLock<Vec<u8>> = OnceLock::new();
+    EMPTY.get_or_init(|| {
+        let (store, folder) = super::in_file();
+        store.close();
+        fs::read(folder.path().join("memory.db")).expect("readable")
+    })
 }
 
 /// What a program that is killed now leaves behind: the file and its journal as they are, without a last word.
@@ -58,6 +71,7 @@ proptest! {
     fn any_playthrough_is_recalled_as_the_reference_recalls_it(ops in vec(any_op(), 1..40)) {
         let folder = TempDir::new().expect("a temporary folder");
         let mut path = folder.path().join("memory.db");
+        fs::write(&path, empty_file()).expect("written");
         let store = opened(&path);
         let mut restarts = 0;
         let mut restart = |store: Store| {

@@ -19,8 +19,8 @@ const MEMORY_CHARS_MAX: usize = 320;
 const MEMORIES_CHARS_MAX: usize = 4000;
 /// What speaks most for a memory, in an explanation.
 const PARTS_SHOWN_MAX: usize = 4;
-/// Recent turns that are surely still in the prompt, whatever the model's window.
-const TURNS_IN_PROMPT: usize = 8;
+/// Recent turns that are still in the prompt, but for the smallest windows.
+const TURNS_IN_PROMPT: usize = 16;
 /// A line with fewer words that matter is about what was said before it.
 const WORDS_OF_ITS_OWN: usize = 3;
 /// What has less in common with the question, as a share of the best, is not what is meant.
@@ -48,8 +48,10 @@ async fn search(turn: &Turn, ports: &Ports, past: &Past) -> Result<Vec<Reason>, 
     let found = ports.memories.recall(asking(turn, text)).await?;
     let recent: Vec<&str> =
         past.turns.iter().rev().take(TURNS_IN_PROMPT).map(|recent| recent.turn.as_str()).collect();
-    let told_lately =
-        |sentence: &str| past.turns.iter().rev().take(TURNS_IN_PROMPT).any(|t| t.told.contains(sentence));
+    let told_lately = |text: &str| {
+        let lately = past.turns.iter().rev().take(TURNS_IN_PROMPT).map(|turn| &turn.told);
+        lately.chain(&past.notes).any(|told| told.contains(text))
+    };
     let mut chosen: Vec<Reason> = Vec::new();
     let mut chars = 0;
     let mut seen = Vec::new();
@@ -61,7 +63,8 @@ async fn search(turn: &Turn, ports: &Ports, past: &Past) -> Result<Vec<Reason>, 
         let Some(entry) = ports.memories.entry(&turn.key, memory.cursor).await? else { continue };
         let is_recent = match &entry.kind {
             EntryKind::Turn(record) => recent.contains(&record.turn.as_str()),
-            EntryKind::Event { text } => past.notes.iter().any(|note| note == text),
+            EntryKind::Event { text } => told_lately(text),
+            EntryKind::Memory(memory) => told_lately(&memory.text),
             _ => false,
         };
         let both = |part| found.iter().find(|other| other.cursor == memory.cursor && other.part == part);
