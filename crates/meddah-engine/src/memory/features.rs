@@ -37,6 +37,9 @@ pub enum Feature {
     AfterQuestion,
     /// How well what was said before it matches, if that has a question in it.
     Answers,
+    /// How near the meaning of what was said before it is, if that has a question in it; as a share of the
+    /// candidates' span.
+    AnswersMeaning,
     /// Words of the question in the place and time of its scene.
     Scene,
     /// Nobody said it: it happened.
@@ -48,7 +51,7 @@ pub enum Feature {
 }
 
 /// How many features there are.
-pub const FEATURES: usize = 18;
+pub const FEATURES: usize = 19;
 
 /// Short names of the features, for whoever wants to know why something was recalled.
 pub const NAMES: [&str; FEATURES] = [
@@ -66,6 +69,7 @@ pub const NAMES: [&str; FEATURES] = [
     "first",
     "after question",
     "answers",
+    "answers meaning",
     "scene",
     "happened",
     "derived",
@@ -80,6 +84,17 @@ pub type Values = [f32; FEATURES];
 pub struct Weights(pub Values);
 
 impl Weights {
+    /// Those that are listed; all others are nothing.
+    pub const fn new(listed: &[(Feature, f32)]) -> Weights {
+        let mut values = [0.0; FEATURES];
+        let mut at = 0;
+        while at < listed.len() {
+            values[listed[at].0 as usize] = listed[at].1;
+            at += 1;
+        }
+        Weights(values)
+    }
+
     /// The score of a document.
     pub fn score(&self, values: &Values) -> f32 {
         self.0.iter().zip(values).map(|(weight, value)| weight * value).sum()

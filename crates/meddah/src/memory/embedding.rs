@@ -32,6 +32,8 @@ struct Shared {
     store: Arc<dyn TimelineStore>,
     embedder: LateEmbedder,
     state: Mutex<State>,
+    /// Held by whoever makes vectors.
+    step: tokio::sync::Mutex<()>,
     added: Notify,
     stop: CancellationToken,
 }
@@ -50,7 +52,8 @@ impl Background {
     pub(super) fn new(store: Arc<dyn TimelineStore>, embedder: LateEmbedder) -> Background {
         let state = Mutex::new(State { texts: VecDeque::new(), asking: 0, asked: Instant::now() });
         let (added, stop) = (Notify::new(), CancellationToken::new());
-        let shared = Arc::new(Shared { store, embedder, state, added, stop });
+        let step = tokio::sync::Mutex::default();
+        let shared = Arc::new(Shared { store, embedder, state, step, added, stop });
         Background { shared, worker: Mutex::default() }
     }
 
@@ -79,7 +82,7 @@ impl Background {
         Pause(self.shared.clone())
     }
 
-    /// Does all that is there, now.
+    /// Does all that is there, now, and waits for what is being done already.
     pub(super) async fn embed_all(&self) -> Result<(), StoreError> {
         while self.shared.step(|| false).await? {}
         Ok(())
@@ -135,6 +138,7 @@ impl Shared {
     /// Makes and keeps the vectors of a few texts; false if there were none. What is left when `enough` says so
     /// waits for the next time.
     async fn step(&self, enough: impl Fn() -> bool) -> Result<bool, StoreError> {
+        let _step = self.step.lock().await;
         let Ok(embedder) = self.embedder.get().await else {
             self.state().texts = VecDeque::new(); // none is wanted, or none can be had
             return Ok(false);

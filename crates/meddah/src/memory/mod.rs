@@ -31,7 +31,7 @@ pub const CATCH_UP_MAX: Duration = Duration::from_millis(100);
 /// How long a recall waits for the vectors of its question.
 pub const EMBED_MAX: Duration = Duration::from_millis(150);
 /// Documents that are compared by meaning.
-pub const CANDIDATES_MAX: usize = 100;
+pub const CANDIDATES_MAX: usize = 200;
 /// Indexes kept at once; the one that rests the longest makes room.
 const TIMELINES_MAX: usize = 16;
 /// Bytes of all indexes; beyond, the one that rests the longest makes room.
@@ -71,7 +71,7 @@ pub struct Asking {
     pub text: String,
     /// How many memories are wanted.
     pub limit: usize,
-    /// How long to wait for an index that is being built.
+    /// How long to wait for an index that is being built, and for vectors if that is longer than [`EMBED_MAX`].
     pub wait: Duration,
 }
 
@@ -131,7 +131,7 @@ impl Memories {
     pub async fn recall(&self, asking: Asking) -> Result<Vec<Remembered>, StoreError> {
         let _asked = self.0.background.pause();
         let known = self.known(&asking.key, &asking.language);
-        let (found, embedded) = tokio::join!(self.caught_up(&asking, known), self.embed(&asking.text));
+        let (found, embedded) = tokio::join!(self.caught_up(&asking, known), self.embed(&asking));
         let (mut known, head) = found?;
         let (store, runtime) = (self.0.store.clone(), tokio::runtime::Handle::current());
         // At a hundred thousand memories this is some milliseconds of work.
@@ -220,9 +220,10 @@ impl Memories {
         self.0.background.shutdown().await;
     }
 
-    async fn embed(&self, text: &str) -> Option<(String, Embedding)> {
+    async fn embed(&self, asking: &Asking) -> Option<Embedded> {
         let embedder = self.0.embedder.now_or_soon()?;
-        let embedding = tokio::time::timeout(EMBED_MAX, embedder.embed(text)).await.ok()?.ok()?;
+        let wait = EMBED_MAX.max(asking.wait);
+        let embedding = tokio::time::timeout(wait, embedder.embed(&asking.text)).await.ok()?.ok()?;
         Some((embedder.name().to_owned(), embedding))
     }
 
