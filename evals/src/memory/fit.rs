@@ -10,8 +10,8 @@ use std::path::Path;
 use anyhow::Context as _;
 use meddah_embedding::Encoder;
 use meddah_engine::memory::{
-    Added, BY_WORDS, DocumentId, FEATURES, Feature, Index, NAMES, Part, Place, QuestionVectors,
-    Recall, Values, View, Weights, encode,
+    Added, BY_WORDS, DocumentId, FEATURES, Feature, Index, NAMES, Part, Place, QuestionVectors, Recall,
+    Values, View, Weights, encode,
 };
 use meddah_engine::timeline::TimelineKey;
 use meddah_store::{EntryFilter, RECENT_MAX, SqliteStore, TimelineStore};
@@ -116,7 +116,7 @@ impl Told {
     fn ask(&self, question: &Asked, encoder: Option<&Encoder>) -> anyhow::Result<Vec<(Values, String)>> {
         let view = View::new(&self.index, &question.asked, self.head);
         let read = self.index.question(&question.asker, &question.asked, &question.text);
-        let mut recall = Recall::new(&self.index, &view, &read, &BY_WORDS, view.len());
+        let mut recall = Recall::new(&self.index, &view, &read, view.len());
         if let Some(encoder) = encoder {
             let embedded = encoder.embed(&question.text)?;
             let words =

@@ -61,26 +61,19 @@ pub struct Recall<'a> {
 
 impl<'a> Recall<'a> {
     /// The first stage: the best `limit` documents of the view by words and features.
-    pub fn new(
-        index: &'a Index,
-        view: &'a View,
-        question: &'a Question,
-        weights: &Weights,
-        limit: usize,
-    ) -> Self {
+    pub fn new(index: &'a Index, view: &'a View, question: &'a Question, limit: usize) -> Self {
         let lexical = Lexical::new(index, view, question);
-        let mut scored: Vec<(f32, usize)> = Vec::with_capacity(view.len());
-        for rank in (0..view.len()).filter(|rank| view.rows[*rank].is_heard()) {
-            scored.push((weights.score(&features::values(view, question, &lexical, rank)), rank));
-        }
+        let mut scored = features::scores(view, question, &lexical);
         if scored.len() > limit && limit > 0 {
             scored.select_nth_unstable_by(limit - 1, best_first);
         }
         scored.truncate(limit);
         scored.sort_unstable_by(best_first);
-        let values = |rank| features::values(view, question, &lexical, rank);
-        let candidates =
-            scored.iter().map(|(_, rank)| Candidate { rank: *rank, values: values(*rank) }).collect();
+        let candidate = |(_, rank): &(f32, u32)| {
+            let rank = *rank as usize;
+            Candidate { rank, values: features::values(view, question, &lexical, rank) }
+        };
+        let candidates = scored.iter().map(candidate).collect();
         Recall { index, view, question, idf: lexical.idf, candidates }
     }
 
@@ -196,7 +189,7 @@ impl<'a> Recall<'a> {
     }
 }
 
-fn best_first(a: &(f32, usize), b: &(f32, usize)) -> Ordering {
+fn best_first(a: &(f32, u32), b: &(f32, u32)) -> Ordering {
     b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
 }
 

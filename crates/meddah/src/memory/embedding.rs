@@ -153,8 +153,11 @@ impl Shared {
         }
         let keys: Vec<_> = texts.iter().map(|text| TextHash::of(text).key(embedder.name())).collect();
         let there = self.store.vectors(keys.clone()).await?;
-        let mut missing =
-            texts.into_iter().zip(keys).zip(there).filter_map(|(text, there)| there.is_none().then_some(text));
+        let mut missing = texts
+            .into_iter()
+            .zip(keys)
+            .zip(there)
+            .filter_map(|(text, there)| there.is_none().then_some(text));
         let mut made = Vec::new();
         for (text, key) in missing.by_ref() {
             match embedder.embed(&text).await {

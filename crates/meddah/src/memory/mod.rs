@@ -268,7 +268,7 @@ fn answer(
 ) -> Result<Vec<Remembered>, StoreError> {
     let (index, view, entries) = known.view(&asking.asked, head);
     let question = index.question(&asking.asker, &asking.asked, &asking.text);
-    let mut recall = Recall::new(index, view, &question, &BY_WORDS, CANDIDATES_MAX);
+    let mut recall = Recall::new(index, view, &question, CANDIDATES_MAX);
     let compared = match embedded {
         Some(embedded) => compare(&mut recall, &embedded, entries, vectors)?,
         None => false,
