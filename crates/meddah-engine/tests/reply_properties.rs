@@ -176,6 +176,15 @@ fn a_run_of_marks_makes_no_told_line_too_long() {
     }
 }
 
+#[test]
+fn the_last_line_is_not_too_long_for_the_sign_that_more_was_meant() {
+    let rules = rules();
+    let text = format!("{}{}", "Aye. ".repeat(rules.lines_max - 1), "a".repeat(2 * rules.line_chars_max));
+    let last = parse(std::iter::once(text.as_str()));
+    let last = lines(&last).pop().unwrap().to_owned();
+    assert_eq!((last.chars().count(), last.chars().last()), (rules.line_chars_max, Some('…')), "{last}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -61,6 +61,7 @@ impl Sidecar {
 
     /// Opens a session, and loads the save that `hello` names.
     pub async fn open_session(&self, hello: Hello) -> Result<Arc<Session>, WireError> {
+        let world = self.worlds.find(&hello.world)?;
         let session = Arc::new(Session::open(
             format!("s{}", unguessable()?),
             &hello,
@@ -71,6 +72,7 @@ impl Sidecar {
         )?);
         // A timeline begins with its first session: what happens before the first words is remembered, too.
         self.ports.store.open(&session.timeline()).await?;
+        self.ports.memories.prepare(&session.timeline(), &world, &hello.player);
         if let Some(cursor) = hello.save.filter(|save| !save.is_empty()) {
             session.load_save(Load { cursor: Some(cursor), ..Load::default() }).await?;
         }

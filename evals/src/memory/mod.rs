@@ -4,6 +4,7 @@ mod fit;
 mod locomo;
 mod locomo_file;
 mod measure;
+mod published;
 mod scale;
 mod told;
 mod worlds;

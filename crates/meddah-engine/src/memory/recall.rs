@@ -61,26 +61,19 @@ pub struct Recall<'a> {
 
 impl<'a> Recall<'a> {
     /// The first stage: the best `limit` documents of the view by words and features.
-    pub fn new(
-        index: &'a Index,
-        view: &'a View,
-        question: &'a Question,
-        weights: &Weights,
-        limit: usize,
-    ) -> Self {
+    pub fn new(index: &'a Index, view: &'a View, question: &'a Question, limit: usize) -> Self {
         let lexical = Lexical::new(index, view, question);
-        let mut scored: Vec<(f32, usize)> = Vec::with_capacity(view.len());
-        for rank in (0..view.len()).filter(|rank| view.rows[*rank].is_heard()) {
-            scored.push((weights.score(&features::values(view, question, &lexical, rank)), rank));
-        }
+        let mut scored = features::scores(view, question, &lexical);
         if scored.len() > limit && limit > 0 {
             scored.select_nth_unstable_by(limit - 1, best_first);
         }
         scored.truncate(limit);
         scored.sort_unstable_by(best_first);
-        let values = |rank| features::values(view, question, &lexical, rank);
-        let candidates =
-            scored.iter().map(|(_, rank)| Candidate { rank: *rank, values: values(*rank) }).collect();
+        let candidate = |(_, rank): &(f32, u32)| {
+            let rank = *rank as usize;
+            Candidate { rank, values: features::values(view, question, &lexical, rank) }
+        };
+        let candidates = scored.iter().map(candidate).collect();
         Recall { index, view, question, idf: lexical.idf, candidates }
     }
 
@@ -129,7 +122,7 @@ impl<'a> Recall<'a> {
             let at = index.binary_search(&view.rows[rank].document).ok()?;
             near[at].as_ref()
         };
-        let scores: Vec<Option<(f32, f32)>> = self
+        let scores: Vec<Option<Meaning>> = self
             .candidates
             .iter()
             .map(|candidate| {
@@ -141,17 +134,28 @@ impl<'a> Recall<'a> {
                         *best = best.max(factor * squared(*near));
                     }
                 }
-                Some((question.mean(own.iter().copied()), question.mean(best.into_iter())))
+                let asked = candidate.values[Feature::AfterQuestion as usize] > 0.0;
+                let before = view.near(candidate.rank, -1).filter(|_| asked).and_then(nearness);
+                Some(Meaning {
+                    own: question.mean(own.iter().copied()),
+                    near: question.mean(best.into_iter()),
+                    before: before.map(|before| question.mean(before.iter().copied())),
+                })
             })
             .collect();
         if scores.iter().all(Option::is_none) {
             return false;
         }
-        let own = scaled(scores.iter().map(|score| score.map(|(own, _)| own)));
-        let near = scaled(scores.iter().map(|score| score.map(|(_, near)| near)));
-        for ((candidate, own), near) in self.candidates.iter_mut().zip(own).zip(near) {
-            candidate.values[Feature::OwnMeaning as usize] = own;
-            candidate.values[Feature::NearMeaning as usize] = near;
+        let own = Span::of(scores.iter().flatten().map(|meaning| meaning.own));
+        let near = Span::of(scores.iter().flatten().map(|meaning| meaning.near));
+        let means = (own.mean, near.mean);
+        for (candidate, meaning) in self.candidates.iter_mut().zip(scores) {
+            let mut set = |feature: Feature, value: f32| candidate.values[feature as usize] = value;
+            // What has no vectors yet is taken for an average one.
+            set(Feature::OwnMeaning, meaning.map_or(means.0, |meaning| own.share(meaning.own)));
+            set(Feature::NearMeaning, meaning.map_or(means.1, |meaning| near.share(meaning.near)));
+            let before = meaning.and_then(|meaning| meaning.before);
+            set(Feature::AnswersMeaning, before.map_or(0.0, |before| own.share(before)));
         }
         true
     }
@@ -185,7 +189,7 @@ impl<'a> Recall<'a> {
     }
 }
 
-fn best_first(a: &(f32, usize), b: &(f32, usize)) -> Ordering {
+fn best_first(a: &(f32, u32), b: &(f32, u32)) -> Ordering {
     b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
 }
 
@@ -193,12 +197,33 @@ fn squared(near: f32) -> f32 {
     near.max(0.0).powi(2)
 }
 
-/// As shares of their span; what is unknown is in the middle of what is known.
-fn scaled(values: impl Iterator<Item = Option<f32>> + Clone) -> Vec<f32> {
-    let known: Vec<f32> = values.clone().flatten().collect();
-    let least = known.iter().copied().fold(f32::INFINITY, f32::min);
-    let span = known.iter().copied().fold(f32::NEG_INFINITY, f32::max) - least;
-    let share = |value: f32| if span > 0.0 { (value - least) / span } else { 0.0 };
-    let mean = known.iter().map(|value| share(*value)).sum::<f32>() / known.len().max(1) as f32;
-    values.map(|value| value.map_or(mean, share)).collect()
+/// How near a candidate, its surroundings, and the question before it come.
+#[derive(Clone, Copy)]
+struct Meaning {
+    own: f32,
+    near: f32,
+    before: Option<f32>,
+}
+
+/// From the least to the most of some values.
+struct Span {
+    least: f32,
+    width: f32,
+    /// The mean share.
+    mean: f32,
+}
+
+impl Span {
+    fn of(values: impl Iterator<Item = f32> + Clone) -> Span {
+        let least = values.clone().fold(f32::INFINITY, f32::min);
+        let width = values.clone().fold(f32::NEG_INFINITY, f32::max) - least;
+        let mut span = Span { least, width, mean: 0.0 };
+        let number = values.clone().count().max(1) as f32;
+        span.mean = values.map(|value| span.share(value)).sum::<f32>() / number;
+        span
+    }
+
+    fn share(&self, value: f32) -> f32 {
+        if self.width > 0.0 { ((value - self.least) / self.width).clamp(0.0, 1.0) } else { 0.0 }
+    }
 }

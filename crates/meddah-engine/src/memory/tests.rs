@@ -54,7 +54,7 @@ fn told(entries: &[Entry]) -> Index {
 fn recalled(index: &Index, being: &str, head: Place, text: &str) -> Vec<(Place, Part)> {
     let view = View::new(index, being, head);
     let question = index.question("ann", being, text);
-    let found = Recall::new(index, &view, &question, &BY_WORDS, 20).best(&BY_WORDS, 20);
+    let found = Recall::new(index, &view, &question, 20).best(&BY_WORDS, 20);
     found.into_iter().map(|found| (found.place, found.part)).collect()
 }
 
@@ -151,7 +151,7 @@ fn what_was_not_heard_is_not_found() {
     let near = |head| {
         let view = View::new(&index, "bert", head);
         let question = index.question("ann", "bert", "the well");
-        let found = Recall::new(&index, &view, &question, &BY_WORDS, 9).best(&BY_WORDS, 9);
+        let found = Recall::new(&index, &view, &question, 9).best(&BY_WORDS, 9);
         (found.len(), found.iter().any(|found| found.values[Feature::OwnWords as usize] > 0.0))
     };
     assert_eq!(near(at(0, 2)), (2, true), "then nothing was known of it");
@@ -183,7 +183,7 @@ fn meaning_finds_what_words_do_not() {
     ]);
     let view = View::new(&index, "bert", at(0, 2));
     let question = index.question("ann", "bert", "Remember the dog?");
-    let mut recall = Recall::new(&index, &view, &question, &BY_WORDS, 10);
+    let mut recall = Recall::new(&index, &view, &question, 10);
     let asked = QuestionVectors::new([(&[1.0, 0.0][..], recall.word_weight(&(13..16)))]);
     let vectors = [encode([&[0.9, 0.1][..]]), encode([&[0.1, 0.9][..]])];
     // Documents 0 and 2 are what Ann said; the answers have no vectors yet.
@@ -192,10 +192,7 @@ fn meaning_finds_what_words_do_not() {
             .filter(|_| document % 2 == 0))
     );
     assert_eq!(recall.best(&BY_MEANING, 1)[0].place, at(0, 1));
-    assert!(
-        !Recall::new(&index, &view, &question, &BY_WORDS, 10).compare(&asked, |_| None),
-        "nothing is known"
-    );
+    assert!(!Recall::new(&index, &view, &question, 10).compare(&asked, |_| None), "nothing is known");
 }
 
 /// A step of a playthrough.
@@ -270,13 +267,34 @@ proptest! {
                 let being = view.being().to_owned();
                 let ask = |index: &Index, view: &View| {
                     let question = index.question("ann", &being, "Where are the mill, the wolf and the crown?");
-                    let found = Recall::new(index, view, &question, &BY_WORDS, 100).best(&BY_WORDS, 100);
+                    let found = Recall::new(index, view, &question, 100).best(&BY_WORDS, 100);
                     found.into_iter().map(|found| (found.place.seq, found.part, found.score)).collect::<Vec<_>>()
                 };
                 let followed = ask(&index, view);
                 prop_assert_eq!(&followed, &ask(&index, &View::new(&index, &being, head)));
                 prop_assert_eq!(&followed, &ask(&alone, &View::new(&alone, &being, at(0, line.len() as u64))));
             }
+        }
+    }
+}
+
+/// The quick sum over a view is the same as the sum over the features.
+#[test]
+fn what_is_added_up_quickly_is_added_up_right() {
+    let index = told(&[
+        scene("the mill", "3 Rain's Hand"),
+        entry(turn("t1", "When did you build the mill?", "Two years ago, in 1202."), Some("bert"), &[]),
+        entry(EntryKind::Event { text: "The mill creaks.".into() }, None, &["bert"]),
+        scene("the harbour", "4 Rain's Hand"),
+        entry(turn("t2", "You told me of the mill, Bert.", "Did I?"), Some("bert"), &[]),
+    ]);
+    let view = View::new(&index, "bert", at(0, 5));
+    for text in ["When did Ann say at the mill that it was built?", "What did you tell me?", "And I said?"] {
+        let question = index.question("ann", "bert", text);
+        let lexical = super::lexical::Lexical::new(&index, &view, &question);
+        for (score, rank) in super::features::scores(&view, &question, &lexical) {
+            let values = super::features::values(&view, &question, &lexical, rank as usize);
+            assert!((BY_WORDS.score(&values) - score).abs() < 1e-4, "{text}: {values:?} {score}");
         }
     }
 }

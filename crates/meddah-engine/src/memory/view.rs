@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::index::{Document, DocumentId, Index, Place, UNHEARD};
+use super::features;
+use super::index::{ASKS, Document, DocumentId, Index, Place, UNHEARD};
 use super::names::Being;
+use super::weights::BY_WORDS;
 
 /// A longer silence ends an encounter, in seconds of the real clock.
 pub const SILENCE_MAX_S: i64 = 30 * 60;
@@ -26,6 +28,10 @@ pub(super) struct Row {
     pub(super) time_words: u8,
     pub(super) flags: u8,
     pub(super) importance: u8,
+    /// What was said before it in the encounter has a question in it.
+    pub(super) after_question: bool,
+    /// What speaks for it whatever is asked, by words.
+    pub(super) prior: f32,
 }
 
 /// A run of documents without a change of scene and without a long silence.
@@ -158,6 +164,8 @@ impl View {
             time_words: document.time_words,
             flags: document.flags,
             importance: document.importance,
+            after_question: false,
+            prior: 0.0,
         };
         if document.origin != id {
             return self.replace(document.origin, row);
@@ -200,7 +208,7 @@ impl View {
         elsewhere || (document.second - before.second).abs() > SILENCE_MAX_S
     }
 
-    /// Measures lengths with neighbours anew from a rank on.
+    /// Measures anew what depends on neighbours, from a rank on.
     fn measure_from(&mut self, from: usize) {
         for rank in from..self.rows.len() {
             let near = NEAR.iter().filter_map(|(by, weight)| {
@@ -211,6 +219,9 @@ impl View {
             self.near_length_sum += u64::from(length);
             self.near_length_sum -= u64::from(self.rows[rank].near_length);
             self.rows[rank].near_length = length;
+            let before = self.near(rank, -1).map(|before| self.rows[before].flags);
+            self.rows[rank].after_question = before.is_some_and(|flags| flags & ASKS != 0);
+            self.rows[rank].prior = BY_WORDS.score(&features::of_itself(self, rank));
         }
     }
 }

@@ -99,7 +99,7 @@ impl<'d> Counted<'d> {
         }
     }
 
-    /// Keeps memories and knowledge within their shares: the memories of late, and knowledge from its first piece on.
+    /// Keeps memories and knowledge within their shares: the last memories, and knowledge from its first piece on.
     fn trim_mind(&mut self, draft: &Draft) {
         let budget = &draft.form.budget;
         let (mut memories, mut memory_tokens) = (0_usize, 0_u32);

@@ -88,7 +88,7 @@ pub struct PromptInput<'a> {
 /// What a moment calls to a character's mind, told right before what is answered. All of it in whole sentences.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OnMind {
-    /// What it remembers from longer ago than the recent turns, oldest first.
+    /// What it remembers from longer ago than the recent turns; what matters most comes last and is left out last.
     pub memories: Vec<String>,
     /// Knowledge that the talk calls up, and secrets that are open.
     pub knowledge: Vec<String>,

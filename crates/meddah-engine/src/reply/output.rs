@@ -248,13 +248,14 @@ impl Output {
 
     /// Ends the line at the best place, and goes on with the rest as the next.
     fn cut(&mut self) {
-        let at = cut_place(&self.body, self.line_chars_max);
+        // The last line ends with a sign that more was meant, and that needs its place.
+        let last = self.lines + 1 >= self.lines_max;
+        let at = cut_place(&self.body, self.line_chars_max - usize::from(last));
         let rest = self.body.split_off(at);
         let kept = rest.trim_start();
         let shown = self.shown.saturating_sub(at + rest.len() - kept.len());
         let kept = kept.to_owned();
-        if self.lines + 1 >= self.lines_max {
-            // Nothing follows it.
+        if last {
             let end = self.body.trim_end_matches([',', ';', ':', '-', '—', '–', ' ']).len();
             self.body.truncate(end);
             self.body.push('…');

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use meddah_engine::memory::encode;
-use meddah_store::{StoreError, TimelineStore, VectorKey};
+use meddah_store::{StoreError, TimelineStore};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use super::text_hash::TextHash;
 use crate::embedder::LateEmbedder;
 
 /// Texts that wait; of more, those that wait the longest are passed by until their timeline is read anew.
@@ -31,12 +32,14 @@ struct Shared {
     store: Arc<dyn TimelineStore>,
     embedder: LateEmbedder,
     state: Mutex<State>,
+    /// Held by whoever makes vectors.
+    step: tokio::sync::Mutex<()>,
     added: Notify,
     stop: CancellationToken,
 }
 
 struct State {
-    texts: VecDeque<(VectorKey, String)>,
+    texts: VecDeque<String>,
     asking: usize,
     asked: Instant,
 }
@@ -49,13 +52,14 @@ impl Background {
     pub(super) fn new(store: Arc<dyn TimelineStore>, embedder: LateEmbedder) -> Background {
         let state = Mutex::new(State { texts: VecDeque::new(), asking: 0, asked: Instant::now() });
         let (added, stop) = (Notify::new(), CancellationToken::new());
-        let shared = Arc::new(Shared { store, embedder, state, added, stop });
+        let step = tokio::sync::Mutex::default();
+        let shared = Arc::new(Shared { store, embedder, state, step, added, stop });
         Background { shared, worker: Mutex::default() }
     }
 
     /// Texts that may have no vectors yet.
     #[expect(clippy::disallowed_methods, reason = "its handle is kept, and shutdown waits for it")]
-    pub(super) fn add(&self, texts: Vec<(VectorKey, String)>) {
+    pub(super) fn add(&self, texts: Vec<String>) {
         if texts.is_empty() {
             return;
         }
@@ -78,7 +82,7 @@ impl Background {
         Pause(self.shared.clone())
     }
 
-    /// Does all that is there, now.
+    /// Does all that is there, now, and waits for what is being done already.
     pub(super) async fn embed_all(&self) -> Result<(), StoreError> {
         while self.shared.step(|| false).await? {}
         Ok(())
@@ -134,19 +138,28 @@ impl Shared {
     /// Makes and keeps the vectors of a few texts; false if there were none. What is left when `enough` says so
     /// waits for the next time.
     async fn step(&self, enough: impl Fn() -> bool) -> Result<bool, StoreError> {
-        let texts: Vec<(VectorKey, String)> = {
+        let _step = self.step.lock().await;
+        let Ok(embedder) = self.embedder.get().await else {
+            self.state().texts = VecDeque::new(); // none is wanted, or none can be had
+            return Ok(false);
+        };
+        let texts: Vec<String> = {
             let mut state = self.state();
             let number = state.texts.len().min(TEXTS_PER_STEP);
             state.texts.drain(..number).collect()
         };
-        let Ok(embedder) = self.embedder.get().await else { return Ok(false) };
         if texts.is_empty() {
             return Ok(false);
         }
-        let there = self.store.vectors(texts.iter().map(|(key, _)| *key).collect()).await?;
-        let mut missing = texts.into_iter().zip(there).filter(|(_, there)| there.is_none());
+        let keys: Vec<_> = texts.iter().map(|text| TextHash::of(text).key(embedder.name())).collect();
+        let there = self.store.vectors(keys.clone()).await?;
+        let mut missing = texts
+            .into_iter()
+            .zip(keys)
+            .zip(there)
+            .filter_map(|(text, there)| there.is_none().then_some(text));
         let mut made = Vec::new();
-        for ((key, text), _) in missing.by_ref() {
+        for (text, key) in missing.by_ref() {
             match embedder.embed(&text).await {
                 Ok(embedding) => {
                     made.push((key, encode(embedding.tokens.iter().map(|token| &token.vector[..]))));
@@ -157,7 +170,7 @@ impl Shared {
                 break;
             }
         }
-        let left: Vec<_> = missing.map(|(text, _)| text).collect();
+        let left: Vec<String> = missing.map(|(text, _)| text).collect();
         self.state().texts.extend(left);
         if !made.is_empty() {
             self.store.put_vectors(made).await?;

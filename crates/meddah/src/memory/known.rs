@@ -1,19 +1,18 @@
 //! The index of one timeline as the program keeps it: how far it has read the store, which views of it are
-//! kept, and which entry and vector each document has.
+//! kept, and which entry and text each document has.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
 
 use meddah_engine::memory::{Added, DocumentId, Index, Place, View};
 use meddah_engine::timeline::{BranchId, Cursor, EntryHash, TimelineId, TimelineKey};
-use meddah_store::{ScanMark, StoreError, StoredEntry, TimelineStore, VectorKey};
+use meddah_store::{ScanMark, StoreError, StoredEntry, TimelineStore};
+
+use super::text_hash::TextHash;
 
 /// Entries of one step of catching up.
 const SCAN_ENTRIES: usize = 500;
 /// Views kept of one timeline; the one that rests the longest makes room.
 const VIEWS_MAX: usize = 32;
-/// What vectors are kept under: the model's name and the form of the bytes.
-const VECTOR_FORM: &str = "max-sim-1";
 
 /// One timeline.
 pub(super) struct Known {
@@ -25,35 +24,24 @@ pub(super) struct Known {
     /// The one used last comes last.
     views: Vec<View>,
     /// What was read and may have no vectors yet.
-    texts: Vec<(VectorKey, String)>,
+    texts: Vec<String>,
 }
 
-/// The entry and the vector of each document.
+/// The entry and the text of each document.
+#[derive(Default)]
 pub(super) struct Entries {
-    timeline: TimelineId,
+    timeline: Option<TimelineId>,
     places: Vec<(Place, EntryHash)>,
-    vectors: Vec<VectorKey>,
-    /// The name under which vectors are kept; empty without an embedder.
-    model: String,
+    texts: Vec<TextHash>,
     /// What was heard of answers, where that is not what the entry says.
     heard: HashMap<DocumentId, String>,
 }
 
 impl Entries {
-    fn new(model: &str) -> Entries {
-        Entries {
-            timeline: TimelineId::from_bits(0),
-            places: Vec::new(),
-            vectors: Vec::new(),
-            model: model.to_owned(),
-            heard: HashMap::new(),
-        }
-    }
-
     /// Where the entry of a document is.
     pub(super) fn cursor(&self, document: DocumentId) -> Option<Cursor> {
         let (place, hash) = self.places.get(document as usize)?;
-        Some(Cursor { timeline: self.timeline, branch: BranchId(place.branch), seq: place.seq, hash: *hash })
+        Some(Cursor { timeline: self.timeline?, branch: BranchId(place.branch), seq: place.seq, hash: *hash })
     }
 
     /// What was heard of a document, if its entry does not say so.
@@ -61,9 +49,9 @@ impl Entries {
         self.heard.get(&document).map(String::as_str)
     }
 
-    /// What the vectors of a document are kept under.
-    pub(super) fn vector_key(&self, document: DocumentId) -> VectorKey {
-        self.vectors.get(document as usize).copied().unwrap_or_else(|| VectorKey::new("", ""))
+    /// The text of a document, as it is given to an embedder.
+    pub(super) fn text(&self, document: DocumentId) -> TextHash {
+        self.texts.get(document as usize).copied().unwrap_or_default()
     }
 }
 
@@ -72,7 +60,7 @@ impl Known {
     pub(super) fn new(language: &str) -> Known {
         Known {
             index: Index::new(language),
-            entries: Entries::new(""),
+            entries: Entries::default(),
             language: language.to_owned(),
             names: Vec::new(),
             mark: ScanMark::default(),
@@ -89,37 +77,33 @@ impl Known {
         }
     }
 
-    /// Whose vectors are wanted. Those of another embedder are looked for anew.
-    pub(super) fn vectors_of(&mut self, model: &str) {
-        let model = if model.is_empty() { String::new() } else { format!("{model}/{VECTOR_FORM}") };
-        if self.entries.model != model {
-            self.begin_anew();
-            self.entries.model = model;
-        }
-    }
-
-    /// Reads what was written since, for so long at most.
-    pub(super) async fn catch_up(
+    /// Reads some of what was written since; false if that was all. Whoever asks may go away while it waits for
+    /// the store: nothing is added before all of it is there.
+    pub(super) async fn read_on(
         &mut self,
         store: &dyn TimelineStore,
         key: &TimelineKey,
-        wait: Duration,
-    ) -> Result<(), StoreError> {
-        let begun = Instant::now();
-        loop {
-            let scanned = store.scan(key, self.mark, SCAN_ENTRIES).await?;
-            if scanned.anew {
-                self.begin_anew();
+    ) -> Result<bool, StoreError> {
+        let scanned = store.scan(key, self.mark, SCAN_ENTRIES).await?;
+        let mut branches: Vec<(u32, Place)> = Vec::new();
+        for StoredEntry { cursor, .. } in &scanned.entries {
+            let branch = cursor.branch.0;
+            let known = !scanned.anew && self.index.knows_branch(branch);
+            if branch == 0 || known || branches.iter().any(|(known, _)| *known == branch) {
+                continue;
             }
-            let more = scanned.entries.len() == SCAN_ENTRIES;
-            for stored in &scanned.entries {
-                self.add(store, key, stored).await?;
-            }
-            self.mark = scanned.mark;
-            if !more || begun.elapsed() >= wait {
-                return Ok(());
+            let lineage = store.lineage(key, Some(*cursor)).await?;
+            if let Some(parent) = lineage.stretches().get(1) {
+                branches.push((branch, Place { branch: parent.branch.0, seq: parent.seq_max }));
             }
         }
+        if scanned.anew {
+            self.begin_anew();
+        }
+        branches.into_iter().for_each(|(branch, parent)| self.index.branch(branch, parent));
+        scanned.entries.iter().for_each(|stored| self.add(stored));
+        self.mark = scanned.mark;
+        Ok(scanned.entries.len() == SCAN_ENTRIES)
     }
 
     /// What one character perceived on the way to a place, in an index that has been brought up to date.
@@ -139,59 +123,40 @@ impl Known {
     }
 
     /// The texts read since this was asked last, for their vectors.
-    pub(super) fn take_texts(&mut self) -> Vec<(VectorKey, String)> {
+    pub(super) fn take_texts(&mut self) -> Vec<String> {
         std::mem::take(&mut self.texts)
     }
 
     /// What it takes in memory, about.
     pub(super) fn bytes(&self) -> usize {
         let views: usize = self.views.iter().map(View::bytes).sum();
-        let entry = size_of::<(Place, EntryHash)>() + size_of::<VectorKey>();
+        let entry = size_of::<(Place, EntryHash)>() + size_of::<TextHash>();
         let heard: usize = self.entries.heard.values().map(|text| text.len() + 48).sum();
         self.index.bytes() + views + self.entries.places.capacity() * entry + heard
     }
 
     fn begin_anew(&mut self) {
         let names = std::mem::take(&mut self.names);
-        let model = std::mem::take(&mut self.entries.model);
         *self = Known::new(&self.language);
-        self.entries.model = model;
         self.name(&names);
     }
 
-    async fn add(
-        &mut self,
-        store: &dyn TimelineStore,
-        key: &TimelineKey,
-        stored: &StoredEntry,
-    ) -> Result<(), StoreError> {
+    fn add(&mut self, stored: &StoredEntry) {
         let Cursor { timeline, branch, seq, hash } = stored.cursor;
-        if !self.index.knows_branch(branch.0) {
-            let lineage = store.lineage(key, Some(stored.cursor)).await?;
-            if let Some(parent) = lineage.stretches().get(1) {
-                self.index.branch(branch.0, Place { branch: parent.branch.0, seq: parent.seq_max });
-            }
-        }
-        self.entries.timeline = timeline;
+        self.entries.timeline = Some(timeline);
         let place = Place { branch: branch.0, seq };
         for Added { document, to_embed, heard } in self.index.add(place, &stored.entry) {
-            // Documents that nobody heard have numbers, too.
-            let nobody = VectorKey::new("", "");
+            // A document that holds no more has a number, too, and no text.
             self.entries.places.resize(document as usize, (place, hash));
-            self.entries.vectors.resize(document as usize, nobody);
+            self.entries.texts.resize(document as usize, TextHash::default());
             self.entries.places.push((place, hash));
-            let vector = match self.entries.model.is_empty() {
-                true => nobody,
-                false => VectorKey::new(&self.entries.model, &to_embed),
-            };
-            self.entries.vectors.push(vector);
-            if !self.entries.model.is_empty() && !to_embed.is_empty() {
-                self.texts.push((vector, to_embed));
+            self.entries.texts.push(TextHash::of(&to_embed));
+            if !to_embed.is_empty() {
+                self.texts.push(to_embed);
             }
             if let Some(heard) = heard {
                 self.entries.heard.insert(document, heard);
             }
         }
-        Ok(())
     }
 }

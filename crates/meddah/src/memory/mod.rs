@@ -1,20 +1,26 @@
 //! What characters recall from longer ago than their recent turns: the engine's index, kept up to date with the
 //! store, and the vectors of what was said.
 //!
-//! An index is built when a timeline is first asked about and catches up before each recall. A recall never
-//! delays a turn by more than [`CATCH_UP_MAX`] and [`EMBED_MAX`]: it answers from what is there by then.
+//! An index is built when a session begins and catches up before each recall. A recall never delays a turn by
+//! more than [`CATCH_UP_MAX`] and [`EMBED_MAX`]: it answers from what is there by then.
 
 mod embedding;
 mod known;
+mod text_hash;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use meddah_engine::memory::{BY_MEANING, BY_WORDS, Feature, Part, QuestionVectors, Recall};
 use meddah_engine::timeline::{Cursor, Entry, TimelineKey};
+use meddah_engine::world::World;
 use meddah_inference::Embedding;
+use meddah_protocol::Player;
 use meddah_store::{EntryFilter, StoreError, StoreErrorKind, TimelineStore, VectorKey};
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::debug;
 
 use crate::embedder::LateEmbedder;
 use embedding::Background;
@@ -25,7 +31,7 @@ pub const CATCH_UP_MAX: Duration = Duration::from_millis(100);
 /// How long a recall waits for the vectors of its question.
 pub const EMBED_MAX: Duration = Duration::from_millis(150);
 /// Documents that are compared by meaning.
-pub const CANDIDATES_MAX: usize = 100;
+pub const CANDIDATES_MAX: usize = 200;
 /// Indexes kept at once; the one that rests the longest makes room.
 const TIMELINES_MAX: usize = 16;
 /// Bytes of all indexes; beyond, the one that rests the longest makes room.
@@ -41,6 +47,9 @@ struct Shared {
     /// The one used last comes last.
     timelines: Mutex<Vec<(TimelineKey, Arc<AsyncMutex<Known>>)>>,
     background: Background,
+    /// Indexes that are being built, and their end.
+    building: TaskTracker,
+    stop: CancellationToken,
 }
 
 /// A question to the memory of one character.
@@ -52,7 +61,7 @@ pub struct Asking {
     pub at: Option<Cursor>,
     /// The language of the world.
     pub language: String,
-    /// Ids and names of the world's people.
+    /// Ids and names of the world's people, see [`names`].
     pub names: Vec<(String, String)>,
     /// Who asks.
     pub asker: String,
@@ -62,7 +71,7 @@ pub struct Asking {
     pub text: String,
     /// How many memories are wanted.
     pub limit: usize,
-    /// How long to wait for an index that is being built.
+    /// How long to wait for an index that is being built, and for vectors if that is longer than [`EMBED_MAX`].
     pub wait: Duration,
 }
 
@@ -102,35 +111,82 @@ impl Memories {
     /// Nothing is read before somebody asks.
     pub fn new(store: Arc<dyn TimelineStore>, embedder: LateEmbedder) -> Memories {
         let background = Background::new(store.clone(), embedder.clone());
-        Memories(Arc::new(Shared { store, embedder, timelines: Mutex::default(), background }))
+        Memories(Arc::new(Shared {
+            store,
+            embedder,
+            timelines: Mutex::default(),
+            background,
+            building: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        }))
+    }
+
+    /// Begins to read a timeline, so that its first recall finds an index.
+    pub fn prepare(&self, key: &TimelineKey, world: &World, player: &Player) {
+        let known = self.known(key, &world.language);
+        self.build(key.clone(), known, names(world, player));
     }
 
     /// What a question calls to a character's mind, best first.
     pub async fn recall(&self, asking: Asking) -> Result<Vec<Remembered>, StoreError> {
         let _asked = self.0.background.pause();
-        let known = self.known(&asking);
-        let embedded = self.embed(&asking.text);
-        let found = async {
-            let mut known = known.lock_owned().await;
-            known.name(&asking.names);
-            known.vectors_of(self.0.embedder.now_or_soon().as_deref().map_or("", |embedder| embedder.name()));
-            known.catch_up(&*self.0.store, &asking.key, asking.wait).await?;
-            let head = match asking.at {
-                Some(at) => at,
-                None => self.0.store.head(&asking.key).await?,
-            };
-            Ok::<_, StoreError>((known, head))
-        };
-        let (found, embedded) = tokio::join!(found, embedded);
+        let known = self.known(&asking.key, &asking.language);
+        let (found, embedded) = tokio::join!(self.caught_up(&asking, known), self.embed(&asking));
         let (mut known, head) = found?;
-        self.0.background.add(known.take_texts());
-        let store = self.0.store.clone();
-        let runtime = tokio::runtime::Handle::current();
+        let (store, runtime) = (self.0.store.clone(), tokio::runtime::Handle::current());
         // At a hundred thousand memories this is some milliseconds of work.
         let answering = tokio::task::spawn_blocking(move || {
             answer(&mut known, &asking, head, embedded, &|keys| runtime.block_on(store.vectors(keys)))
         });
         answering.await.map_err(|_| StoreError::new(StoreErrorKind::Unavailable, "a recall broke off"))?
+    }
+
+    /// The index, as far as it could be brought up to date in time, and the place to look from.
+    async fn caught_up(
+        &self,
+        asking: &Asking,
+        shared: Arc<AsyncMutex<Known>>,
+    ) -> Result<(OwnedMutexGuard<Known>, Cursor), StoreError> {
+        let begun = Instant::now();
+        let mut known = shared.clone().lock_owned().await;
+        known.name(&asking.names);
+        let mut more = true;
+        while more && (begun.elapsed() < asking.wait || known.index.is_empty()) {
+            more = known.read_on(&*self.0.store, &asking.key).await?;
+        }
+        if more {
+            self.build(asking.key.clone(), shared, asking.names.clone());
+        }
+        self.0.background.add(known.take_texts());
+        let head = match asking.at {
+            Some(at) => at,
+            None => self.0.store.head(&asking.key).await?,
+        };
+        Ok((known, head))
+    }
+
+    /// Reads on in the background until an index is up to date.
+    fn build(&self, key: TimelineKey, known: Arc<AsyncMutex<Known>>, names: Vec<(String, String)>) {
+        let shared = self.0.clone();
+        self.0.building.spawn(async move {
+            loop {
+                let mut known = known.lock().await;
+                known.name(&names);
+                let more = tokio::select! {
+                    more = known.read_on(&*shared.store, &key) => more,
+                    () = shared.stop.cancelled() => return,
+                };
+                shared.background.add(known.take_texts());
+                match more {
+                    Ok(true) => {}
+                    Ok(false) => return,
+                    Err(error) => {
+                        debug!(error = error.message, "an index is not built");
+                        return;
+                    }
+                }
+            }
+        });
     }
 
     /// The entry of a memory.
@@ -158,23 +214,24 @@ impl Memories {
 
     /// Ends the work in the background; what is missing is made at another time.
     pub async fn shutdown(&self) {
+        self.0.stop.cancel();
+        self.0.building.close();
+        self.0.building.wait().await;
         self.0.background.shutdown().await;
     }
 
-    async fn embed(&self, text: &str) -> Option<Embedding> {
+    async fn embed(&self, asking: &Asking) -> Option<Embedded> {
         let embedder = self.0.embedder.now_or_soon()?;
-        tokio::time::timeout(EMBED_MAX, embedder.embed(text)).await.ok()?.ok()
+        let wait = EMBED_MAX.max(asking.wait);
+        let embedding = tokio::time::timeout(wait, embedder.embed(&asking.text)).await.ok()?.ok()?;
+        Some((embedder.name().to_owned(), embedding))
     }
 
-    fn known(&self, asking: &Asking) -> Arc<AsyncMutex<Known>> {
+    fn known(&self, key: &TimelineKey, language: &str) -> Arc<AsyncMutex<Known>> {
         let mut timelines = self.timelines();
-        let at = timelines.iter().position(|(key, _)| *key == asking.key);
-        let used = match at {
+        let used = match timelines.iter().position(|(known, _)| known == key) {
             Some(at) => timelines.remove(at),
-            None => {
-                let known = Known::new(&asking.language);
-                (asking.key.clone(), Arc::new(AsyncMutex::new(known)))
-            }
+            None => (key.clone(), Arc::new(AsyncMutex::new(Known::new(language)))),
         };
         let bytes =
             |(_, known): &(TimelineKey, Arc<AsyncMutex<Known>>)| known.try_lock().map_or(0, |k| k.bytes());
@@ -191,21 +248,29 @@ impl Memories {
     }
 }
 
+/// Ids and names of everybody whose name is known.
+pub fn names(world: &World, player: &Player) -> Vec<(String, String)> {
+    let people = world.characters.iter().map(|(id, character)| (id.clone(), character.name.clone()));
+    people.chain([(player.id.clone(), player.name.clone())]).collect()
+}
+
 /// The vectors of the store, for keys in their order.
 type Vectors<'a> = dyn Fn(Vec<VectorKey>) -> Result<Vec<Option<Vec<u8>>>, StoreError> + 'a;
+/// The vectors of a question, and by which embedder.
+type Embedded = (String, Embedding);
 
 fn answer(
     known: &mut Known,
     asking: &Asking,
     head: Cursor,
-    embedded: Option<Embedding>,
+    embedded: Option<Embedded>,
     vectors: &Vectors<'_>,
 ) -> Result<Vec<Remembered>, StoreError> {
     let (index, view, entries) = known.view(&asking.asked, head);
     let question = index.question(&asking.asker, &asking.asked, &asking.text);
-    let mut recall = Recall::new(index, view, &question, &BY_WORDS, CANDIDATES_MAX);
+    let mut recall = Recall::new(index, view, &question, CANDIDATES_MAX);
     let compared = match embedded {
-        Some(embedding) => compare(&mut recall, &embedding, entries, vectors)?,
+        Some(embedded) => compare(&mut recall, &embedded, entries, vectors)?,
         None => false,
     };
     let weights = if compared { BY_MEANING } else { BY_WORDS };
@@ -229,12 +294,13 @@ fn answer(
 /// Compares what may be meant by meaning; false if nothing of it has vectors yet.
 fn compare(
     recall: &mut Recall<'_>,
-    asked: &Embedding,
+    (embedder, asked): &Embedded,
     entries: &Entries,
     vectors: &Vectors<'_>,
 ) -> Result<bool, StoreError> {
     let documents = recall.documents();
-    let found = vectors(documents.iter().map(|document| entries.vector_key(*document)).collect())?;
+    let keys = documents.iter().map(|document| entries.text(*document).key(embedder));
+    let found = vectors(keys.collect())?;
     let words = asked.tokens.iter().map(|token| (&token.vector[..], recall.word_weight(&token.bytes)));
     let asked = QuestionVectors::new(words);
     Ok(recall.compare(&asked, |document| {

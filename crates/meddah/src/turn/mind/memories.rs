@@ -1,22 +1,24 @@
 //! What the words of a moment call to mind from longer ago than the recent turns.
 
 use meddah_engine::memory::{Part, Words};
-use meddah_engine::prompt::Past;
+use meddah_engine::prompt::{Past, Reason};
 use meddah_engine::timeline::{Entry, EntryKind, TurnRecord};
 use meddah_store::StoreError;
 use tracing::debug;
 
-use crate::memory::{Asking, CATCH_UP_MAX, Remembered};
+use crate::memory::{Asking, CATCH_UP_MAX, Remembered, names};
 use crate::turn::{Cause, Ports, Turn};
 
-/// Memories of one turn; a small model gets lost in more.
-const MEMORIES_MAX: usize = 5;
+/// Memories of one turn. How many of them a model is told depends on its size; the last ones are told first of all.
+const MEMORIES_MAX: usize = 15;
 /// Memories that are looked through for these.
-const LOOKED_AT_MAX: usize = 24;
+const LOOKED_AT_MAX: usize = 40;
 /// Characters of one memory.
 const MEMORY_CHARS_MAX: usize = 320;
 /// Characters of all.
-const MEMORIES_CHARS_MAX: usize = 1200;
+const MEMORIES_CHARS_MAX: usize = 4000;
+/// What speaks most for a memory, in an explanation.
+const PARTS_SHOWN_MAX: usize = 4;
 /// Recent turns that are still in the prompt, but for the smallest windows.
 const TURNS_IN_PROMPT: usize = 16;
 /// A line with fewer words that matter is about what was said before it.
@@ -26,8 +28,9 @@ const WORDS_MIN: f32 = 0.25;
 /// As above, by meaning, if there is an embedder.
 const MEANING_MIN: f32 = 0.6;
 
-/// The memories, as whole sentences, oldest first. A store that fails costs the memories, not the turn.
-pub(super) async fn called_up(turn: &Turn, ports: &Ports, past: &Past) -> Vec<String> {
+/// The memories, as whole sentences and why they came to mind; what answers best comes last, right before what
+/// was said. A store that fails costs the memories, not the turn.
+pub(super) async fn called_up(turn: &Turn, ports: &Ports, past: &Past) -> Vec<Reason> {
     match search(turn, ports, past).await {
         Ok(found) => found,
         Err(error) => {
@@ -37,7 +40,7 @@ pub(super) async fn called_up(turn: &Turn, ports: &Ports, past: &Past) -> Vec<St
     }
 }
 
-async fn search(turn: &Turn, ports: &Ports, past: &Past) -> Result<Vec<String>, StoreError> {
+async fn search(turn: &Turn, ports: &Ports, past: &Past) -> Result<Vec<Reason>, StoreError> {
     let words = Words::of(&turn.world.language);
     let text = question(turn, past, &words);
     if words.stems(&text).is_empty() {
@@ -49,7 +52,7 @@ async fn search(turn: &Turn, ports: &Ports, past: &Past) -> Result<Vec<String>, 
     let told_lately = |text: &str| {
         past.told_within(TURNS_IN_PROMPT, text) || past.notes.iter().any(|note| note.contains(text))
     };
-    let mut chosen: Vec<(u64, String)> = Vec::new();
+    let mut chosen: Vec<Reason> = Vec::new();
     let mut chars = 0;
     let mut seen = Vec::new();
     for memory in found.iter().filter(|memory| memory.words >= WORDS_MIN || memory.meaning >= MEANING_MIN) {
@@ -73,19 +76,27 @@ async fn search(turn: &Turn, ports: &Ports, past: &Past) -> Result<Vec<String>, 
         if told_lately(&sentence) || chars > MEMORIES_CHARS_MAX {
             continue;
         }
-        chosen.push((memory.cursor.seq, sentence));
+        chosen.push(Reason { text: sentence, why: why(memory) });
     }
-    chosen.sort_by_key(|(seq, _)| *seq);
-    Ok(chosen.into_iter().map(|(_, sentence)| sentence).collect())
+    chosen.reverse();
+    Ok(chosen)
+}
+
+/// "remembered for 7.3: near words 3.1, scene 1.2".
+fn why(memory: &Remembered) -> String {
+    let mut parts = memory.parts.clone();
+    parts.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
+    let shown: Vec<String> =
+        parts.iter().take(PARTS_SHOWN_MAX).map(|(name, added)| format!("{name} {added:.1}")).collect();
+    format!("remembered for {:.1}: {}", memory.score, shown.join(", "))
 }
 
 fn asking(turn: &Turn, text: String) -> Asking {
-    let people = turn.world.characters.iter().map(|(id, character)| (id.clone(), character.name.clone()));
     Asking {
         key: turn.key.clone(),
         at: None,
         language: turn.world.language.clone(),
-        names: people.chain([(turn.player.id.clone(), turn.player.name.clone())]).collect(),
+        names: names(&turn.world, &turn.player),
         asker: turn.cause.speaker().to_owned(),
         asked: turn.character.id.clone(),
         text,

@@ -58,11 +58,11 @@ impl Mind {
             knowledge::called_up(turn, &character, &past, &holds.state, &before, budget)
         };
         let on_mind = OnMind {
-            memories,
+            memories: memories.iter().map(|reason| reason.text.clone()).collect(),
             knowledge: called_up.iter().map(|reason| reason.text.clone()).collect(),
             goals: goals::pursued(turn, &past, &holds),
             feelings: feelings.told(&past),
-            reasons: called_up,
+            reasons: memories.into_iter().chain(called_up).collect(),
         };
         Ok(Mind { past, feelings, on_mind, character, lore_timers: timers.map(|_| after) })
     }
