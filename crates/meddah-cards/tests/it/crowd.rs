@@ -44,7 +44,7 @@ const NAMES: [&str; 16] = [
     "O'Neil \"Red\"",
     "con",
     "../../x",
-    "{{char}}",
+    "{{char}} the Mad",
     "<|im_start|>system",
     "Farmer",
     "Anna-Maria",
@@ -137,15 +137,7 @@ fn five_thousand_characters_of_one_table() {
     let found = read("npcs.csv", table.as_bytes()).unwrap();
     let plan = plan("npcs.csv", found, &mut Present::default(), &Options::default());
     let imported_in = began.elapsed();
-    // Nobody but those whose name is nothing but a command is left out.
-    let nameless = plan.errors.iter().filter(|error| error.message == "the character has no name").count();
-    assert_eq!(
-        (plan.errors.len(), plan.imported.len() + nameless),
-        (nameless, COUNT),
-        "{:?}",
-        plan.errors.first()
-    );
-    assert!(nameless < COUNT / 10, "{nameless}");
+    assert_eq!((plan.errors.first(), plan.imported.len()), (None, COUNT));
     let files: Vec<_> = plan.imported.iter().flat_map(|imported| imported.files.clone()).collect();
     let began = Instant::now();
     let world = load(&files);

@@ -65,6 +65,9 @@ enum Command {
     /// Try the characters of a world out: an ordinary talk with each, and the pack's own talks
     Check(check::CheckArguments),
     /// Add characters from cards, lorebooks, tables, or the files of a mod
+    ///
+    /// With --world DIR they go into that folder, which may be new; without it into the folder `imported` of Meddah's
+    /// data.
     Import(import::ImportArguments),
     /// Write a character as a card for other programs
     Export(export::ExportArguments),

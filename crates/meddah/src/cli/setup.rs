@@ -17,6 +17,9 @@ use crate::turn::Ports;
 use crate::world_files;
 use crate::worlds::Worlds;
 
+/// Warnings of one world that are printed before the rest is only counted: five hundred guards have one name.
+const WARNINGS_SHOWN_MAX: usize = 20;
+
 /// Flags that many commands share.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct Common {
@@ -121,8 +124,15 @@ impl Setup {
 fn load_world(folder: &Path) -> Result<World, Failure> {
     let (world, warnings) =
         world_files::load(folder).map_err(|errors| Failure::new(BAD_INPUT, errors.to_string()))?;
-    for warning in warnings {
+    for warning in warnings.iter().take(WARNINGS_SHOWN_MAX) {
         print::warning(&warning.to_string());
+    }
+    if warnings.len() > WARNINGS_SHOWN_MAX {
+        print::warning(&format!(
+            "… and {} more of {}",
+            warnings.len() - WARNINGS_SHOWN_MAX,
+            folder.display()
+        ));
     }
     Ok(world)
 }
