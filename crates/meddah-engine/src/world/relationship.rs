@@ -137,7 +137,6 @@ impl JsonSchema for Relationship {
 mod tests {
     use serde_json::json;
 
-    use super::*;
     use crate::world::Character;
 
     #[test]

@@ -346,7 +346,14 @@ fn a_relationship_with_wrong_numbers() {
 [relationships]
 player = { text = "A guest.", turst = 0.4, affection = 3 }
 bram = { trust = 0.4 }"#,
-        expect![[]],
+        expect![[r#"
+    characters/mira.toml, line 4, column 31: unknown key `turst`
+      help: did you mean `trust`?
+    characters/mira.toml, line 4, column 56: `relationships.player.affection` must be at most 1, but this is 3
+      help: write it like this: affection = 0.4
+    characters/mira.toml, line 5, column 8: `text` is missing in `relationships.bram`
+      help: add a line such as: text = "An honest man. She is fond of him."
+"#]],
     );
 }
 
