@@ -49,8 +49,9 @@ impl Reply {
 
     /// Nobody chose a feeling: what is answered is felt by its words alone.
     fn feel_alone(&mut self, turn: &Turn, events: &TurnEvents) {
-        if let Some(feelings) = self.feelings.as_ref().filter(|_| self.felt.is_none()) {
-            self.felt_as(turn, events, feelings.words.label());
+        let label = self.feelings.as_ref().map(|feelings| feelings.words.label());
+        if let Some(label) = label.filter(|_| self.felt.is_none()) {
+            self.felt_as(turn, events, label);
         }
     }
 

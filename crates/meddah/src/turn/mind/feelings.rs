@@ -176,7 +176,7 @@ fn happened_since<'e>(
     witnessed: &'e [StoredEntry],
 ) -> Vec<(&'e Entry, Appraisal)> {
     let since = last.map_or(0, |last| last.cursor.seq);
-    let newer = witnessed.iter().rev().take_while(|stored| stored.cursor.seq > since);
+    let newer = witnessed.iter().rev().filter(|stored| stored.cursor.seq > since);
     let happened = newer.filter_map(|stored| {
         let text = match &stored.entry.kind {
             EntryKind::Event { text } => text,
