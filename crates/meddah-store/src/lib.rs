@@ -18,8 +18,8 @@ mod vector;
 
 pub use error::{StoreError, StoreErrorKind};
 pub use port::{
-    BranchInfo, ENTRIES_PER_APPEND_MAX, ENTRY_BYTES_MAX, EntryFilter, LIST_MAX, LoadBy, Loaded, RECENT_MAX,
-    SCAN_MAX, ScanMark, Scanned, StateOf, StoredEntry, TimelineInfo, TimelineStore,
+    BranchInfo, ENTRIES_AT_MAX, ENTRIES_PER_APPEND_MAX, ENTRY_BYTES_MAX, EntryFilter, LIST_MAX, LoadBy,
+    Loaded, RECENT_MAX, SCAN_MAX, ScanMark, Scanned, StateOf, StoredEntry, TimelineInfo, TimelineStore,
 };
 pub use sqlite::{Compacted, Exported, SavePoint, SqliteStore, TimelineSize, move_aside};
 pub use vector::{VECTOR_BYTES_MAX, VECTORS_PER_CALL_MAX, VectorKey};

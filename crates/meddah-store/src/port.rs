@@ -1,5 +1,7 @@
 //! The port: what Meddah asks of any storage.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use meddah_engine::timeline::{BranchId, Cursor, Entry, Lineage, TimelineId, TimelineKey};
 
@@ -13,6 +15,8 @@ pub const ENTRIES_PER_APPEND_MAX: usize = 1_000;
 pub const ENTRY_BYTES_MAX: usize = 256 * 1024;
 /// The most entries that [`TimelineStore::scan`] gives at once; a larger limit is lowered to it.
 pub const SCAN_MAX: usize = 10_000;
+/// The most entries that [`TimelineStore::entries_at`] gives at once.
+pub const ENTRIES_AT_MAX: usize = 1_000;
 /// The most timelines or branches that a listing names.
 pub const LIST_MAX: usize = 10_000;
 
@@ -32,13 +36,13 @@ pub struct TimelineInfo {
     pub created_ms: i64,
 }
 
-/// An entry and its place.
+/// An entry and its place. Cheap to clone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredEntry {
     /// The place just after it.
     pub cursor: Cursor,
-    /// The entry.
-    pub entry: Entry,
+    /// The entry. It never changes, so the store and all who read it may share it.
+    pub entry: Arc<Entry>,
 }
 
 /// A branch of a timeline.
@@ -111,6 +115,8 @@ pub struct Scanned {
     pub entries: Vec<StoredEntry>,
     /// Where to go on.
     pub mark: ScanMark,
+    /// The head of the timeline at that moment.
+    pub head: Cursor,
     /// Entries were deleted since the mark was given (`meddah world compact`), and this begins anew: an index
     /// drops what it has first.
     pub anew: bool,
@@ -214,6 +220,14 @@ pub trait TimelineStore: Send + Sync {
         limit: usize,
         at: Option<Cursor>,
     ) -> Result<Vec<StoredEntry>, StoreError>;
+
+    /// The entries just before these places, in their order; `None` where the timeline has no such place. At most
+    /// [`ENTRIES_AT_MAX`] of them.
+    async fn entries_at(
+        &self,
+        key: &TimelineKey,
+        places: Vec<Cursor>,
+    ) -> Result<Vec<Option<StoredEntry>>, StoreError>;
 
     /// Marks the head as a saved moment and gives its cursor, for the game's save file. It and all before it are
     /// on the disk when this returns.

@@ -1,13 +1,16 @@
 //! What indexes and embeddings need: the way back, entries in the order of writing, vectors.
 
+use std::sync::Arc;
+
 use meddah_engine::timeline::{BranchId, Cursor, EntryHash, Lineage, Stretch, TimelineKey};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::cache::EntryCache;
 use super::place::Place;
 use super::read;
 use super::timeline::Timeline;
 use crate::{
-    SCAN_MAX, ScanMark, Scanned, StoreError, StoreErrorKind, StoredEntry, VECTOR_BYTES_MAX,
+    ENTRIES_AT_MAX, SCAN_MAX, ScanMark, Scanned, StoreError, StoreErrorKind, StoredEntry, VECTOR_BYTES_MAX,
     VECTORS_PER_CALL_MAX, VectorKey,
 };
 
@@ -45,16 +48,45 @@ pub(super) fn scan(
         mark.row = row.get(0)?;
         let place = Place { branch: row.get(1)?, seq: row.get(2)? };
         let entry = read::parsed(place, row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?)?;
-        entries.push(StoredEntry { cursor: timeline.cursor_with(place, EntryHash(row.get(3)?)), entry });
+        entries.push(StoredEntry {
+            cursor: timeline.cursor_with(place, EntryHash(row.get(3)?)),
+            entry: Arc::new(entry),
+        });
     }
-    Ok(Scanned { entries, mark, anew })
+    let head = timeline.cursor(&transaction, timeline.head)?;
+    Ok(Scanned { entries, mark, head, anew })
+}
+
+pub(super) fn entries_at(
+    connection: &mut Connection,
+    cache: &EntryCache,
+    key: &TimelineKey,
+    places: &[Cursor],
+) -> Result<Vec<Option<StoredEntry>>, StoreError> {
+    check_count("entries", places.len(), ENTRIES_AT_MAX)?;
+    let transaction = connection.transaction()?;
+    let timeline = Timeline::get(&transaction, key)?;
+    let mut statement = transaction.prepare_cached(include_str!("sql/entry_at.sql"))?;
+    let mut read_at = |cursor: &Cursor| {
+        // A sequence number that SQLite cannot hold names no place either.
+        let (Cursor { branch, hash, .. }, Ok(seq)) = (cursor, i64::try_from(cursor.seq)) else {
+            return Ok(None);
+        };
+        if cursor.timeline != timeline.id {
+            return Ok(None);
+        }
+        let place = params![timeline.row, branch.0, seq, hash.0];
+        let row: Option<i64> = statement.query_one(place, |row| row.get(0)).optional()?;
+        row.map(|row| cache.get_or_read(row, || read::entry(&transaction, &timeline, row))).transpose()
+    };
+    places.iter().map(&mut read_at).collect()
 }
 
 pub(super) fn vectors(
     connection: &mut Connection,
     keys: &[VectorKey],
 ) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-    check_count(keys.len())?;
+    check_count("vectors", keys.len(), VECTORS_PER_CALL_MAX)?;
     // One transaction: a lock for all of them, not for each.
     let transaction = connection.transaction()?;
     let mut statement = transaction.prepare_cached(include_str!("sql/vector_get.sql"))?;
@@ -68,7 +100,7 @@ pub(super) fn put_vectors(
     connection: &Connection,
     vectors: Vec<(VectorKey, Vec<u8>)>,
 ) -> Result<(), StoreError> {
-    check_count(vectors.len())?;
+    check_count("vectors", vectors.len(), VECTORS_PER_CALL_MAX)?;
     let mut statement = connection.prepare_cached(include_str!("sql/vector_put.sql"))?;
     for (key, bytes) in vectors {
         if bytes.len() > VECTOR_BYTES_MAX {
@@ -81,10 +113,10 @@ pub(super) fn put_vectors(
     Ok(())
 }
 
-fn check_count(count: usize) -> Result<(), StoreError> {
-    if count <= VECTORS_PER_CALL_MAX {
+fn check_count(of: &str, count: usize, max: usize) -> Result<(), StoreError> {
+    if count <= max {
         return Ok(());
     }
-    let message = format!("a call has at most {VECTORS_PER_CALL_MAX} vectors, this has {count}");
+    let message = format!("a call has at most {max} {of}, this has {count}");
     Err(StoreError::new(StoreErrorKind::Invalid, message).with_help("Ask in several goes."))
 }

@@ -187,6 +187,15 @@ impl TimelineStore for SqliteStore {
         self.reader().run(move |connection| read::recent(connection, &cache, &key, &filter, limit, at)).await
     }
 
+    async fn entries_at(
+        &self,
+        key: &TimelineKey,
+        places: Vec<Cursor>,
+    ) -> Result<Vec<Option<StoredEntry>>, StoreError> {
+        let (key, cache) = (key.clone(), self.entries.clone());
+        self.reader().run(move |connection| derived::entries_at(connection, &cache, &key, &places)).await
+    }
+
     async fn save(
         &self,
         key: &TimelineKey,

@@ -1,5 +1,7 @@
 //! What only looks: every question is answered as seen from one place.
 
+use std::sync::Arc;
+
 use meddah_engine::timeline::{BranchId, Cursor, Entry, EntryHash, TimelineKey};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -149,13 +151,13 @@ impl View<'_> {
     }
 }
 
-fn entry(connection: &Connection, timeline: &Timeline, row: i64) -> Result<Sized, StoreError> {
+pub(super) fn entry(connection: &Connection, timeline: &Timeline, row: i64) -> Result<Sized, StoreError> {
     let mut statement = connection.prepare_cached(include_str!("sql/entry_get.sql"))?;
     let (place, hash, body): (Place, [u8; 8], String) = statement.query_one(params![row], |row| {
         Ok((Place { branch: row.get(0)?, seq: row.get(1)? }, row.get(2)?, row.get(3)?))
     })?;
     let bytes = u32::try_from(body.len()).unwrap_or(u32::MAX);
-    let entry = parsed(place, &body)?;
+    let entry = Arc::new(parsed(place, &body)?);
     Ok((StoredEntry { cursor: timeline.cursor_with(place, EntryHash(hash)), entry }, bytes))
 }
 

@@ -5,8 +5,8 @@ use tokio::task::JoinSet;
 
 use super::{Store, assert_all, assert_refused, entry, event, expected_ids, ids, key, memory};
 use crate::{
-    ENTRY_BYTES_MAX, EntryFilter, LoadBy, ScanMark, StoreErrorKind, VECTOR_BYTES_MAX, VECTORS_PER_CALL_MAX,
-    VectorKey,
+    ENTRIES_AT_MAX, ENTRY_BYTES_MAX, EntryFilter, LoadBy, ScanMark, StoreErrorKind, VECTOR_BYTES_MAX,
+    VECTORS_PER_CALL_MAX, VectorKey,
 };
 
 async fn tell(store: &Store, number: usize) -> Cursor {
@@ -93,6 +93,32 @@ pub async fn a_lineage_names_what_lies_behind(store: Store) {
     assert!(!at_beginning.holds_place(first));
 }
 
+/// On whichever branch; what is not here is missing, and takes nothing of the others with it.
+pub async fn entries_are_read_where_they_are(store: Store) {
+    let begun = store.open(&key()).await.expect("begun");
+    let first = tell(&store, 0).await;
+    let lost = tell(&store, 1).await;
+    load(&store, first).await;
+    let second = tell(&store, 2).await;
+    let elsewhere = store.open(&TimelineKey::new("tavern", "bert")).await.expect("begun").head;
+    let changed = Cursor { hash: lost.hash, ..second };
+    let places = vec![second, begun.head, changed, lost, elsewhere, first, Cursor { seq: u64::MAX, ..first }];
+    for _ in 0..2 {
+        let found = store.entries_at(&key(), places.clone()).await.expect("readable");
+        let found: Vec<_> =
+            found.iter().map(|found| found.as_ref().map(|f| (f.cursor, &*f.entry.id))).collect();
+        let [none, zero, one, two] = [
+            None,
+            Some((first, "entry-00000000")),
+            Some((lost, "entry-00000001")),
+            Some((second, "entry-00000002")),
+        ];
+        assert_eq!(found, [two, none, none, one, none, zero, none]);
+    }
+    let too_many = vec![first; ENTRIES_AT_MAX + 1];
+    assert_refused(store.entries_at(&key(), too_many).await, StoreErrorKind::Invalid);
+}
+
 /// All branches of one timeline, each entry once, and then nothing until more is written.
 pub async fn an_index_catches_up_in_the_order_of_writing(store: Store) {
     store.open(&key()).await.expect("begun");
@@ -108,6 +134,7 @@ pub async fn an_index_catches_up_in_the_order_of_writing(store: Store) {
     loop {
         let piece = store.scan(&key(), mark, 3).await.expect("readable");
         assert!(piece.entries.len() <= 3 && !piece.anew);
+        assert_eq!(Ok(piece.head), store.head(&key()).await);
         mark = piece.mark;
         if piece.entries.is_empty() {
             break;

@@ -50,6 +50,7 @@ macro_rules! timeline_store_suite {
             memories_are_seen_by_whose_they_are
             what_was_derived_is_refused_once_its_beginning_is_no_ancestor
             a_lineage_names_what_lies_behind
+            entries_are_read_where_they_are
             an_index_catches_up_in_the_order_of_writing
             vectors_are_kept_by_what_they_were_made_from
             a_failed_append_takes_no_other_with_it

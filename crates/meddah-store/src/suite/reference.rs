@@ -255,7 +255,7 @@ impl Reference {
 }
 
 fn entries(stored: Vec<StoredEntry>) -> Vec<Entry> {
-    stored.into_iter().map(|stored| stored.entry).collect()
+    stored.into_iter().map(|stored| (*stored.entry).clone()).collect()
 }
 
 fn perceived(past: &[Entry], being: &str, limit: usize) -> Vec<Entry> {

@@ -22,7 +22,7 @@ pub async fn a_request_is_found_on_its_line_of_time(store: Store) {
     store.append(&key(), vec![turn(1, "t1", "mira", &[])]).await.expect("written");
     let find = async |req_id: &str| {
         let found = store.find_request(&key(), req_id).await.expect("readable");
-        found.map(|stored| stored.entry.id)
+        found.map(|stored| stored.entry.id.clone())
     };
     assert_eq!(find("req-t1").await, expected_ids([1]).pop());
     load(&store, saved).await;

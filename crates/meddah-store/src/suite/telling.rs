@@ -42,7 +42,7 @@ pub async fn entries_come_back_in_the_order_of_telling(store: Store) {
     assert_eq!((first.seq, second.seq), (4, 10));
     assert_eq!(store.append(&key(), Vec::new()).await, Ok(second), "nothing to write is no error");
     let all = store.recent(&key(), EntryFilter::All, 100, None).await.expect("readable");
-    assert_eq!(all.iter().map(|stored| stored.entry.clone()).collect::<Vec<_>>(), written);
+    assert_eq!(all.iter().map(|stored| (*stored.entry).clone()).collect::<Vec<_>>(), written);
     assert_eq!(all.iter().map(|stored| stored.cursor.seq).collect::<Vec<_>>(), (1..=10).collect::<Vec<_>>());
     assert_eq!((all[3].cursor, all[9].cursor), (first, second));
     for filter in [EntryFilter::All, EntryFilter::PerceivedBy("mira".into())] {
@@ -106,12 +106,12 @@ pub async fn notes_come_along_with_their_turns(store: Store) {
     assert_eq!(ids(&seen), expected_ids([0, 1, 2, 3]));
     assert_eq!(ids(&perceived(&store, "bert", 1).await), expected_ids([1, 2, 3]));
     assert!(perceived(&store, "cleo", 9).await.is_empty());
-    let turns = project(seen.iter().map(|stored| &stored.entry), "bert");
+    let turns = project(seen.iter().map(|stored| &*stored.entry), "bert");
     assert_eq!(turns[0].answer(), "It is—");
     assert!(turns[0].actions[0].result.as_ref().is_some_and(|result| result.ok));
     let filter = EntryFilter::PerceivedBy("bert".into());
     let before = store.recent(&key(), filter, 2, Some(ended)).await.expect("readable");
-    let turns = project(before.iter().map(|stored| &stored.entry), "bert");
+    let turns = project(before.iter().map(|stored| &*stored.entry), "bert");
     assert_eq!(turns[0].answer(), "It is under the mat.");
     assert_eq!(turns[0].actions[0].result, None);
 }
@@ -148,7 +148,7 @@ pub async fn the_value_of_a_state_is_the_newest(store: Store) {
     let mira = || StateOf::Emotion { character: "mira".into() };
     let newest = async |state: StateOf, at| {
         let found = store.recent(&key(), EntryFilter::State(state), 1, at).await.expect("readable");
-        found.into_iter().map(|stored| stored.entry.id).collect::<Vec<_>>()
+        found.into_iter().map(|stored| stored.entry.id.clone()).collect::<Vec<_>>()
     };
     assert_eq!(newest(mira(), None).await, expected_ids([5]));
     assert_eq!(newest(mira(), Some(earlier)).await, expected_ids([0]));
@@ -167,7 +167,7 @@ pub async fn kinds_of_other_versions_are_kept(store: Store) {
     let written = entry(0, kind, Some("mira"), &["mira"]);
     store.append(&key(), vec![written.clone()]).await.expect("written");
     let all = store.recent(&key(), EntryFilter::All, 9, None).await.expect("readable");
-    assert_eq!(all[0].entry, written);
+    assert_eq!(*all[0].entry, written);
     assert!(perceived(&store, "mira", 9).await.is_empty(), "what nobody understands is told to nobody");
 }
 

@@ -77,13 +77,13 @@ impl Known {
         }
     }
 
-    /// Reads some of what was written since; false if that was all. Whoever asks may go away while it waits for
+    /// Reads some of what was written since; tells whether there may be more, and where the head is. Whoever asks may go away while it waits for
     /// the store: nothing is added before all of it is there.
     pub(super) async fn read_on(
         &mut self,
         store: &dyn TimelineStore,
         key: &TimelineKey,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<(bool, Cursor), StoreError> {
         let scanned = store.scan(key, self.mark, SCAN_ENTRIES).await?;
         let mut branches: Vec<(u32, Place)> = Vec::new();
         for StoredEntry { cursor, .. } in &scanned.entries {
@@ -103,7 +103,7 @@ impl Known {
         branches.into_iter().for_each(|(branch, parent)| self.index.branch(branch, parent));
         scanned.entries.iter().for_each(|stored| self.add(stored));
         self.mark = scanned.mark;
-        Ok(scanned.entries.len() == SCAN_ENTRIES)
+        Ok((scanned.entries.len() == SCAN_ENTRIES, scanned.head))
     }
 
     /// What one character perceived on the way to a place, in an index that has been brought up to date.

@@ -12,11 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use meddah_engine::memory::{BY_MEANING, BY_WORDS, Feature, Part, QuestionVectors, Recall};
-use meddah_engine::timeline::{Cursor, Entry, TimelineKey};
+use meddah_engine::timeline::{Cursor, TimelineKey};
 use meddah_engine::world::World;
 use meddah_inference::Embedding;
 use meddah_protocol::Player;
-use meddah_store::{EntryFilter, StoreError, StoreErrorKind, TimelineStore, VectorKey};
+use meddah_store::{StoreError, StoreErrorKind, TimelineStore, VectorKey};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -150,19 +150,15 @@ impl Memories {
         let begun = Instant::now();
         let mut known = shared.clone().lock_owned().await;
         known.name(&asking.names);
-        let mut more = true;
+        let (mut more, mut head) = known.read_on(&*self.0.store, &asking.key).await?;
         while more && (begun.elapsed() < asking.wait || known.index.is_empty()) {
-            more = known.read_on(&*self.0.store, &asking.key).await?;
+            (more, head) = known.read_on(&*self.0.store, &asking.key).await?;
         }
         if more {
             self.build(asking.key.clone(), shared, asking.names.clone());
         }
         self.0.background.add(known.take_texts());
-        let head = match asking.at {
-            Some(at) => at,
-            None => self.0.store.head(&asking.key).await?,
-        };
-        Ok((known, head))
+        Ok((known, asking.at.unwrap_or(head)))
     }
 
     /// Reads on in the background until an index is up to date.
@@ -178,8 +174,8 @@ impl Memories {
                 };
                 shared.background.add(known.take_texts());
                 match more {
-                    Ok(true) => {}
-                    Ok(false) => return,
+                    Ok((true, _)) => {}
+                    Ok((false, _)) => return,
                     Err(error) => {
                         debug!(error = error.message, "an index is not built");
                         return;
@@ -187,12 +183,6 @@ impl Memories {
                 }
             }
         });
-    }
-
-    /// The entry of a memory.
-    pub async fn entry(&self, key: &TimelineKey, cursor: Cursor) -> Result<Option<Entry>, StoreError> {
-        let found = self.0.store.recent(key, EntryFilter::All, 1, Some(cursor)).await?;
-        Ok(found.into_iter().next().map(|stored| stored.entry))
     }
 
     /// Makes the vectors that are missing of all that was read so far, now and not in the background.

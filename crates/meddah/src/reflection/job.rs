@@ -85,7 +85,7 @@ impl<'a> Job<'a> {
 
     fn material(&self, fresh: &[StoredEntry]) -> Material {
         let name_of = |id: &str| self.world.name_of(id).to_owned();
-        let recalled = recall(fresh.iter().map(|stored| &stored.entry), &self.who.id);
+        let recalled = recall(fresh.iter().map(|stored| &*stored.entry), &self.who.id);
         let mut material = Material::gather(&recalled, self.who.clone(), name_of);
         material.place = self.talk.place.clone();
         material
@@ -126,7 +126,7 @@ fn entries(
     memories: &[StoredEntry],
 ) -> Vec<Entry> {
     let valid: Vec<(&Entry, &MemoryRecord)> =
-        valid_memories(memories.iter().map(|stored| &stored.entry)).collect();
+        valid_memories(memories.iter().map(|stored| &*stored.entry)).collect();
     let known: Vec<(&str, &MemoryRecord)> =
         valid.iter().map(|(entry, record)| (entry.id.as_str(), *record)).collect();
     let base = MemoryRecord {

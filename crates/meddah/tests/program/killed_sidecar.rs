@@ -49,7 +49,7 @@ async fn no_turn_that_was_reported_ended_is_lost() {
     for (req_id, text) in &all {
         let found =
             store.find_request(&key, req_id).await.unwrap().unwrap_or_else(|| panic!("{req_id} is lost"));
-        let EntryKind::Turn(turn) = found.entry.kind else { panic!("{req_id} is no turn") };
+        let EntryKind::Turn(turn) = &found.entry.kind else { panic!("{req_id} is no turn") };
         let lines: Vec<&str> = turn.lines.iter().map(|line| line.text.as_str()).collect();
         assert_eq!(&lines.join(" "), text, "{req_id}");
     }

@@ -31,7 +31,7 @@ async fn characters(store: &SqliteStore, size: &TimelineSize) -> Result<BTreeSet
     let all = store.recent(&size.info.key, EntryFilter::All, RECENT_MAX, None).await.map_err(failed)?;
     let is_own = |kind: &EntryKind| matches!(kind, EntryKind::Turn(_) | EntryKind::Memory(_));
     let own = all.into_iter().filter(|stored| is_own(&stored.entry.kind));
-    Ok(own.filter_map(|stored| stored.entry.character).collect())
+    Ok(own.filter_map(|stored| stored.entry.character.clone()).collect())
 }
 
 async fn told(store: &SqliteStore, size: &TimelineSize, who: &str) -> Result<Vec<String>, Failure> {
@@ -40,7 +40,7 @@ async fn told(store: &SqliteStore, size: &TimelineSize, who: &str) -> Result<Vec
     let perceived = read(EntryFilter::PerceivedBy(who.to_owned())).await?;
     let memories = read(EntryFilter::MemoriesOf(who.to_owned())).await?;
     let mut lines = Vec::new();
-    for recalled in recall(perceived.iter().map(|stored| &stored.entry), who) {
+    for recalled in recall(perceived.iter().map(|stored| &*stored.entry), who) {
         match recalled {
             Recalled::Turn(turn) => {
                 if turn.speaker.is_empty() {
@@ -54,7 +54,7 @@ async fn told(store: &SqliteStore, size: &TimelineSize, who: &str) -> Result<Vec
             Recalled::Hearsay { text, told_by, .. } => lines.push(format!("({told_by} told {who}: {text})")),
         }
     }
-    let kept = valid_memories(memories.iter().map(|stored| &stored.entry));
+    let kept = valid_memories(memories.iter().map(|stored| &*stored.entry));
     lines.extend(kept.map(|(_, record)| format!("* remembers: {}", record.text)));
     Ok(lines)
 }

@@ -187,7 +187,7 @@ fn happened_since<'e>(
             }
             _ => return None,
         };
-        Some((&stored.entry, appraise_event(turn, text)))
+        Some((&*stored.entry, appraise_event(turn, text)))
     });
     let mut happened: Vec<_> = happened.take(EVENTS_MAX).collect();
     happened.reverse();

@@ -92,7 +92,7 @@ pub(super) async fn timers(turn: &Turn, ports: &Ports, past: &Past) -> Result<Op
     }
     let of = StateOf::Lore { character: turn.character.id.clone() };
     let newest = newest(&*ports.store, &turn.key, of).await?;
-    let mut timers = match newest.map(|stored| stored.entry.kind) {
+    let mut timers = match newest.map(|stored| stored.entry.kind.clone()) {
         Some(EntryKind::Lore(timers)) => timers,
         // The world was without such lore until now.
         _ => LoreTimers { utterances: 2 * past.turns.len() as u64, ..LoreTimers::default() },

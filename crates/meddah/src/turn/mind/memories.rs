@@ -3,7 +3,7 @@
 use meddah_engine::memory::{Part, Words};
 use meddah_engine::prompt::{Past, Reason};
 use meddah_engine::timeline::{Entry, EntryKind, TurnRecord};
-use meddah_store::StoreError;
+use meddah_store::{StoreError, StoredEntry};
 use tracing::debug;
 
 use crate::memory::{Asking, CATCH_UP_MAX, Remembered, names};
@@ -55,12 +55,16 @@ async fn search(turn: &Turn, ports: &Ports, past: &Past) -> Result<Vec<Reason>, 
     let mut chosen: Vec<Reason> = Vec::new();
     let mut chars = 0;
     let mut seen = Vec::new();
-    for memory in found.iter().filter(|memory| memory.words >= WORDS_MIN || memory.meaning >= MEANING_MIN) {
+    let near = |memory: &&Remembered| memory.words >= WORDS_MIN || memory.meaning >= MEANING_MIN;
+    let near: Vec<&Remembered> = found.iter().filter(near).collect();
+    let places = near.iter().map(|memory| memory.cursor).collect();
+    let entries = ports.store.entries_at(&turn.key, places).await?;
+    for (memory, entry) in near.into_iter().zip(entries) {
         if seen.contains(&memory.cursor) || chosen.len() >= MEMORIES_MAX {
             continue;
         }
         seen.push(memory.cursor);
-        let Some(entry) = ports.memories.entry(&turn.key, memory.cursor).await? else { continue };
+        let Some(StoredEntry { entry, .. }) = entry else { continue };
         let is_recent = match &entry.kind {
             EntryKind::Turn(record) => recent.contains(&record.turn.as_str()),
             EntryKind::Event { text } => told_lately(text),

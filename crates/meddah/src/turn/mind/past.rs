@@ -16,6 +16,6 @@ pub(super) async fn witnessed(turn: &Turn, ports: &Ports) -> Result<Vec<StoredEn
 /// What the character remembers of late: only what it witnessed.
 pub(super) fn recent(turn: &Turn, witnessed: &[StoredEntry]) -> Past {
     let id = &turn.character.id;
-    let recalled = timeline::recall(witnessed.iter().map(|stored| &stored.entry), id);
+    let recalled = timeline::recall(witnessed.iter().map(|stored| &*stored.entry), id);
     Past::new(recalled, id, |id| turn.world.name_of(id).to_owned())
 }
