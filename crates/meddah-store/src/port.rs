@@ -165,6 +165,10 @@ pub trait TimelineStore: Send + Sync {
     /// Where the next entry goes.
     async fn head(&self, key: &TimelineKey) -> Result<Cursor, StoreError>;
 
+    /// How often a save was loaded in this timeline ([`TimelineInfo::loads`]); begun if there is none. Cheaper than
+    /// [`open`](Self::open).
+    async fn loads(&self, key: &TimelineKey) -> Result<u64, StoreError>;
+
     /// Writes entries after the head, all or none, and moves the head behind them. A crash of
     /// the program cannot undo what is written when it returns; a power cut can for some milliseconds. After a load, the first append begins a new branch unless the head is the
     /// tip of its branch.

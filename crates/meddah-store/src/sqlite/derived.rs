@@ -10,7 +10,7 @@ use super::place::Place;
 use super::read;
 use super::timeline::Timeline;
 use crate::{
-    ENTRIES_AT_MAX, SCAN_MAX, ScanMark, Scanned, StoreError, StoreErrorKind, StoredEntry, VECTOR_BYTES_MAX,
+    SCAN_MAX, ScanMark, Scanned, StoreError, StoreErrorKind, StoredEntry, VECTOR_BYTES_MAX,
     VECTORS_PER_CALL_MAX, VectorKey,
 };
 
@@ -63,7 +63,6 @@ pub(super) fn entries_at(
     key: &TimelineKey,
     places: &[Cursor],
 ) -> Result<Vec<Option<StoredEntry>>, StoreError> {
-    check_count("entries", places.len(), ENTRIES_AT_MAX)?;
     let transaction = connection.transaction()?;
     let timeline = Timeline::get(&transaction, key)?;
     let mut statement = transaction.prepare_cached(include_str!("sql/entry_at.sql"))?;
@@ -77,7 +76,10 @@ pub(super) fn entries_at(
         }
         let place = params![timeline.row, branch.0, seq, hash.0];
         let row: Option<i64> = statement.query_one(place, |row| row.get(0)).optional()?;
-        row.map(|row| cache.get_or_read(row, || read::entry(&transaction, &timeline, row))).transpose()
+        let Some(row) = row else { return Ok(None) };
+        let stored = cache.get_or_read(row, || read::entry(&transaction, &timeline, row))?;
+        cache.keep_at_place(key, &stored);
+        Ok(Some(stored))
     };
     places.iter().map(&mut read_at).collect()
 }
@@ -113,7 +115,7 @@ pub(super) fn put_vectors(
     Ok(())
 }
 
-fn check_count(of: &str, count: usize, max: usize) -> Result<(), StoreError> {
+pub(super) fn check_count(of: &str, count: usize, max: usize) -> Result<(), StoreError> {
     if count <= max {
         return Ok(());
     }

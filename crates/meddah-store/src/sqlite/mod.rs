@@ -8,7 +8,9 @@
 mod cache;
 mod derived;
 mod error;
+mod loads;
 pub(crate) mod open;
+mod perceived;
 mod place;
 mod read;
 #[cfg(test)]
@@ -26,10 +28,12 @@ use async_trait::async_trait;
 use meddah_engine::timeline::{Cursor, Entry, Lineage, TimelineKey};
 
 use crate::{
-    BranchInfo, EntryFilter, LoadBy, Loaded, ScanMark, Scanned, StoreError, StoredEntry, TimelineInfo,
-    TimelineStore, VectorKey,
+    BranchInfo, ENTRIES_AT_MAX, EntryFilter, LoadBy, Loaded, ScanMark, Scanned, StoreError, StoreErrorKind,
+    StoredEntry, TimelineInfo, TimelineStore, VectorKey,
 };
 use cache::EntryCache;
+use loads::LoadCounts;
+use perceived::PerceivedCache;
 use rusqlite::Connection;
 use worker::Worker;
 use write::Since;
@@ -44,6 +48,10 @@ pub struct SqliteStore {
     reader: Option<Worker>,
     /// Entries that were read before.
     entries: Arc<EntryCache>,
+    /// What was perceived of late.
+    perceived: Arc<PerceivedCache>,
+    /// How often timelines were loaded.
+    loads: LoadCounts,
     /// Absent in memory, where there is no journal.
     folding: Option<Folding>,
 }
@@ -84,13 +92,18 @@ impl SqliteStore {
         let reader = Worker::spawn("meddah-store-read", open::reader(path)?, no_disk())?;
         let worker = Worker::spawn("meddah-store-fold", open::folder(path)?, no_disk())?;
         let folding = Some(Folding { worker, writes: AtomicU32::new(0) });
-        Ok(SqliteStore { writer, reader: Some(reader), entries: Arc::default(), folding })
+        Ok(SqliteStore::of(writer, Some(reader), folding))
     }
 
     /// A store that is gone when it is dropped.
     pub fn in_memory() -> Result<Self, StoreError> {
         let writer = Worker::spawn("meddah-store-memory", open::memory()?, no_disk())?;
-        Ok(SqliteStore { writer, reader: None, entries: Arc::default(), folding: None })
+        Ok(SqliteStore::of(writer, None, None))
+    }
+
+    fn of(writer: Worker, reader: Option<Worker>, folding: Option<Folding>) -> SqliteStore {
+        let (entries, perceived, loads) = Default::default();
+        SqliteStore { writer, reader, entries, perceived, loads, folding }
     }
 
     /// Carries out what is waiting and lets go of the file. Blocks until then; later calls are
@@ -136,6 +149,16 @@ impl TimelineStore for SqliteStore {
         self.reader().run(move |connection| read::head(connection, &key)).await
     }
 
+    async fn loads(&self, key: &TimelineKey) -> Result<u64, StoreError> {
+        let asked = match self.loads.get(key) {
+            Ok(loads) => return Ok(loads),
+            Err(asked) => asked,
+        };
+        let loads = self.open(key).await?.loads;
+        self.loads.put(asked, key, loads);
+        Ok(loads)
+    }
+
     async fn append_since(
         &self,
         key: &TimelineKey,
@@ -144,7 +167,12 @@ impl TimelineStore for SqliteStore {
     ) -> Result<Cursor, StoreError> {
         let key = key.clone();
         let since = loads.map_or(Since::Ever, Since::Loads);
-        self.write(move |connection| write::append(connection, &key, &since, entries)).await
+        let of = key.clone();
+        let written = self.write(move |connection| write::append(connection, &of, &since, entries)).await;
+        if written.as_ref().is_err_and(|error| error.kind == StoreErrorKind::Superseded) {
+            self.loads.forget(&key); // perhaps another program loaded it
+        }
+        written
     }
 
     async fn append_derived(
@@ -183,8 +211,10 @@ impl TimelineStore for SqliteStore {
         limit: usize,
         at: Option<Cursor>,
     ) -> Result<Vec<StoredEntry>, StoreError> {
-        let (key, cache) = (key.clone(), self.entries.clone());
-        self.reader().run(move |connection| read::recent(connection, &cache, &key, &filter, limit, at)).await
+        let (key, kept, cache) = (key.clone(), self.perceived.clone(), self.entries.clone());
+        self.reader()
+            .run(move |connection| read::recent(connection, (&kept, &cache), &key, &filter, limit, at))
+            .await
     }
 
     async fn entries_at(
@@ -192,6 +222,11 @@ impl TimelineStore for SqliteStore {
         key: &TimelineKey,
         places: Vec<Cursor>,
     ) -> Result<Vec<Option<StoredEntry>>, StoreError> {
+        derived::check_count("entries", places.len(), ENTRIES_AT_MAX)?;
+        // Mostly they were asked for a moment ago, and nobody has to wait for the reading thread.
+        if let Some(known) = places.iter().map(|place| self.entries.at(key, *place).map(Some)).collect() {
+            return Ok(known);
+        }
         let (key, cache) = (key.clone(), self.entries.clone());
         self.reader().run(move |connection| derived::entries_at(connection, &cache, &key, &places)).await
     }
@@ -209,8 +244,11 @@ impl TimelineStore for SqliteStore {
     }
 
     async fn load(&self, key: &TimelineKey, by: LoadBy) -> Result<Loaded, StoreError> {
-        let key = key.clone();
-        self.write(move |connection| write::load(connection, &key, &by)).await
+        let of = key.clone();
+        self.loads.load_begins(key);
+        let loaded = self.write(move |connection| write::load(connection, &of, &by)).await;
+        self.loads.forget(key);
+        loaded
     }
 
     async fn find_request(&self, key: &TimelineKey, req_id: &str) -> Result<Option<StoredEntry>, StoreError> {

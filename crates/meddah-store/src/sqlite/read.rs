@@ -7,15 +7,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::cache::{EntryCache, Sized};
 use super::error::DAMAGED;
+use super::perceived::{PerceivedCache, perceived};
 use super::place::{self, Place};
 use super::timeline::Timeline;
 use crate::{
     BranchInfo, EntryFilter, LIST_MAX, RECENT_MAX, StoreError, StoreErrorKind, StoredEntry, TimelineInfo,
     topic,
 };
-
-/// The most notes that come along with each entry of an answer, on average.
-const NOTES_PER_ENTRY_MAX: usize = 32;
 
 pub(super) fn head(connection: &Connection, key: &TimelineKey) -> Result<Cursor, StoreError> {
     let timeline = Timeline::get(connection, key)?;
@@ -34,7 +32,7 @@ pub(super) fn info(
 
 pub(super) fn recent(
     connection: &mut Connection,
-    cache: &EntryCache,
+    (kept, cache): (&PerceivedCache, &EntryCache),
     key: &TimelineKey,
     filter: &EntryFilter,
     limit: usize,
@@ -49,7 +47,9 @@ pub(super) fn recent(
     let mut found = match filter {
         EntryFilter::All => view.newest_of_all(limit)?,
         EntryFilter::State(state) => view.newest(&topic::state(state), 0, limit)?,
-        EntryFilter::PerceivedBy(being) => view.perceived(being, limit)?,
+        EntryFilter::PerceivedBy(being) => {
+            return perceived(&view, &timeline, being, limit, (kept, cache));
+        }
         EntryFilter::MemoriesOf(character) => view.newest(&topic::memory(character), 0, limit)?,
     };
     found.sort_unstable_by_key(|found| found.seq);
@@ -81,34 +81,24 @@ pub(super) fn find_request(
 }
 
 /// An entry found, before it is read.
-struct Found {
-    row: i64,
-    seq: u64,
+pub(super) struct Found {
+    pub row: i64,
+    pub seq: u64,
 }
 
 /// A timeline as seen from a place.
-struct View<'a> {
-    connection: &'a Connection,
-    timeline: i64,
-    at: Place,
+pub(super) struct View<'a> {
+    pub connection: &'a Connection,
+    pub timeline: i64,
+    pub at: Place,
 }
 
 impl View<'_> {
-    /// What a being perceived, with the notes on it.
-    fn perceived(&self, being: &str, limit: usize) -> Result<Vec<Found>, StoreError> {
-        let mut found = self.newest(&topic::told(being), 0, limit)?;
-        if let Some(oldest) = found.last() {
-            let notes_max = limit * NOTES_PER_ENTRY_MAX;
-            found.extend(self.newest(&topic::note(being), oldest.seq, notes_max)?);
-        }
-        Ok(found)
-    }
-
     /// Entries under a heading from `seq_min` on, the newest first.
     ///
     /// Branch by branch backwards, but only over branches that have anything under the heading: a
     /// character who was not met for a thousand loads is found as fast as one met just now.
-    fn newest(&self, topic: &str, seq_min: u64, limit: usize) -> Result<Vec<Found>, StoreError> {
+    pub(super) fn newest(&self, topic: &str, seq_min: u64, limit: usize) -> Result<Vec<Found>, StoreError> {
         let mut stretch = self.connection.prepare_cached(include_str!("sql/posting_stretch.sql"))?;
         let mut older = self.connection.prepare_cached(include_str!("sql/posting_older_branch.sql"))?;
         let mut found: Vec<Found> = Vec::new();

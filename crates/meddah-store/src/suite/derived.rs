@@ -100,7 +100,11 @@ pub async fn entries_are_read_where_they_are(store: Store) {
     let lost = tell(&store, 1).await;
     load(&store, first).await;
     let second = tell(&store, 2).await;
-    let elsewhere = store.open(&TimelineKey::new("tavern", "bert")).await.expect("begun").head;
+    let other = TimelineKey::new("tavern", "bert");
+    store.open(&other).await.expect("begun");
+    let elsewhere = store.append(&other, vec![event(90, &["mira"])]).await.expect("written");
+    let own = store.entries_at(&other, vec![elsewhere]).await.expect("readable");
+    assert!(own.iter().flatten().any(|stored| stored.cursor == elsewhere));
     let changed = Cursor { hash: lost.hash, ..second };
     let places = vec![second, begun.head, changed, lost, elsewhere, first, Cursor { seq: u64::MAX, ..first }];
     for _ in 0..2 {
@@ -115,6 +119,9 @@ pub async fn entries_are_read_where_they_are(store: Store) {
         ];
         assert_eq!(found, [two, none, none, one, none, zero, none]);
     }
+    let known = store.entries_at(&key(), vec![first, second]).await.expect("readable");
+    assert!(known.iter().all(Option::is_some));
+    assert_eq!(store.entries_at(&key(), vec![elsewhere]).await, Ok(vec![None]), "somebody else's");
     let too_many = vec![first; ENTRIES_AT_MAX + 1];
     assert_refused(store.entries_at(&key(), too_many).await, StoreErrorKind::Invalid);
 }

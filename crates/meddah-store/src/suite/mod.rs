@@ -43,6 +43,7 @@ macro_rules! timeline_store_suite {
             a_save_is_found_by_name
             a_save_is_found_by_game_time
             a_save_is_found_by_name_and_game_time
+            loads_are_counted
             foreign_cursors_are_refused
             work_from_before_a_load_is_superseded
             a_thousand_loads_leave_a_thousand_branches

@@ -1,5 +1,7 @@
 //! Cases about saving and loading.
 
+use std::time::Duration;
+
 use meddah_engine::timeline::{BranchId, Cursor, EntryHash, TimelineId, TimelineKey};
 
 use super::{Store, assert_all, assert_refused, event, expected_ids, ids, key, turn};
@@ -228,4 +230,26 @@ pub async fn a_long_chain_of_branches_is_seen_through(store: Store) {
     assert_eq!(seen("mira", 2).await, expected_ids([DEPTH - 1, DEPTH]));
     assert_eq!(seen("cleo", 9).await, expected_ids([0]));
     assert!(seen("dan", 9).await.is_empty());
+}
+
+/// However it is asked for, and whoever else asks meanwhile.
+pub async fn loads_are_counted(store: Store) {
+    let key = key();
+    store.open(&key).await.expect("begun");
+    let place = store.append(&key, vec![event(0, &["mira"])]).await.expect("written");
+    assert_eq!(store.loads(&key).await, Ok(0));
+    for number in 1..40 {
+        let load = || store.load(&key, LoadBy::Cursor(place));
+        let (loaded, during) = tokio::join!(load(), store.loads(&key));
+        loaded.expect("loaded");
+        assert!((number - 1..=number).contains(&during.expect("counted")), "load {number}");
+        assert_eq!(store.loads(&key).await, Ok(number));
+        assert_eq!(store.loads(&key).await, Ok(store.open(&key).await.expect("there").loads));
+    }
+    // Whoever waits for a load may leave; it may still be carried out.
+    tokio::time::timeout(Duration::ZERO, store.load(&key, LoadBy::Cursor(place))).await.ok();
+    store.append(&key, vec![event(1, &["mira"])]).await.expect("written behind that load");
+    assert_eq!(store.loads(&key).await, Ok(store.open(&key).await.expect("there").loads));
+    let new = TimelineKey::new("tavern", "newcomer");
+    assert_eq!(store.loads(&new).await, Ok(0), "begun");
 }

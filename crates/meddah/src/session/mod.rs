@@ -203,7 +203,7 @@ impl Session {
     ) -> Result<Accepted, WireError> {
         let world = self.world()?;
         let character = self.check_character(character_id)?;
-        let loads = self.ports.store.open(&self.timeline()).await?.loads;
+        let loads = self.ports.store.loads(&self.timeline()).await?;
         let mut state = self.state();
         if let Some(turn) = state.requests.turn_of(req_id) {
             return Ok(Accepted { turn: Some(turn.to_owned()), repeated: true });
