@@ -114,6 +114,16 @@ pub enum EventKind {
         /// The game should answer.
         needs_result: bool,
     },
+    /// A goal of the character begins, is reached or is given up. Belongs to no turn.
+    Goal {
+        /// Its id in the character's file.
+        goal: String,
+        /// How far it is now.
+        progress: GoalProgress,
+        /// What everybody notices who is there, when it is reached.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
     /// What the player was understood to say.
     Transcript {
         /// The words.
@@ -168,6 +178,18 @@ pub enum EventKind {
     Error(WireError),
     /// Answer to `ping`, and the heartbeat of streams.
     Ping,
+}
+
+/// How far a goal is. One that is not yet pursued has no progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GoalProgress {
+    /// It is pursued.
+    Active,
+    /// It came true.
+    Reached,
+    /// It was given up.
+    Failed,
 }
 
 /// How a turn ended.

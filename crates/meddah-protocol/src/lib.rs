@@ -18,7 +18,7 @@ pub use command::{
     WorldEvent,
 };
 pub use error::{ErrorBody, ErrorCode, WireError};
-pub use event::{Event, EventKind, Finish, LadderState, Timing, Usage};
+pub use event::{Event, EventKind, Finish, GoalProgress, LadderState, Timing, Usage};
 pub use scene::Scene;
 pub use talk::{TalkAction, TalkEmotion, TalkLine, TalkReply, TalkRequest};
 pub use tidy::tidy;

@@ -55,6 +55,7 @@ fn every_event_reads_and_writes_as_it_always_did() {
         "emotion",
         "relationship",
         "action",
+        "goal",
         "transcript",
         "notice",
         "turn_ended",

@@ -3,7 +3,7 @@
 //! All names of files come from ids that the cards part made or checked; here they are only joined to the folder.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use meddah_cards::export::lore_entries;
@@ -13,7 +13,7 @@ use meddah_cards::{Book, Card, CardError, ContainerKind, Ids};
 use meddah_engine::world::{LoreEntry, World};
 use serde_json::{Map, Value};
 
-use crate::world_files;
+use crate::{whole_file, world_files};
 
 /// Continuations of one character's lore that are looked for.
 const LORE_FILES_MAX: usize = 64;
@@ -60,7 +60,7 @@ impl CardFolder {
         files.sort_by_key(rank);
         for file in files {
             let path = self.folder.join(&file.path);
-            write_whole(&path, &file.bytes).map_err(|error| cannot_write(&path, &error))?;
+            whole_file::write(&path, &file.bytes).map_err(|error| cannot_write(&path, &error))?;
         }
         Ok(())
     }
@@ -140,7 +140,7 @@ fn begin(folder: &Path, name: &str) -> Result<(), String> {
     };
     let text = toml::to_string_pretty(&world).map_err(|error| error.to_string())?;
     let path = folder.join("world.toml");
-    write_whole(&path, text.as_bytes()).map_err(|error| cannot_write(&path, &error))
+    whole_file::write(&path, text.as_bytes()).map_err(|error| cannot_write(&path, &error))
 }
 
 fn present(folder: &Path, world: &World) -> io::Result<Present> {
@@ -210,15 +210,6 @@ fn read_bounded(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
         return Err(io::Error::other(format!("it has more than {} MB", bytes_max >> 20)));
     }
     Ok(bytes)
-}
-
-/// The file is there as a whole or not at all, and a link in its place is replaced, not followed.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let parent = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(parent)?;
-    file.write_all(bytes)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 fn shown(path: &Path) -> String {

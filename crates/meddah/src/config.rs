@@ -90,6 +90,7 @@ pub struct TurnSettings {
 #[serde(deny_unknown_fields)]
 pub struct SceneSettings {
     pub turns_max: u32,
+    pub one_call: bool,
     pub after_events: u32,
     pub pause_ms: u64,
     pub cooldown_ms: u64,

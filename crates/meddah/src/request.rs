@@ -59,7 +59,8 @@ pub fn asked_again(mut request: ChatRequest) -> ChatRequest {
     request
 }
 
-fn message(message: PromptMessage) -> Message {
+/// A message of a prompt as the port takes it.
+pub fn message(message: PromptMessage) -> Message {
     let role = match message.role {
         PromptRole::System => Role::System,
         PromptRole::User => Role::User,

@@ -40,6 +40,7 @@ use reply::Reply;
 use rules::{guard_rules, reply_rules};
 
 pub use explain::{EXPLANATIONS_MAX, Explainer, Explanation};
+pub(crate) use question::form_for;
 
 /// What a turn needs from outside.
 #[derive(Clone)]
@@ -105,6 +106,8 @@ pub struct Turn {
     pub language: Option<String>,
     /// What is answered.
     pub cause: Cause,
+    /// The answer, if it is written already.
+    pub written: Option<Written>,
     /// The moment.
     pub scene: Scene,
     /// What the game can carry out.
@@ -117,6 +120,15 @@ pub struct Turn {
     pub timeout: Duration,
     /// How turns are run.
     pub settings: TurnSettings,
+}
+
+/// Words that were written for a character together with those of others.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The words.
+    pub text: String,
+    /// Who wrote them.
+    pub model: String,
 }
 
 /// Where a turn's events go.
@@ -226,6 +238,9 @@ async fn answer(
     let conversation = conversation(&turn.key, &turn.character.id);
     let mut question = TurnQuestion::new(turn, events, &offer, &mind, conversation);
     reply.told = question.told();
+    if let Some(written) = &turn.written {
+        return recite(turn, events, &question, written, reply).await;
+    }
     let ladder = ports.ladders.of(turn);
     let mut from = 0;
     loop {
@@ -268,6 +283,20 @@ async fn answer(
         reply.fall_back(turn, events); // the model had nothing to say
     }
     Ok(())
+}
+
+/// The words are there: they are judged and said like those of a model. What may not be said is silence, because
+/// what was written behind it answers nothing else.
+async fn recite(
+    turn: &Turn,
+    events: &TurnEvents,
+    question: &TurnQuestion<'_>,
+    written: &Written,
+    reply: &mut Reply,
+) -> Result<(), WireError> {
+    reply.timing.model = written.model.clone();
+    let words = futures::stream::iter([Ok(Chunk::Text(written.text.clone()))]);
+    speak(turn, events, question, Box::pin(words), reply).await.map_err(model_error)
 }
 
 /// Under which key models and services keep what they have read and heard of a conversation.

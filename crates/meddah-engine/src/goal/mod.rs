@@ -1,10 +1,12 @@
-//! Goals that come and go: what a character pursues now, and what follows when it gets there.
+//! Goals that come and go: what a character pursues now, and what follows when it gets there. It pursues all at
+//! once whose time has come, and each is reached on its own.
 //!
 //! Pure: states go in with what the moment brings, states and outcomes come out. The states are kept in the
 //! timeline, so a save that is loaded has the goals of its own line of time.
 
 use std::collections::BTreeMap;
 
+pub use meddah_protocol::GoalProgress;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::GameState;
@@ -12,18 +14,6 @@ use crate::world::{Character, FoldedUtterance, Goal, GoalOutcome};
 
 /// Facts of reached goals that are kept for a character.
 pub const OWN_FACTS_MAX: usize = 256;
-
-/// How far a goal is. One that is not yet pursued has no state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GoalProgress {
-    /// It is pursued.
-    Active,
-    /// It came true.
-    Reached,
-    /// It was given up.
-    Failed,
-}
 
 /// How far a character is with all of its goals.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,8 +42,8 @@ pub struct Moment<'m> {
 pub struct Step<'g> {
     /// The states after it.
     pub states: GoalStates,
-    /// What follows from goals that were reached, in order.
-    pub outcomes: Vec<&'g GoalOutcome>,
+    /// Goals that begin, are reached or are given up, in order.
+    pub changes: Vec<(&'g Goal, GoalProgress)>,
 }
 
 impl GoalStates {
@@ -62,17 +52,16 @@ impl GoalStates {
         self.facts.iter().for_each(|fact| state.tell(fact));
     }
 
-    /// The goals that are pursued, in the order of the file.
-    pub fn active<'g>(&self, goals: &'g [Goal]) -> impl Iterator<Item = &'g Goal> {
-        goals.iter().filter(|goal| self.of(&goal.id) == Some(GoalProgress::Active))
+    /// The goals that are pursued: what matters most first, else in the order of the file.
+    pub fn active<'g>(&self, goals: &'g [Goal]) -> Vec<&'g Goal> {
+        let is_pursued = |goal: &&Goal| self.of(&goal.id) == Some(GoalProgress::Active);
+        let mut active: Vec<&Goal> = goals.iter().filter(is_pursued).collect();
+        active.sort_by_key(|goal| std::cmp::Reverse(goal.priority));
+        active
     }
 
     fn of(&self, id: &str) -> Option<GoalProgress> {
         self.goals.get(id).copied()
-    }
-
-    fn set(&mut self, id: &str, progress: GoalProgress) {
-        self.goals.insert(id.to_owned(), progress);
     }
 }
 
@@ -90,29 +79,27 @@ pub fn step<'g>(
         state.tell(moment.happened);
     }
     let heard = FoldedUtterance::new(moment.heard);
-    let mut step = Step { states: before.clone(), outcomes: Vec::new() };
-    begin(goals, &mut step.states, &state);
+    let mut step = Step { states: before.clone(), changes: Vec::new() };
+    step.begin(goals, &state);
     // A word or a deed counts for goals that were pursued when it was said or done, not for those that it
     // brings about: one password must not open two doors.
-    let pursued: Vec<&Goal> = step.states.active(goals).collect();
+    let pursued = step.states.active(goals);
     for round in 0..=goals.len() {
-        let open: Vec<&Goal> = step.states.active(goals).collect();
         let mut changed = false;
-        for goal in open {
+        for goal in step.states.active(goals) {
             let by_word = round == 0 && pursued.iter().any(|other| other.id == goal.id);
             let reached = goal.reached.as_ref().is_some_and(|condition| condition.holds(&state))
                 || (by_word && (heard.has_one_of(&goal.hears) || is_done(goal, moment)));
             if reached {
-                step.states.set(&goal.id, GoalProgress::Reached);
+                step.set(goal, GoalProgress::Reached);
                 step.learn(&goal.then, &mut state);
-                step.outcomes.push(&goal.then);
                 changed = true;
             } else if goal.failed.as_ref().is_some_and(|condition| condition.holds(&state)) {
-                step.states.set(&goal.id, GoalProgress::Failed);
+                step.set(goal, GoalProgress::Failed);
                 changed = true;
             }
         }
-        changed |= begin(goals, &mut step.states, &state);
+        changed |= step.begin(goals, &state);
         if !changed {
             break;
         }
@@ -120,7 +107,12 @@ pub fn step<'g>(
     step
 }
 
-impl Step<'_> {
+impl<'g> Step<'g> {
+    fn set(&mut self, goal: &'g Goal, progress: GoalProgress) {
+        self.states.goals.insert(goal.id.clone(), progress);
+        self.changes.push((goal, progress));
+    }
+
     fn learn(&mut self, outcome: &GoalOutcome, state: &mut GameState) {
         for fact in &outcome.facts {
             state.tell(fact);
@@ -129,25 +121,27 @@ impl Step<'_> {
             }
         }
     }
+
+    /// Begins the goals whose time has come. A goal that comes after another waits for it.
+    fn begin(&mut self, goals: &'g [Goal], state: &GameState) -> bool {
+        let mut begun = false;
+        for goal in goals {
+            let mut before =
+                goals.iter().filter(|other| other.then.next.as_ref() == Some(&goal.id)).peekable();
+            let is_its_turn = before.peek().is_none()
+                || before.any(|other| self.states.of(&other.id) == Some(GoalProgress::Reached));
+            let is_new = self.states.of(&goal.id).is_none();
+            if is_new && is_its_turn && goal.when.as_ref().is_none_or(|condition| condition.holds(state)) {
+                self.set(goal, GoalProgress::Active);
+                begun = true;
+            }
+        }
+        begun
+    }
 }
 
 fn is_done(goal: &Goal, moment: &Moment<'_>) -> bool {
     goal.reached_by.as_deref().is_some_and(|action| action == moment.done)
-}
-
-/// Begins the goals whose time has come. A goal that comes after another waits for it.
-fn begin(goals: &[Goal], states: &mut GoalStates, state: &GameState) -> bool {
-    let mut begun = false;
-    for goal in goals.iter().filter(|goal| !states.goals.contains_key(&goal.id)).collect::<Vec<_>>() {
-        let mut before = goals.iter().filter(|other| other.then.next.as_ref() == Some(&goal.id)).peekable();
-        let is_its_turn = before.peek().is_none()
-            || before.any(|other| states.of(&other.id) == Some(GoalProgress::Reached));
-        if is_its_turn && goal.when.as_ref().is_none_or(|condition| condition.holds(state)) {
-            states.set(&goal.id, GoalProgress::Active);
-            begun = true;
-        }
-    }
-    begun
 }
 
 /// A goal as it is told to whoever thinks for the character.

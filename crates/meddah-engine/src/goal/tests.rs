@@ -19,6 +19,11 @@ fn states(step: &Step<'_>) -> Vec<String> {
     step.states.goals.iter().map(|(id, progress)| format!("{id} {progress:?}")).collect()
 }
 
+fn reached<'g>(step: &Step<'g>) -> Vec<&'g GoalOutcome> {
+    let reached = step.changes.iter().filter(|(_, progress)| *progress == GoalProgress::Reached);
+    reached.map(|(goal, _)| &goal.then).collect()
+}
+
 #[test]
 fn a_goal_begins_and_is_reached_and_the_next_one_begins() {
     let mira = mira();
@@ -32,15 +37,42 @@ fn a_goal_begins_and_is_reached_and_the_next_one_begins() {
     // It is pursued on, whether the game repeats the fact or not.
     let found = go(&stolen.states, &["bell_found"], Moment::default());
     assert_eq!(states(&found), ["find-bell Reached", "password Active", "thank Active"]);
-    assert_eq!(found.outcomes.len(), 1);
-    assert_eq!(found.outcomes[0].event.as_deref(), Some("Mira smiles."));
+    let changes = found.changes.iter().map(|(goal, progress)| format!("{} {progress:?}", goal.id));
+    assert_eq!(changes.collect::<Vec<_>>(), ["find-bell Reached", "thank Active"]);
+    assert_eq!(reached(&found)[0].event.as_deref(), Some("Mira smiles."));
     assert_eq!(found.states.facts, ["mira_trusts_player"]);
     let again = go(&found.states, &["bell_found"], Moment::default());
-    assert_eq!((again.outcomes.len(), &again.states), (0, &found.states), "what is reached follows once");
+    assert_eq!((again.changes.len(), &again.states), (0, &found.states), "what is reached follows once");
     let thanked = go(&found.states, &[], Moment { done: "give_item", ..Moment::default() });
-    assert_eq!(thanked.outcomes[0].action.as_deref(), Some("wave"));
-    let active: Vec<String> = found.states.active(&mira.goal).map(sentence).collect();
+    assert_eq!(reached(&thanked)[0].action.as_deref(), Some("wave"));
+    let active: Vec<String> = found.states.active(&mira.goal).into_iter().map(sentence).collect();
     assert_eq!(active, ["You want to thank the stranger.", "You want to hear the password."]);
+}
+
+#[test]
+fn several_are_pursued_at_once_and_each_is_reached_on_its_own() {
+    let goals = json!([
+        {"id": "rest", "wants": "to rest", "reached": "night", "then": {"event": "She sleeps."}},
+        {"id": "pay", "wants": "to be paid", "priority": 1, "reached": "paid", "then": {"event": "She counts."}},
+        {"id": "flee", "wants": "to flee", "priority": 5, "when": "fire", "failed": "rescued"},
+        {"id": "sing", "wants": "to sing", "priority": -1},
+    ]);
+    let mira = Character::from_json("mira", json!({"name": "Mira", "goal": goals})).expect("good goals");
+    let go = |before: &GoalStates, facts: &[&str]| {
+        let step = step(&mira, before, &GameState::of_facts(facts), &Moment::default());
+        let pursued: Vec<&str> = step.states.active(&mira.goal).iter().map(|goal| goal.id.as_str()).collect();
+        let events: Vec<&str> = reached(&step).iter().filter_map(|then| then.event.as_deref()).collect();
+        (pursued.join(" "), events.join(" "), step.states)
+    };
+    let (pursued, _, calm) = go(&GoalStates::default(), &[]);
+    assert_eq!(pursued, "pay rest sing");
+    let (pursued, events, paid) = go(&calm, &["paid", "fire"]);
+    assert_eq!((pursued.as_str(), events.as_str()), ("flee rest sing", "She counts."));
+    let (pursued, events, _) = go(&paid, &["rescued", "night"]);
+    assert_eq!((pursued.as_str(), events.as_str()), ("sing", "She sleeps."), "one is given up, one reached");
+    // From the same moment on, another way: what was reached there is not reached here.
+    let (pursued, events, _) = go(&calm, &["paid", "night"]);
+    assert_eq!((pursued.as_str(), events.as_str()), ("sing", "She counts. She sleeps."));
 }
 
 #[test]

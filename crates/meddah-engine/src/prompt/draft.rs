@@ -70,7 +70,8 @@ fn now(input: &PromptInput<'_>) -> Vec<NowPiece> {
     let new = |text: &&String| !(input.form.shows_past() && input.past.told_lately(text));
     pieces.extend(mind.knowledge.iter().filter(new).map(told(PartKind::Knowledge)));
     pieces.extend(mind.feelings.iter().map(told(PartKind::Feeling)));
-    pieces.extend(mind.goals.iter().map(told(PartKind::Goal)));
+    let goals = mind.goals.iter().take(input.form.goals_max());
+    pieces.extend(goals.filter(|text| !input.past.told_lately(text)).map(told(PartKind::Goal)));
     let text = match input.occasion {
         Occasion::Said { speaker, text } => format::said(speaker, text),
         Occasion::Happened(event) => format!("[{}]", one_line(event)),

@@ -135,10 +135,10 @@ impl<'d> Counted<'d> {
             while self.fixed() > room
                 && self.now.iter().filter(|(piece, _)| piece.kind == kind).count() > kept
             {
-                // Memories and notes: the oldest. Knowledge: the last, because the first is what the talk is about.
+                // Memories and notes: the oldest. Knowledge and goals: the last, because the first matters most.
                 let of_kind = |(piece, _): &(&NowPiece, u32)| piece.kind == kind;
                 let place = match kind {
-                    PartKind::Knowledge => self.now.iter().rposition(of_kind),
+                    PartKind::Knowledge | PartKind::Goal => self.now.iter().rposition(of_kind),
                     _ => self.now.iter().position(of_kind),
                 };
                 let Some(place) = place else { break };

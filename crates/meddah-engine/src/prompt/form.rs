@@ -62,6 +62,15 @@ impl Form {
         }
     }
 
+    /// Goals that are told at once: more of them make a small model restless.
+    pub(super) fn goals_max(&self) -> usize {
+        match self.size {
+            PromptSize::Tiny | PromptSize::Small => 1,
+            PromptSize::Medium => 2,
+            PromptSize::Large => 3,
+        }
+    }
+
     /// How freely words may be drawn at most.
     pub fn temperature_max(&self) -> f32 {
         match self.size {

@@ -12,6 +12,7 @@ mod form;
 mod format;
 mod outside;
 mod past;
+mod short_scene;
 mod size;
 mod system;
 
@@ -24,6 +25,7 @@ pub use format::{
 };
 pub use outside::one_line;
 pub use past::{Past, TURNS_PER_BLOCK};
+pub use short_scene::ShortScene;
 pub use size::{ModelFacts, PromptSize};
 
 use crate::action::ActionSet;
@@ -94,7 +96,7 @@ pub struct OnMind {
     pub knowledge: Vec<String>,
     /// How it feels and how it stands to whom it talks with; may be empty.
     pub feelings: Vec<String>,
-    /// What it wants from this talk.
+    /// What it wants from this talk; what matters most comes first and is left out last.
     pub goals: Vec<String>,
     /// Why sentences of it were chosen, for whoever asks how a prompt came about. Nobody else reads them.
     pub reasons: Vec<Reason>,

@@ -236,6 +236,45 @@ fn what_is_told_gives_way_to_what_is_said() {
 }
 
 #[test]
+fn a_larger_model_is_told_of_more_goals_and_the_first_stays_longest() {
+    let goals = ["to rest", "to be paid", "to sing", "to leave"].map(|wish| format!("You want {wish}."));
+    let on_mind = OnMind { goals: goals.to_vec(), ..OnMind::default() };
+    let told = |parameters, room, past: &Past| {
+        let facts = ModelFacts {
+            name: "x",
+            parameters: Some(parameters),
+            context_tokens: 8192,
+            scores_choices: true,
+        };
+        let draft = Draft::new(&PromptInput {
+            form: Form::of(&facts),
+            world: &world(),
+            character: &mira(),
+            player_name: "Ann",
+            language: None,
+            actions: &actions(),
+            past,
+            on_mind: &on_mind,
+            occasion: Occasion::Said { speaker: "Ann", text: "And?" },
+        });
+        let prompt = draft.fit(&tokens(&draft), 5, room).ok()?;
+        Some(prompt.told.replace("You want ", "").replace("\nAnn: And?", ""))
+    };
+    let new = Past::default();
+    let told_by_size = [135_000_000, 7_000_000_000, 70_000_000_000].map(|size| told(size, 3000, &new));
+    let two = "[to rest.]\n[to be paid.]";
+    let three = format!("{two}\n[to sing.]");
+    assert_eq!(told_by_size.map(Option::unwrap_or_default), ["[to rest.]", two, &three]);
+    let narrow =
+        (0..400).find_map(|room| told(7_000_000_000, room, &new).filter(|told| told.contains("to ")));
+    assert_eq!(narrow.as_deref(), Some("[to rest.]"));
+    // What was told a moment ago is not told again, and the next in line does not take its place.
+    let told_before = vec![Recalled::Turn(past_turn(1, "[You want to rest.]\nAnn: Hello.", "Hm."))];
+    let past = Past::new(told_before, "mira", str::to_owned);
+    assert_eq!(told(7_000_000_000, 3000, &past).as_deref(), Some("[to be paid.]"));
+}
+
+#[test]
 fn a_small_model_reads_answers_of_words_alone() {
     let recalled = vec![Recalled::Turn(past_turn(1, "Ann: Hello.", "Good evening."))];
     let past = Past::new(recalled, "mira", str::to_owned);

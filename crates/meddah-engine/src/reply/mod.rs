@@ -19,6 +19,7 @@ mod mark;
 mod output;
 mod phrases;
 mod sentence;
+mod short_scene;
 mod split;
 mod stop;
 mod think;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 pub use guard::{EARLIER_REPLIES_MAX, Fault, Guard, GuardRules, Judgement};
 use output::Output;
+pub use short_scene::{SceneLine, read_scene};
 use split::Splitter;
 use stop::StopFilter;
 use think::ThinkFilter;

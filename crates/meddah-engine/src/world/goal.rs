@@ -23,6 +23,10 @@ pub struct Goal {
     /// What the character wants, in the words that follow "You want".
     #[schemars(length(min = 1, max = SENTENCE_CHARS_MAX), example = "to learn where the bell is")]
     pub wants: String,
+    /// How much it matters beside other goals: higher comes first, and equal ones follow the order of the file.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    #[schemars(extend("examples" = [1]))]
+    pub priority: i32,
     /// What must hold before the character begins to want it. Left out: from the beginning, or when a goal
     /// before it is reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,6 +91,10 @@ pub struct GoalOutcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = NAME_CHARS_MAX), example = &"thank-player", with = "String")]
     pub next: Option<String>,
+}
+
+fn is_usual(priority: &i32) -> bool {
+    *priority == 0
 }
 
 impl GoalOutcome {

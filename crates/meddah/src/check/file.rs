@@ -85,6 +85,12 @@ pub struct CheckLine {
     /// No action is called.
     #[serde(default)]
     pub no_action: bool,
+    /// This goal of the character is reached.
+    #[serde(default)]
+    pub goal: Option<String>,
+    /// No goal of the character is reached.
+    #[serde(default)]
+    pub no_goal: bool,
     /// The character feels this.
     #[serde(default)]
     pub emotion: Option<String>,

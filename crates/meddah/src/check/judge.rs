@@ -18,6 +18,8 @@ pub struct Answer {
     pub lines: Vec<(String, bool)>,
     /// Names of actions that the game was told to carry out.
     pub actions: Vec<String>,
+    /// Ids of goals that were reached.
+    pub goals: Vec<String>,
     /// How the character felt.
     pub emotion: Option<String>,
     /// The wait for the first line.
@@ -45,7 +47,7 @@ impl Answer {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Problem {
     /// A stable word: `leak`, `secret_in_prompt`, `name_before_line`, `spoke_for_others`, `wrong_language`, `broke_off`,
-    /// `gave_itself_away`, `not_expected`, `action`, `emotion`, `slow`, `no_answer`.
+    /// `gave_itself_away`, `not_expected`, `action`, `goal`, `emotion`, `slow`, `no_answer`.
     pub code: &'static str,
     /// What the player said.
     pub player: String,
@@ -195,6 +197,17 @@ impl<'j> Judge<'j> {
         if let Some(part) = line.expect_none.iter().find(|part| has(part)) {
             found.push(("not_expected", format!("{text:?} has {part:?}")));
         }
+        let reached = answer.goals.join(", ");
+        match &line.goal {
+            Some(goal) if !answer.goals.contains(goal) => {
+                let instead = if reached.is_empty() { "none" } else { &reached };
+                found.push(("goal", format!("goal {goal} was to be reached, {instead} was")));
+            }
+            None if line.no_goal && !reached.is_empty() => {
+                found.push(("goal", format!("goal {reached} was reached, none was to be")));
+            }
+            _ => {}
+        }
         let called = || answer.actions.join(", ");
         match &line.action {
             Some(action) if !answer.actions.contains(action) => {
@@ -247,6 +260,7 @@ mod tests {
         let answer = Answer {
             lines: lines.iter().map(|&text| (text.to_owned(), false)).collect(),
             actions: vec!["follow".into()],
+            goals: vec!["pay".into()],
             ..Answer::default()
         };
         let judge = Judge::new(&world, &world.characters["osk"], &states, "Ann");
@@ -268,9 +282,12 @@ mod tests {
         let expects = CheckLine {
             expect_any: vec!["soup".into()],
             no_action: true,
+            goal: Some("rest".into()),
             emotion: Some("joy".into()),
-            ..plain
+            ..plain.clone()
         };
-        assert_eq!(codes(&expects, &["Stew."], &[]), ["not_expected", "action", "emotion"]);
+        assert_eq!(codes(&expects, &["Stew."], &[]), ["not_expected", "goal", "action", "emotion"]);
+        let none = CheckLine { no_goal: true, ..plain };
+        assert_eq!(codes(&none, &["Stew."], &[]), ["goal"]);
     }
 }

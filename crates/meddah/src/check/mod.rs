@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use meddah_engine::condition::GameState;
 use meddah_engine::world::{Character, World};
-use meddah_protocol::{Command, EventKind, Finish, Hello, Load, Player, Scene, TalkRequest, WireError};
+use meddah_protocol::{
+    Command, EventKind, Finish, GoalProgress, Hello, Load, Player, Scene, TalkRequest, WireError,
+};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
@@ -145,10 +147,19 @@ impl Holder<'_> {
 
     async fn say(&mut self, session: &Arc<Session>, line: &CheckLine) -> Result<Answer, WireError> {
         while self.explanations.try_recv().is_ok() {}
+        let before = session.events.cursor();
         let accepted = session.talk(self.request(line)).await?;
         let turn = accepted.turn.unwrap_or_default();
         let ended = tokio::time::timeout(TURN_WAIT_MAX, session.ended(&turn)).await;
         let mut answer = Answer::default();
+        // What goals lead to belongs to no turn.
+        for event in session.events.after(before)?.into_iter().filter(|event| event.turn.is_none()) {
+            match event.kind {
+                EventKind::Action { name, .. } => answer.actions.push(name),
+                EventKind::Goal { goal, progress: GoalProgress::Reached, .. } => answer.goals.push(goal),
+                _ => {}
+            }
+        }
         for event in ended.unwrap_or_else(|_| Ok(Vec::new()))? {
             match event.kind {
                 EventKind::Line { text, narration, .. } => answer.lines.push((text, narration)),

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
-use meddah_protocol::{Event, EventKind, Finish};
+use meddah_protocol::{Event, EventKind, Finish, GoalProgress};
 
 const NAME: Style = AnsiColor::Yellow.on_default().bold();
 const NARRATION: Style = Style::new().italic().dimmed();
@@ -60,6 +60,17 @@ pub fn event(event: &Event, name: &str) {
             let arguments = serde_json::Value::Object(arguments.clone());
             let target = target.as_ref().map(|target| format!(" → {target}")).unwrap_or_default();
             line(&format!("{ACTION}[{name} {arguments}{target}]{ACTION:#}"));
+        }
+        EventKind::Goal { goal, progress, text } => {
+            let word = match progress {
+                GoalProgress::Active => "wants",
+                GoalProgress::Reached => "reached",
+                GoalProgress::Failed => "gave up",
+            };
+            line(&format!("{ACTION}[goal: {word} {goal}]{ACTION:#}"));
+            if let Some(text) = text {
+                line(&format!("{NARRATION}* {text}{NARRATION:#}"));
+            }
         }
         EventKind::Notice { message, help, .. } => warning(&format!("{message}. {help}")),
         EventKind::Error(error) => failure(&format!("{}\n{}", error.message, error.help)),

@@ -21,6 +21,7 @@ use super::pull::{MODEL_BYTES_MAX, already_installed, too_large};
 use super::{
     Added, Kind, ModelStore, ModelsError, ModelsErrorKind, Progress, Record, Sha256Hash, Verification, files,
 };
+use crate::whole_file;
 
 /// Progress is told whenever so many bytes more are written.
 const PROGRESS_BYTES: u64 = 1 << 20;
@@ -56,7 +57,8 @@ impl ModelStore {
         self.check_space(bytes_total)?;
 
         let fail = |error: io::Error| ModelsError::storage("write to", &self.folder, &error);
-        let temporary = files::temporary().prefix(LEFTOVER_PREFIX).tempfile_in(&self.folder).map_err(fail)?;
+        let temporary =
+            whole_file::temporary().prefix(LEFTOVER_PREFIX).tempfile_in(&self.folder).map_err(fail)?;
         let mut show = |bytes| progress(Progress::Converting { bytes, bytes_total });
         let (report, sha256) = write_hashed(conversion, temporary.as_file(), &mut show, cancel)?;
         temporary.as_file().sync_all().map_err(fail)?;

@@ -1,8 +1,7 @@
-//! Names and small files: what a downloaded thing may be called on every system, and writes that are
-//! either whole or absent.
+//! Names and small files: what a downloaded thing may be called on every system, and how files come and go.
 
 use std::fs::{File, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -70,24 +69,6 @@ pub(super) fn read_small(path: &Path, bytes_max: u64) -> Option<String> {
     let mut text = String::new();
     let count = File::open(path).ok()?.take(bytes_max + 1).read_to_string(&mut text).ok()?;
     (count as u64 <= bytes_max).then_some(text)
-}
-
-/// Writes a small file so that it is either whole or unchanged.
-pub(super) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = temporary().tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(path).map(drop).map_err(|error| error.error)
-}
-
-/// For files that others may read as far as the system lets them: a server may run as another user than the
-/// one who installs its models.
-pub(super) fn temporary<'n>() -> tempfile::Builder<'n, 'n> {
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder
 }
 
 /// Renames; waits a moment for a program that looks at the file.

@@ -16,6 +16,7 @@ use super::pull::{MODEL_BYTES_MAX, already_installed, hash_mismatch, not_a_model
 use super::{
     Added, Kind, ModelStore, ModelsError, ModelsErrorKind, Progress, Record, Sha256Hash, Verification, files,
 };
+use crate::whole_file;
 
 /// Begins the name of a copy that is not complete.
 pub(super) const LEFTOVER_PREFIX: &str = ".import-";
@@ -114,7 +115,7 @@ impl ModelStore {
         progress: &mut dyn FnMut(Progress),
         cancel: &CancellationToken,
     ) -> Result<(Sha256Hash, TempPath), ModelsError> {
-        let mut builder = files::temporary();
+        let mut builder = whole_file::temporary();
         builder.prefix(LEFTOVER_PREFIX);
         if placement == Placement::Link {
             let link = builder.make_in(&self.folder, |path| std::fs::hard_link(&original.path, path));

@@ -35,6 +35,7 @@ pub use online_table::{Refreshed, refresh};
 pub use progress::{Progress, ProgressPrinter};
 pub use pull::PullLimits;
 
+use crate::whole_file;
 use files::FolderLock;
 
 /// The folder below the data folder.
@@ -320,7 +321,8 @@ impl ModelStore {
     fn write_record(&self, name: &str, record: &Record) -> Result<(), ModelsError> {
         let path = self.record_path(name);
         let text = toml::to_string(record).expect("a record has only plain values under plain keys");
-        files::write_whole(&path, &text).map_err(|error| ModelsError::storage("write", &path, &error))
+        whole_file::write(&path, text.as_bytes())
+            .map_err(|error| ModelsError::storage("write", &path, &error))
     }
 
     fn record_path(&self, name: &str) -> PathBuf {

@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::http::{Body, Client, Failure, Reply};
 use super::part::Origin;
 use super::pull::PullLimits;
-use super::{ModelsError, ModelsErrorKind, files};
+use super::{ModelsError, ModelsErrorKind};
+use crate::whole_file;
 
 /// What came of it.
 #[derive(Clone, Debug)]
@@ -90,13 +91,13 @@ fn write(file: &Path, text: &str) -> io::Result<()> {
     let mut backup = file.as_os_str().to_owned();
     backup.push(".bak");
     match std::fs::read_to_string(file) {
-        Ok(old) => files::write_whole(Path::new(&backup), &old)?,
+        Ok(old) => whole_file::write(Path::new(&backup), old.as_bytes())?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
     let head =
         "# Written by `meddah models refresh`; what stood here before is in the file that ends in .bak.\n\n";
-    files::write_whole(file, &format!("{head}{text}"))
+    whole_file::write(file, format!("{head}{text}").as_bytes())
 }
 
 async fn download(

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::hash::READ_BYTES;
 use super::{Kind, ModelsError, Progress, Sha256Hash, files};
+use crate::whole_file;
 
 /// How the name of an unfinished file ends.
 pub(super) const PART_SUFFIX: &str = ".part";
@@ -159,7 +160,7 @@ impl Part {
     pub fn describe(&mut self, origin: Origin) -> Result<(), ModelsError> {
         if origin != self.origin {
             let text = toml::to_string(&origin).expect("an origin has only plain values under plain keys");
-            files::write_whole(&self.paths.origin, &text)
+            whole_file::write(&self.paths.origin, text.as_bytes())
                 .map_err(|error| ModelsError::storage("write", &self.paths.origin, &error))?;
             self.origin = origin;
         }

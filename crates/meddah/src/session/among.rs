@@ -1,7 +1,7 @@
 //! Several answer one line, and characters talk among themselves.
 //!
 //! Both are turns that follow a first one, each like any other: through the same gate, in the lane of its character,
-//! written down for those who hear it. A chain of turns keeps the scene that it began in, so two of them in different
+//! written down for those who hear it. Their words may come from one call for all of them (`short_scene.rs`). A chain of turns keeps the scene that it began in, so two of them in different
 //! places do not mix. It ends when its turns are used up, when a line asks for no answer, when nobody is left to
 //! speak, and as soon as the player speaks to those in it or cuts in.
 
@@ -14,7 +14,7 @@ use meddah_protocol::{EventKind, Finish, Scene};
 use tokio_util::sync::CancellationToken;
 
 use super::{Patience, Session, scene};
-use crate::turn::{CANNED, Cause};
+use crate::turn::{CANNED, Cause, Written};
 
 /// Chains of one session at a time.
 const CHAINS_MAX: usize = 8;
@@ -26,6 +26,8 @@ const LAST_WORD_AFTER: u32 = 2;
 pub(super) struct Moment {
     pub scene: Scene,
     pub actions: Arc<ActionSet>,
+    /// What the character says in it, if that is written already.
+    pub written: Option<Written>,
 }
 
 /// A chain that runs.
@@ -147,20 +149,28 @@ impl Session {
         moment: &Moment,
     ) -> Option<()> {
         let mut before = String::new();
-        for number in 1..=turns.min(self.scenes.turns_max) {
+        let mut scene = None;
+        let turns = turns.min(self.scenes.turns_max);
+        for number in 1..=turns {
             let said = self.line_of(&turn).await?;
             if number > LAST_WORD_AFTER && !said.contains(['?', '？', '؟']) {
                 return None;
             }
             let world = self.world().ok()?;
-            let next = scene::who_goes_on(&world, there, &speaker, &before, &said)?.to_owned();
+            if number == 1 {
+                scene = self.short_scene(there, &speaker, turns, moment).await;
+            }
+            let (next, written) = match &mut scene {
+                Some(lines) => lines.pop_front().map(|(who, written)| (who, Some(written)))?,
+                None => (scene::who_goes_on(&world, there, &speaker, &before, &said)?.to_owned(), None),
+            };
             let name = world.characters.get(&speaker)?.name.clone();
             let last = Last { speaker, name, text: said };
             (before, speaker) = (last.speaker.clone(), next.clone());
             self.state().last_among.insert(next.clone(), Instant::now());
             self.state().last_among.insert(last.speaker.clone(), Instant::now());
             let cause = Cause::Said { speaker: last.speaker, speaker_name: last.name, text: last.text };
-            turn = self.next_turn(&next, cause, moment).await?;
+            turn = self.next_turn(&next, cause, &Moment { written, ..moment.clone() }).await?;
         }
         Some(())
     }

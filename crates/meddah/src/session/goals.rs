@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use meddah_engine::action::TARGET;
-use meddah_engine::goal::{self, GoalStates, Moment};
+use meddah_engine::goal::{self, GoalProgress, GoalStates, Moment};
 use meddah_engine::timeline::EntryKind;
 use meddah_engine::world::{Character, Goal, GoalOutcome, PLAYER_ID};
 use meddah_protocol::{ErrorCode, EventKind, Scene, WireError};
@@ -50,11 +50,17 @@ impl Session {
             if step.states == before {
                 continue;
             }
-            let outcomes = step.outcomes;
+            let changes = step.changes;
             let kind = EntryKind::Goals(step.states);
             self.append(kind, Some(&character.id), vec![character.id.clone()]).await?;
-            for outcome in outcomes {
-                self.reach(character, outcome).await?;
+            for (goal, progress) in changes {
+                let is_reached = progress == GoalProgress::Reached;
+                let text = goal.then.event.clone().filter(|_| is_reached);
+                let event = EventKind::Goal { goal: goal.id.clone(), progress, text };
+                self.events.push(&of_no_turn(character), event);
+                if is_reached {
+                    self.reach(character, &goal.then).await?;
+                }
             }
         }
         Ok(())
@@ -114,9 +120,8 @@ impl Session {
         let call = Call { id: call_id.clone(), character: character.id.clone(), action: action.name.clone() };
         state.expect_result(call);
         drop(state);
-        let origin = EventOrigin { turn: None, req_id: None, character: Some(character.id.clone()) };
         self.events.push(
-            &origin,
+            &of_no_turn(character),
             EventKind::Action {
                 call_id,
                 name: action.name,
@@ -170,10 +175,14 @@ impl Session {
         let state = self.state();
         let spoke = state.encounters.spoke.get(&character.id);
         let fresh = |goal: &&Goal| goal.speak_first && !spoke.is_some_and(|spoke| spoke.contains(&goal.id));
-        Ok(states.active(&character.goal).find(fresh))
+        Ok(states.active(&character.goal).into_iter().find(fresh))
     }
 
     fn player_is_in(&self, scene: &Scene) -> bool {
         scene.present.iter().any(|id| *id == self.player.id || id == PLAYER_ID)
     }
+}
+
+fn of_no_turn(character: &Character) -> EventOrigin {
+    EventOrigin { character: Some(character.id.clone()), ..EventOrigin::default() }
 }

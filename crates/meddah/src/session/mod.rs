@@ -10,6 +10,7 @@ pub mod events;
 mod goals;
 mod requests;
 mod scene;
+mod short_scene;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -250,6 +251,7 @@ impl Session {
             player: self.player.clone(),
             language: self.language.clone(),
             cause,
+            written: moment.written,
             scene: moment.scene,
             actions: moment.actions,
             deltas: self.capabilities.deltas,
@@ -428,7 +430,7 @@ impl Session {
 impl State {
     /// The moment that a turn which begins now belongs to.
     fn moment(&self) -> Moment {
-        Moment { scene: self.scene.clone(), actions: self.actions.clone() }
+        Moment { scene: self.scene.clone(), actions: self.actions.clone(), written: None }
     }
 
     /// Characters talk among themselves, if only between two of their turns.

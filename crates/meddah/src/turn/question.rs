@@ -88,23 +88,6 @@ impl<'t> TurnQuestion<'t> {
         }
     }
 
-    /// The form that suits a model, unless the settings choose one.
-    fn form(&self, info: &ModelInfo) -> Form {
-        let facts = ModelFacts {
-            name: &info.name,
-            parameters: info.parameters,
-            context_tokens: info.context_tokens,
-            scores_choices: info.kind == LOCAL,
-        };
-        match self.turn.settings.prompt {
-            PromptChoice::Auto => Form::of(&facts),
-            PromptChoice::Tiny => Form::sized(PromptSize::Tiny, &facts),
-            PromptChoice::Small => Form::sized(PromptSize::Small, &facts),
-            PromptChoice::Medium => Form::sized(PromptSize::Medium, &facts),
-            PromptChoice::Large => Form::sized(PromptSize::Large, &facts),
-        }
-    }
-
     fn explain(&self, info: &ModelInfo, form: &Form, room_tokens: u32, prompt: &Prompt) {
         let Some(explainer) = &self.turn.settings.explain else { return };
         let on_mind = &self.mind.on_mind;
@@ -122,6 +105,23 @@ impl<'t> TurnQuestion<'t> {
     }
 }
 
+/// The form that suits a model, unless the settings choose one.
+pub(crate) fn form_for(choice: PromptChoice, info: &ModelInfo) -> Form {
+    let facts = ModelFacts {
+        name: &info.name,
+        parameters: info.parameters,
+        context_tokens: info.context_tokens,
+        scores_choices: info.kind == LOCAL,
+    };
+    match choice {
+        PromptChoice::Auto => Form::of(&facts),
+        PromptChoice::Tiny => Form::sized(PromptSize::Tiny, &facts),
+        PromptChoice::Small => Form::sized(PromptSize::Small, &facts),
+        PromptChoice::Medium => Form::sized(PromptSize::Medium, &facts),
+        PromptChoice::Large => Form::sized(PromptSize::Large, &facts),
+    }
+}
+
 /// The kind of models that run in a worker of this program.
 const LOCAL: &str = "local";
 
@@ -129,7 +129,7 @@ const LOCAL: &str = "local";
 impl Question for TurnQuestion<'_> {
     async fn for_model(&self, model: &dyn ChatModel) -> Result<ChatRequest, ModelError> {
         let info = load(model, self.events).await?;
-        let form = self.form(&info);
+        let form = form_for(self.turn.settings.prompt, &info);
         let draft = Draft::new(&self.input(form));
         let counts = model.count_tokens(&draft.texts()).await?;
         let reserved = self.turn.reply_tokens_max() + HEAD_TOKENS_MAX;

@@ -31,6 +31,12 @@ fn shown(rig: &Rig) -> String {
     seen.last().unwrap().messages.iter().map(|message| message.text.clone() + "\n").collect()
 }
 
+/// What the model was told last.
+fn told_now(rig: &Rig) -> String {
+    let request = rig.model.seen().pop().unwrap();
+    request.messages.last().unwrap().text.clone()
+}
+
 async fn say(client: &mut Client<'_>, rig: &Rig, text: &str) -> String {
     client.send(json!({"type": "say", "to": "mira", "text": text})).await;
     client.until_turn_ended().await;
@@ -52,6 +58,8 @@ async fn a_goal_that_is_reached_acts_opens_a_secret_and_leads_on() {
     client.send(json!({"type": "save", "name": "stolen"})).await;
     client.until(|event| event["type"] == "saved").await;
     client.send(json!({"type": "scene", "facts": ["bell_found"]})).await;
+    let reached = client.until(|event| event["type"] == "goal" && event["progress"] == "reached").await;
+    assert_eq!((&reached["goal"], &reached["text"]), (&json!("bell"), &json!("Mira claps her hands.")));
     let action = client.until(|event| event["type"] == "action" && event["turn"].is_null()).await;
     assert_eq!((&action["name"], &action["character"]), (&json!("open_door"), &json!("mira")), "{action}");
     let after = say(&mut client, &rig, "Here it is.").await;
@@ -78,6 +86,36 @@ async fn a_goal_that_is_reached_acts_opens_a_secret_and_leads_on() {
     let back = say(&mut client, &rig, "Well?").await;
     assert!(back.contains("You want to get the bell back.") && !back.contains("backwards"), "{back}");
     assert!(!back.contains("You want to thank"), "{back}");
+    drop(client);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn several_goals_are_pursued_at_once_and_each_line_of_time_has_its_own() {
+    let rig = Rig::start(script(0, 0)).await;
+    let goal = |id: &str, priority: i32| json!({"id": id, "wants": format!("to {id}"), "priority": priority, "reached": format!("{id}_done")});
+    let mira = json!({"name": "Mira", "goal": [goal("work", 0), goal("rest", 1), goal("sing", 0)]});
+    assert_eq!(rig.put("/v1/worlds/tavern/characters/mira", &mira).await.0, 200);
+    let mut client = Client::open(&rig, Kind::Ndjson).await;
+    say(&mut client, &rig, "Good evening!").await;
+    let now = told_now(&rig);
+    assert!(now.contains("[You want to rest.]\n[You want to work.]\n") && !now.contains("to sing"), "{now}");
+    client.send(json!({"type": "save", "name": "early"})).await;
+    client.until(|event| event["type"] == "saved").await;
+
+    client.send(json!({"type": "scene", "facts": ["work_done"]})).await;
+    assert_eq!(client.until(|event| event["progress"] == "reached").await["goal"], "work");
+    say(&mut client, &rig, "Well done.").await;
+    let now = told_now(&rig);
+    assert!(now.contains("[You want to sing.]") && !now.contains("to rest"), "the rest stands above: {now}");
+
+    // Another way from the same moment: there she rests first, and the work is not done.
+    client.send(json!({"type": "load", "name": "early"})).await;
+    client.until(|event| event["type"] == "loaded").await;
+    client.send(json!({"type": "scene", "facts": ["rest_done"]})).await;
+    assert_eq!(client.until(|event| event["progress"] == "reached").await["goal"], "rest");
+    client.send(json!({"type": "scene", "facts": ["rest_done", "work_done"]})).await;
+    assert_eq!(client.until(|event| event["progress"] == "reached").await["goal"], "work");
     drop(client);
     rig.stop().await;
 }

@@ -85,6 +85,33 @@ fn a_new_pack_can_be_talked_with_and_checked_at_once() {
 }
 
 #[test]
+fn the_tavern_has_a_goal_that_is_reached_by_a_word() {
+    let (folder, _) = home();
+    let (data, pack) = (folder.path().join("data"), folder.path().join("inn"));
+    let (pack, model) = (pack.to_str().unwrap(), script(folder.path(), 0));
+    let (code, _, err) = run(&data, &["new", pack, "--tavern"]);
+    assert_eq!(code, 0, "{err}");
+    let check = ["check", "--world", pack, "--model", &model, "--turns", "0"];
+    let (code, table, err) = run(&data, &check);
+    assert_eq!(code, 0, "{table}{err}");
+    assert!(table.contains("Osk learns what knocks"), "{table}");
+
+    let talk = ["talk", "--world", pack, "--model", &model, "--character", "osk"];
+    let (_, shown, err) =
+        run(&data, &[&talk[..], &["--say", "There is a tunnel under your kitchen."]].concat());
+    for part in ["[goal: wants knocking]", "[goal: reached knocking]", "[give_item", "lets the ladle sink"] {
+        assert!(shown.contains(part), "{part} in {shown}{err}");
+    }
+
+    // Where nothing waits for the word, the check says so.
+    let osk = Path::new(pack).join("characters/osk.toml");
+    let text = std::fs::read_to_string(&osk).unwrap().replace("\"tunnel\", ", "");
+    std::fs::write(&osk, text).unwrap();
+    let (code, table, _) = run(&data, &check);
+    assert!(code == 1 && table.contains("goal knocking was to be reached, none was"), "{table}");
+}
+
+#[test]
 fn what_the_model_read_is_explained_beside_the_talk_and_nowhere_else() {
     let (folder, world) = home();
     let (data, model) = (folder.path().join("data"), script(folder.path(), 0));

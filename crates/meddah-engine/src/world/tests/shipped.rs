@@ -123,12 +123,17 @@ fn whole(path: &str, block: &str) -> String {
 }
 
 #[test]
-fn every_snippet_of_the_guide_is_good() {
-    let guide = text(&repository().join("docs/guide/world-packs.md"));
+fn every_snippet_of_the_guides_is_good() {
+    check_snippets("world-packs.md", 8);
+    check_snippets("goals.md", 2);
+}
+
+fn check_snippets(page: &str, least: usize) {
+    let guide = text(&repository().join("docs/guide").join(page));
     let blocks = blocks(&guide);
     let good: Vec<&str> =
         blocks.iter().filter(|(info, _)| *info == "toml").map(|(_, body)| body.as_str()).collect();
-    assert!(good.len() >= 8, "the guide has {} snippets", good.len());
+    assert!(good.len() >= least, "{page} has {} snippets", good.len());
     for block in &good {
         let mut files = vec![(path_of(block), whole(path_of(block), block))];
         let stubs = [("world.toml", "name = \"Test\"")].into_iter().chain(

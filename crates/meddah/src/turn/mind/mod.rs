@@ -60,7 +60,7 @@ impl Mind {
         let on_mind = OnMind {
             memories: memories.iter().map(|reason| reason.text.clone()).collect(),
             knowledge: called_up.iter().map(|reason| reason.text.clone()).collect(),
-            goals: goals::pursued(turn, &past, &holds),
+            goals: goals::pursued(turn, &holds),
             feelings: feelings.told(&past),
             reasons: memories.into_iter().chain(called_up).collect(),
         };
