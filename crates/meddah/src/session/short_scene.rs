@@ -96,7 +96,7 @@ impl Session {
         let filter = EntryFilter::PerceivedBy(first.clone());
         let entries = self.ports.store.recent(&self.timeline(), filter, ENTRIES_MAX, None).await.ok()?;
         let by_all = |entry: &&Entry| there.iter().all(|id| entry.perceived_by(id));
-        Some(recall(entries.iter().map(|stored| &stored.entry).filter(by_all), first))
+        Some(recall(entries.iter().map(|stored| &*stored.entry).filter(by_all), first))
     }
 
     fn scene_request(&self, scene: &ShortScene<'_>, next: &Character) -> ChatRequest {

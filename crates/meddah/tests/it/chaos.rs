@@ -35,7 +35,7 @@ async fn play(client: &mut Client<'_>, mut dice: Chance) -> BTreeMap<String, u64
             for _ in 0..dice.below(6) {
                 client.next().await.expect("the session goes on");
             }
-            dice.moment(4).await;
+            dice.moment(Duration::from_millis(4)).await;
             let command = match dice.below(3) {
                 0 => json!({"type": "cancel", "req_id": open[0]}),
                 1 => json!([{"type": "interrupt"}, {"type": "sing"}]),

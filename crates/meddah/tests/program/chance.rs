@@ -14,7 +14,8 @@ impl Chance {
         (mixed ^ (mixed >> 31)) % limit
     }
 
-    pub async fn moment(&mut self, limit_ms: u64) {
-        tokio::time::sleep(Duration::from_micros(self.below(limit_ms * 1000))).await;
+    pub async fn moment(&mut self, limit: Duration) {
+        let limit = u64::try_from(limit.as_micros()).unwrap().max(1);
+        tokio::time::sleep(Duration::from_micros(self.below(limit))).await;
     }
 }

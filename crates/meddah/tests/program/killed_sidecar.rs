@@ -36,7 +36,7 @@ async fn no_turn_that_was_reported_ended_is_lost() {
         let serving = Serving::start(&data, &world, &model);
         let games = (0..GAMES).map(|game| talk_until_gone(&serving, life, game));
         let killed = async {
-            chance.moment(150).await;
+            chance.moment(Duration::from_millis(150)).await;
             serving.kill();
         };
         let (ended, ()) = tokio::join!(futures::future::join_all(games), killed);

@@ -28,10 +28,23 @@ const WORDS_MIN: f32 = 0.25;
 /// As above, by meaning, if there is an embedder.
 const MEANING_MIN: f32 = 0.6;
 
+/// What a search gave; a store that fails costs the memories, not the turn.
+type Search = Result<Vec<Remembered>, StoreError>;
+
+/// What the words themselves call to mind, to be asked for while the past is read. Absent if it takes what was said
+/// before to know what they are about.
+pub(super) async fn at_once(turn: &Turn, ports: &Ports) -> Option<Search> {
+    let words = Words::of(&turn.world.language);
+    match needs_the_past(turn, &words) {
+        true => None,
+        false => Some(search(turn, ports, &words, turn.cause.text().to_owned()).await),
+    }
+}
+
 /// The memories, as whole sentences and why they came to mind; what answers best comes last, right before what
-/// was said. A store that fails costs the memories, not the turn.
-pub(super) async fn called_up(turn: &Turn, ports: &Ports, past: &Past) -> Vec<Reason> {
-    match search(turn, ports, past).await {
+/// was said. `found` is what [`at_once`] gave.
+pub(super) async fn called_up(turn: &Turn, ports: &Ports, past: &Past, found: Option<Search>) -> Vec<Reason> {
+    match choose(turn, ports, past, found).await {
         Ok(found) => found,
         Err(error) => {
             debug!(turn = turn.id, error = error.message, "nothing is recalled");
@@ -40,13 +53,23 @@ pub(super) async fn called_up(turn: &Turn, ports: &Ports, past: &Past) -> Vec<Re
     }
 }
 
-async fn search(turn: &Turn, ports: &Ports, past: &Past) -> Result<Vec<Reason>, StoreError> {
-    let words = Words::of(&turn.world.language);
-    let text = question(turn, past, &words);
-    if words.stems(&text).is_empty() {
-        return Ok(Vec::new());
+async fn search(turn: &Turn, ports: &Ports, words: &Words, text: String) -> Search {
+    match words.stems(&text).is_empty() {
+        true => Ok(Vec::new()),
+        false => ports.memories.recall(asking(turn, text)).await,
     }
-    let found = ports.memories.recall(asking(turn, text)).await?;
+}
+
+async fn choose(
+    turn: &Turn,
+    ports: &Ports,
+    past: &Past,
+    found: Option<Search>,
+) -> Result<Vec<Reason>, StoreError> {
+    let found = match found {
+        Some(found) => found?,
+        None => search(turn, ports, &Words::of(&turn.world.language), question(turn, past)).await?,
+    };
     let recent: Vec<&str> =
         past.turns.iter().rev().take(TURNS_IN_PROMPT).map(|recent| recent.turn.as_str()).collect();
     let told_lately = |text: &str| {
@@ -109,15 +132,15 @@ fn asking(turn: &Turn, text: String) -> Asking {
     }
 }
 
-/// What was just said; with what was said before it if it says little by itself ("And then?").
-fn question(turn: &Turn, past: &Past, words: &Words) -> String {
+/// Whether what was said says little by itself ("And then?").
+fn needs_the_past(turn: &Turn, words: &Words) -> bool {
+    matches!(turn.cause, Cause::Said { .. }) && words.stems(turn.cause.text()).len() < WORDS_OF_ITS_OWN
+}
+
+/// What was just said, with what was said before it.
+fn question(turn: &Turn, past: &Past) -> String {
     let said = turn.cause.text();
-    let few = words.stems(said).len() < WORDS_OF_ITS_OWN;
-    let before = past.turns.last().filter(|_| few && matches!(turn.cause, Cause::Said { .. }));
-    match before {
-        Some(before) => format!("{said} {}", before.text),
-        None => said.to_owned(),
-    }
+    past.turns.last().map_or_else(|| said.to_owned(), |before| format!("{said} {}", before.text))
 }
 
 /// A memory as the character is told of it. `answer` is what it found of the same entry's answer, if it did.

@@ -36,16 +36,18 @@ pub(super) struct Mind {
 impl Mind {
     /// Gathers it.
     pub async fn recall(turn: &Turn, ports: &Ports) -> Result<Mind, WireError> {
-        let witnessed = past::witnessed(turn, ports).await?;
-        let past = past::recent(turn, &witnessed);
         let partner = turn.partner();
-        let met = past.turns.iter().any(|turn| turn.speaker == partner);
-        let memories = async { Ok(memories::called_up(turn, ports, &past).await) };
-        let (kept, timers, memories) = futures::try_join!(
+        // All that can be asked at once is: each wait for another thread costs more than what it reads.
+        let found = async { Ok(memories::at_once(turn, ports).await) };
+        let (witnessed, kept, found) = futures::try_join!(
+            past::witnessed(turn, ports),
             Kept::read(&*ports.store, &turn.key, &turn.character, partner),
-            knowledge::timers(turn, ports, &past),
-            memories,
+            found,
         )?;
+        let past = past::recent(turn, &witnessed);
+        let met = past.turns.iter().any(|turn| turn.speaker == partner);
+        let memories = async { Ok(memories::called_up(turn, ports, &past, found).await) };
+        let (timers, memories) = futures::try_join!(knowledge::timers(turn, ports, &past), memories)?;
         let feelings = feelings::before(turn, &kept, &witnessed);
         let holds = holds(&kept, &turn.scene, &turn.character, met);
         let character = match turn.character.as_open(&holds.state) {
