@@ -1,5 +1,7 @@
 //! A sidecar that is killed loses no turn that it reported ended.
 
+use std::time::Duration;
+
 use meddah_engine::timeline::{EntryKind, TimelineKey};
 use meddah_store::{SqliteStore, TimelineStore as _};
 
