@@ -3,6 +3,7 @@
 //! - `actions MODEL.gguf` — how often a real model takes the right action;
 //! - `emotion [MODEL.gguf]` — how often the expected feeling is found;
 //! - `embedding MODEL.onnx` — what the embedder costs in time and memory;
+//! - `fit-feelings MODEL.onnx [OUT.txt]` — makes the table of words that lean to a feeling;
 //! - `fit-projection MODEL.onnx OUT.f32 [TEXT…]` — makes the matrix that shortens vectors of tokens;
 //! - `locomo PATH` — how well memories are recalled, on a file in LoCoMo's form;
 //! - `memory-scale` — how long recalling takes and what memories cost as they grow;
@@ -14,6 +15,7 @@
 mod actions;
 mod embedding;
 mod emotion;
+mod fit_feelings;
 mod fit_projection;
 mod memory;
 mod prompts;
@@ -25,6 +27,7 @@ const USAGE: &str = "usage: cargo run --release -p evals -- NAME …
    actions MODEL.gguf [--split NAME] [--case TEXT]
    emotion [MODEL.gguf] [--split NAME] [--weights 0,1] [--show]
    embedding MODEL.onnx
+   fit-feelings MODEL.onnx [OUT.txt]
    fit-projection MODEL.onnx OUT.f32 [TEXT…]
    locomo PATH [--one-world] [--model FILE.onnx] [--words-only] [--store FILE]
    memory-scale [MEMORIES]
@@ -39,6 +42,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Some("actions") => actions::run(arguments)?,
         Some("emotion") => emotion::run(arguments)?,
         Some("embedding") => embedding::run(arguments)?,
+        Some("fit-feelings") => fit_feelings::run(arguments)?,
         Some("fit-projection") => fit_projection::run(arguments)?,
         Some("locomo") => memory::locomo(arguments)?,
         Some("memory-scale") => memory::scale(arguments)?,

@@ -170,6 +170,45 @@ async fn a_bond_begins_where_the_file_says() {
     rig.stop().await;
 }
 
+/// Pleasure of the feelings that a story brings: four insults within four minutes of the game, a remark at once, and
+/// one after a day and a half.
+async fn pleasures(insult: &str) -> Vec<f64> {
+    let mut playing = angry(0, 0);
+    let mut calm = playing.reply[0].clone();
+    calm.when = "Well?".into();
+    calm.decide.insert(prompt::EMOTION_DECISION.into(), "neutral".into());
+    playing.reply.push(calm);
+    let rig = Rig::start(playing).await;
+    let mut client = Client::open(&rig, Kind::Ndjson).await;
+    let times = [(0, insult), (1, insult), (2, insult), (3, insult), (3, "Well?"), (2163, "Well?")];
+    for (minute, text) in times {
+        client.send(json!({"type": "scene", "present": ["mira"], "game_time": minute})).await;
+        client.send(say(text)).await;
+        client.until_turn_ended().await;
+    }
+    let felt = client.seen.iter().filter(|event| event["type"] == "emotion");
+    let felt = felt.map(|event| event["pleasure"].as_f64().unwrap()).collect();
+    drop(client);
+    rig.stop().await;
+    felt
+}
+
+#[tokio::test]
+async fn the_mood_comes_back_with_the_clock_of_the_game() {
+    let felt = pleasures(INSULT).await;
+    assert_eq!(felt.len(), 6, "every turn tells its feeling: {felt:?}");
+    assert!(felt[4] < -0.1, "it lasts: {felt:?}");
+    assert!(felt[5].abs() < 0.01, "and is gone the day after: {felt:?}");
+}
+
+#[tokio::test]
+async fn the_same_story_brings_the_same_feelings() {
+    let (once, twice) = (pleasures(INSULT).await, pleasures(INSULT).await);
+    assert_eq!(once, twice);
+    let other = pleasures("Your soup is cold.").await;
+    assert_ne!(once, other, "another story brings others");
+}
+
 /// The table of services knows no word for one label that the engine has for another.
 #[test]
 fn services_and_engine_agree_on_the_words_for_feelings() {

@@ -159,6 +159,7 @@ fn tavern() -> World {
         name: "The Lantern".into(),
         language: "en".into(),
         narration: true,
+        seconds_per_time_unit: Some(60.0), // of the game's clock, for those tests that set it
         characters: [character("mira", "Mira"), character("borin", "Borin")].into(),
         ..World::default()
     }

@@ -158,6 +158,11 @@ impl Lexicon {
         TABLES.iter().find(|table| table.language == wanted)
     }
 
+    /// Its primary language tag.
+    pub(super) fn language(&self) -> &str {
+        &self.language
+    }
+
     /// All acts.
     #[cfg(test)]
     pub(super) fn acts(&self) -> impl Iterator<Item = &Act> {

@@ -1,14 +1,17 @@
 //! What was done by saying something: an insult, thanks, a threat, a gift, bad news, read from a table of words.
 //!
 //! It stands in where no model decides (a service, a line of the character's file), leans a small model's
-//! decision the right way, and tells the bond between two what happened between them. Words it does not
-//! know say nothing, and a language without a table says nothing at all.
+//! decision the right way, and tells the bond between two what happened between them. What no phrase of that table
+//! covers, single words still lean to a feeling ([`leaning`]): they name it, and say nothing of what was done.
+//! A language without a table says nothing at all.
 
+pub mod leaning;
 mod lexicon;
 
 use crate::relationship::Change;
 
 use super::EmotionLabel;
+use leaning::Leanings;
 use lexicon::{Act, Lexicon};
 
 /// What counts as an emotion when code alone decides: less is neutral.
@@ -21,8 +24,10 @@ const WITNESSED_SHARE: f32 = 0.8;
 /// What one thing that was said or happened means to a listener.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Appraisal {
-    /// Log-odds by label, in the order of [`EmotionLabel::ALL`]; neutral stays 0.
+    /// Log-odds by label from the acts, in the order of [`EmotionLabel::ALL`]; neutral stays 0.
     scores: [f32; 10],
+    /// The same from single words.
+    leans: [f32; 10],
     /// How strongly it is felt, 0 to 1.
     strength: f32,
     /// What was done, the weightiest first.
@@ -52,6 +57,15 @@ impl Deed {
 impl Appraisal {
     /// What `text`, said to the listener, does.
     pub fn of_words(text: &str, language: &str) -> Appraisal {
+        let mut found = Appraisal::of_acts(text, language);
+        if let Some(leanings) = Lexicon::of(language).and_then(|lexicon| Leanings::of(lexicon.language())) {
+            found.leans[1..].copy_from_slice(&leanings.score(text));
+        }
+        found
+    }
+
+    /// The same without what single words lean to.
+    pub fn of_acts(text: &str, language: &str) -> Appraisal {
         let Some(lexicon) = Lexicon::of(language) else { return Appraisal::default() };
         let mut found = Appraisal::default();
         for clause in lexicon.clauses(text) {
@@ -90,7 +104,7 @@ impl Appraisal {
 
     /// Log-odds for a label.
     pub fn score(&self, label: EmotionLabel) -> f32 {
-        self.scores[label as usize]
+        self.scores[label as usize] + self.leans[label as usize]
     }
 
     /// The label that fits best without anybody else's opinion.
@@ -101,7 +115,7 @@ impl Appraisal {
         best.filter(|label| self.score(*label) >= ALONE_MIN).unwrap_or_default()
     }
 
-    /// How strongly it is felt, 0 to 1.
+    /// How strongly what was done is felt, 0 to 1.
     pub fn strength(&self) -> f32 {
         self.strength
     }
@@ -116,9 +130,9 @@ impl Appraisal {
         &self.deeds
     }
 
-    /// Whether it explains that this is felt.
+    /// Whether what was done explains that this is felt.
     pub fn explains(&self, label: EmotionLabel) -> bool {
-        self.score(label) >= ALONE_MIN
+        self.scores[label as usize] >= ALONE_MIN
     }
 
     fn add(&mut self, act: &'static Act, share: f32) {

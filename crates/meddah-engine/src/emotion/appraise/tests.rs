@@ -21,7 +21,8 @@ fn what_is_said_moves_as_it_should() {
 
 #[test]
 fn an_insult_counts_only_if_the_listener_is_meant() {
-    assert_eq!(said("My brother is a fool when he is drunk.").label(), EmotionLabel::Neutral);
+    let of_another = Appraisal::of_acts("My brother is a fool when he is drunk.", "en");
+    assert_eq!(of_another, Appraisal::default());
     assert_eq!(said("You are no coward.").deed(), None);
     // Denied praise is an insult.
     assert_eq!(said("You are not clever.").deed().map(|deed| deed.name), Some("insult"));
@@ -62,5 +63,31 @@ proptest::proptest! {
         proptest::prop_assert!((0.0..=1.0).contains(&found.strength()));
         proptest::prop_assert!(EmotionLabel::ALL.iter().all(|label| found.score(*label).is_finite()));
         Appraisal::of_event(&text, "en", "Ann", "Mira");
+    }
+}
+
+#[test]
+fn single_words_lean_where_no_act_is_known() {
+    assert!(leaning::Leanings::of("en").expect("there is a table").len() > 10_000);
+    let told = said("The refugees were so thin.");
+    assert!(told.score(EmotionLabel::Sadness) > told.score(EmotionLabel::Joy), "{told:?}");
+    assert!(told.score(EmotionLabel::Sadness) > 0.0);
+    // They name a feeling, and neither a deed nor its strength.
+    assert_eq!((told.deed(), told.strength()), (None, 0.0));
+    assert!(!told.explains(EmotionLabel::Sadness));
+    assert_eq!(said("?!"), Appraisal::default());
+}
+
+#[test]
+fn a_word_counts_as_its_longest_known_beginning() {
+    let is_known = |word: &str| ["dragon", "not", "it"].contains(&word);
+    assert_eq!(leaning::known("dragons", is_known), Some("dragon"));
+    assert_eq!(leaning::known("dragon's", is_known), Some("dragon"));
+    assert_eq!(leaning::known("don't", is_known), Some("not"));
+    assert_eq!(leaning::known("items", is_known), None);
+    for number in [-4.6, -0.3, 0.0, 2.5, 4.6] {
+        let sign = leaning::sign(number) as u8;
+        let read = (f32::from(sign) - 79.0) * leaning::STEP; // the sign O is 0
+        assert!((read - number).abs() < 1e-3, "{sign}");
     }
 }
