@@ -83,7 +83,10 @@ async fn real_model_fifty_kills_of_the_worker_cost_fifty_turns_at_most() {
     )
     .unwrap();
     let serving = Serving::start(&data, &world, model_path().to_str().unwrap());
-    let (_, opened) = serving.post("/v1/sessions", &json!({"player": "Ayla"})).await.unwrap();
+    let (_, opened) = serving
+        .post("/v1/sessions", &json!({"player": "Ayla", "capabilities": {"deltas": true}}))
+        .await
+        .unwrap();
     let session = opened["session"].as_str().unwrap().to_owned();
     let (mut cursor, mut chance, mut failed, mut silent) = (0, Chance(9), 0, 0);
     begin(&serving, &session, "first", &mut cursor).await;
@@ -92,8 +95,16 @@ async fn real_model_fifty_kills_of_the_worker_cost_fifty_turns_at_most() {
     for number in 0..KILLS {
         let (cut, next) = (format!("cut {number}"), format!("next {number}"));
         begin(&serving, &session, &cut, &mut cursor).await;
-        // Anywhere in a turn: of one of which nothing was heard nobody learns that it was asked twice.
-        chance.moment(whole_turn).await;
+        // Every other kill falls anywhere in a turn; of one of which nothing was heard nobody learns that it was
+        // asked twice. The others fall while the character speaks.
+        if number % 2 == 0 {
+            chance.moment(whole_turn).await;
+        } else {
+            until(&serving, &session, &mut cursor, |event| {
+                event["type"] == "delta" || event["type"] == "line"
+            })
+            .await;
+        }
         let worker = worker_of(serving.pid);
         worker.into_iter().for_each(kill);
         let end = end_of(&serving, &session, &cut, &mut cursor).await;
