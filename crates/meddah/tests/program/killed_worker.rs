@@ -39,8 +39,8 @@ fn has_key(pid: u32) -> bool {
 
 /// Begins a turn and waits until the model is at work on it.
 async fn begin(serving: &Serving, session: &str, req_id: &str, cursor: &mut u64) {
-    let said =
-        json!({"type": "say", "req_id": req_id, "to": "bran", "text": "Tell me a long tale of the river."});
+    // Words that call nothing to mind: what is read stays the same, and turns stay short.
+    let said = json!({"type": "say", "req_id": req_id, "to": "bran", "text": "And then what did you do?"});
     let (_, answer) = serving.post(&format!("/v1/sessions/{session}/commands"), &said).await.unwrap();
     assert_eq!(answer["accepted"][0]["req_id"], req_id, "{answer}");
     until(serving, session, cursor, |event| event["type"] == "turn_started").await;
