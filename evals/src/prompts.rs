@@ -3,7 +3,7 @@
 //! `cargo run --release -p evals -- prompts MODEL.gguf [--seeds N] [--character ID] [--show]` holds the talks of
 //! `evals/prompts.toml`, each with several seeds, and counts: expected words in the answer, a character that gives
 //! itself away as a model, words for the player, names in front of a line, replies that break off, replies that say
-//! again what was said, answers that no model gave, and the wait for the first line.
+//! again what was said, pieces of the prompt read aloud, answers that no model gave, and the wait for the first line.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -54,6 +54,7 @@ struct Score {
     broken_off: usize,
     said_again: usize,
     canned: usize,
+    read_aloud: usize,
     words: usize,
     first_line_ms: Vec<f64>,
     prompt_tokens: usize,
@@ -83,6 +84,17 @@ const GIVE_AWAYS: &[&str] = &[
     "says:",
 ];
 
+/// What only a prompt says.
+const READ_ALOUD: &[&str] = &[
+    "you remember",
+    "you answered",
+    "said to you",
+    "earlier, ",
+    "you talk with",
+    "you know:",
+    "answer in one",
+];
+
 /// Runs the evaluation.
 pub(crate) fn run(arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
     tokio::runtime::Runtime::new()?.block_on(evaluate(arguments))
@@ -109,10 +121,12 @@ async fn evaluate(arguments: impl Iterator<Item = String>) -> anyhow::Result<()>
             let character = Character::from_json(id, form.clone())?;
             sidecar.worlds.put_character("tavern", id, character.to_json())?;
         }
-        for talk in
-            evaluation.talk.iter().filter(|talk| only.as_ref().is_none_or(|only| *only == talk.character))
-        {
-            let score = hold(&sidecar, talk, seed, shown).await?;
+        for (place, talk) in evaluation.talk.iter().enumerate() {
+            if only.as_ref().is_some_and(|only| *only != talk.character) {
+                continue;
+            }
+            let player = format!("p{seed}-{place}");
+            let score = hold(&sidecar, talk, player, shown).await?;
             all.add(score);
         }
         sidecar.ports.ladders.shutdown().await;
@@ -121,8 +135,8 @@ async fn evaluate(arguments: impl Iterator<Item = String>) -> anyhow::Result<()>
     Ok(())
 }
 
-async fn hold(sidecar: &Arc<Sidecar>, talk: &Talk, seed: i64, shown: bool) -> anyhow::Result<Score> {
-    let player = Player { id: format!("p{seed}-{}", talk.character), name: PLAYER.into() };
+async fn hold(sidecar: &Arc<Sidecar>, talk: &Talk, player: String, shown: bool) -> anyhow::Result<Score> {
+    let player = Player { id: player, name: PLAYER.into() };
     let hello = Hello { world: "tavern".into(), player, ..Hello::default() };
     let session = sidecar.open_session(hello).await?;
     let mut score = Score::default();
@@ -190,6 +204,7 @@ impl Score {
             self.answered += usize::from(question.any.iter().any(|any| lower.contains(any.as_str())));
         }
         self.gave_away += usize::from(GIVE_AWAYS.iter().any(|phrase| lower.contains(phrase)));
+        self.read_aloud += usize::from(READ_ALOUD.iter().any(|phrase| lower.contains(phrase)));
         let names = [format!("{PLAYER}:"), format!("{PLAYER} says"), "you say,".into(), "you reply".into()];
         self.for_player += usize::from(names.iter().any(|name| lower.contains(&name.to_lowercase())));
         let ends = reply.trim_end_matches(['"', '”', '*', ')']).ends_with(['.', '!', '?', '…']);
@@ -207,6 +222,7 @@ impl Score {
         self.broken_off += other.broken_off;
         self.said_again += other.said_again;
         self.canned += other.canned;
+        self.read_aloud += other.read_aloud;
         self.words += other.words;
         self.prompt_tokens += other.prompt_tokens;
         self.cached_tokens += other.cached_tokens;
@@ -217,7 +233,7 @@ impl Score {
         self.first_line_ms.sort_by(f64::total_cmp);
         rig::show(&format!(
             "turns {} · expected words {}/{} ({:.0} %) · gave itself away {} · spoke for the player {} · broke off {} · \
-             said again {} · canned {} · words a reply {:.1} · first line p50 {:.0} ms · prompt read before {:.0} %",
+             said again {} · read the prompt aloud {} · canned {} · words a reply {:.1} · first line p50 {:.0} ms · prompt read before {:.0} %",
             self.turns,
             self.answered,
             self.asked,
@@ -226,6 +242,7 @@ impl Score {
             self.for_player,
             self.broken_off,
             self.said_again,
+            self.read_aloud,
             self.canned,
             self.words as f64 / self.turns.max(1) as f64,
             self.first_line_ms.get(self.first_line_ms.len() / 2).copied().unwrap_or_default(),

@@ -219,7 +219,8 @@ async fn answer(
     cancel: &CancellationToken,
     reply: &mut Reply,
 ) -> Result<(), WireError> {
-    let mind = Mind::recall(turn, ports).await?;
+    let ladder = ports.ladders.of(turn);
+    let mind = Mind::recall(turn, ports, &ladder).await?;
     reply.timing.recall_ms = ms_since(turn.accepted);
     if let Some(told) = ports.embedder.notice_once().filter(|_| !mind.on_mind.memories.is_empty()) {
         events.push(wire::told(told));
@@ -241,7 +242,6 @@ async fn answer(
     if let Some(written) = &turn.written {
         return recite(turn, events, &question, written, reply).await;
     }
-    let ladder = ports.ladders.of(turn);
     let mut from = 0;
     loop {
         let answer = ladder.ask(&question, from, deadline(turn), cancel).await.map_err(model_error)?;
@@ -277,8 +277,8 @@ async fn answer(
             }
         }
     }
-    if reply.has_no_usable_line() && reply.fall_back(turn, events) {
-        reply.timing.model = CANNED.to_owned();
+    if reply.has_no_usable_line() {
+        reply.say_something(turn, events);
     } else if !reply.was_heard() {
         reply.fall_back(turn, events); // the model had nothing to say
     }
@@ -313,7 +313,7 @@ async fn speak(
     reply: &mut Reply,
 ) -> Result<(), ModelError> {
     let mut parser = ReplyParser::new(reply_rules(turn, &question.form_asked()));
-    reply.begin_words(guard_rules(turn, question.mind));
+    reply.begin_words(guard_rules(turn, question.mind, question.unsaid()));
     let mut cut_off = false;
     while let Some(chunk) = stream.next().await {
         let chunk = chunk?;

@@ -3,8 +3,9 @@
 use super::form::Form;
 use super::format;
 use super::outside::one_line;
+use super::past::Shown;
 use super::system::{self, Piece};
-use super::{Occasion, PartKind, PromptInput, PromptMessage};
+use super::{Memory, Occasion, PartKind, PromptInput, PromptMessage};
 
 /// Everything that the model could read, in pieces. [`Draft::fit`] makes a prompt of it.
 #[derive(Clone, Debug)]
@@ -14,8 +15,8 @@ pub struct Draft {
     pub(super) system: Vec<Piece>,
     /// Sample exchanges from the character file, in pairs.
     pub(super) samples: Vec<PromptMessage>,
-    /// Recent turns in pairs, each with the number of the block that it is dropped with.
-    pub(super) history: Vec<(usize, PromptMessage)>,
+    /// Recent turns in pairs.
+    pub(super) history: Vec<Shown>,
     /// What is told and said now.
     pub(super) now: Vec<NowPiece>,
 }
@@ -25,6 +26,14 @@ pub struct Draft {
 pub(super) struct NowPiece {
     pub kind: PartKind,
     pub text: String,
+    /// Id of the turn that a memory is of; else empty.
+    pub turn: String,
+}
+
+impl NowPiece {
+    fn new(kind: PartKind, text: String) -> NowPiece {
+        NowPiece { kind, text, turn: String::new() }
+    }
 }
 
 impl Draft {
@@ -45,7 +54,7 @@ impl Draft {
         let system = self.system.iter().map(|piece| &piece.text);
         let now = self.now.iter().map(|piece| &piece.text);
         let samples = self.samples.iter().map(|message| &message.text);
-        let history = self.history.iter().map(|(_, message)| &message.text);
+        let history = self.history.iter().map(|shown| &shown.message.text);
         system.chain(now).chain(samples).chain(history).cloned().collect()
     }
 }
@@ -57,15 +66,13 @@ pub fn told(input: &PromptInput<'_>) -> String {
 
 /// What the character is told now, and last what is answered.
 fn now(input: &PromptInput<'_>) -> Vec<NowPiece> {
-    let told = |kind| move |text: &String| NowPiece { kind, text: format!("[{}]", one_line(text)) };
+    let told = |kind| move |text: &String| NowPiece::new(kind, bracketed(text));
     let mind = input.on_mind;
     let mut pieces: Vec<NowPiece> = input.past.notes.iter().map(told(PartKind::Note)).collect();
-    if let (false, Occasion::Said { text, .. }) = (input.form.shows_past(), &input.occasion) {
-        // What the talk comes back to, since the talk itself is not shown.
-        let earlier = input.past.said_of(text, &mind.knowledge);
-        pieces.extend(earlier.as_ref().map(told(PartKind::Note)));
-    }
-    pieces.extend(mind.memories.iter().map(told(PartKind::Memory)));
+    pieces.extend(match input.form.tells_briefly() {
+        true => come_back_to(input).into_iter().collect(),
+        false => mind.memories.iter().map(|memory| recalled(memory, &memory.text)).collect::<Vec<_>>(),
+    });
     // What stands in the turns above need not be told once more.
     let new = |text: &&String| !(input.form.shows_past() && input.past.told_lately(text));
     pieces.extend(mind.knowledge.iter().filter(new).map(told(PartKind::Knowledge)));
@@ -74,10 +81,34 @@ fn now(input: &PromptInput<'_>) -> Vec<NowPiece> {
     pieces.extend(goals.filter(|text| !input.past.told_lately(text)).map(told(PartKind::Goal)));
     let text = match input.occasion {
         Occasion::Said { speaker, text } => format::said(speaker, text),
-        Occasion::Happened(event) => format!("[{}]", one_line(event)),
+        Occasion::Happened(event) => bracketed(event),
     };
-    pieces.push(NowPiece { kind: PartKind::Said, text });
+    pieces.push(NowPiece::new(PartKind::Said, text));
     pieces
+}
+
+/// The one thing that a model is told which is shown no past: what the talk comes back to, or else what comes to mind
+/// from longer ago. Where knowledge answers, nothing: of two things the smallest models take the wrong one.
+fn come_back_to(input: &PromptInput<'_>) -> Option<NowPiece> {
+    let mind = input.on_mind;
+    let Occasion::Said { text, .. } = input.occasion else { return None };
+    if !mind.knowledge.is_empty() {
+        return None;
+    }
+    if let Some(earlier) = input.past.said_of(text) {
+        return Some(NowPiece::new(PartKind::Note, bracketed(&earlier)));
+    }
+    let memory = mind.memories.iter().rev().find(|memory| !memory.brief.is_empty())?;
+    Some(recalled(memory, &memory.brief))
+}
+
+fn recalled(memory: &Memory, text: &str) -> NowPiece {
+    NowPiece { turn: memory.turn.clone(), ..NowPiece::new(PartKind::Memory, bracketed(text)) }
+}
+
+/// As what is noticed and not said stands in a prompt.
+fn bracketed(text: &str) -> String {
+    format!("[{}]", one_line(text))
 }
 
 /// One below the other.

@@ -5,6 +5,7 @@
 //! knowledge beyond the first piece.
 
 use super::draft::{Draft, NowPiece};
+use super::past::Shown;
 use super::system::{self, Piece};
 use super::{PartKind, Prompt, PromptMessage, PromptPart, PromptRole, PromptSize};
 
@@ -26,7 +27,7 @@ struct Counted<'d> {
     system: Vec<(&'d Piece, u32)>,
     now: Vec<(&'d NowPiece, u32)>,
     samples: Vec<(&'d PromptMessage, u32)>,
-    history: Vec<(usize, &'d PromptMessage, u32)>,
+    history: Vec<(&'d Shown, u32)>,
     overhead: u32,
 }
 
@@ -40,6 +41,9 @@ impl Draft {
     pub fn fit(&self, counts: &[u32], overhead: u32, room: u32) -> Result<Prompt, PromptTooLong> {
         let mut counted = self.counted(counts, overhead);
         counted.clip_system(self.system_limit(room));
+        // Memories that will be left out take no place from others.
+        let with_their_share = (room + counted.memory_tokens()).saturating_sub(self.form.budget.memories);
+        counted.leave_out_shown(counted.first_block(with_their_share));
         counted.trim_mind(self);
         counted.make_room(room)?;
         let keeps_samples = counted.keeps_samples(room);
@@ -47,7 +51,8 @@ impl Draft {
             counted.samples.clear();
         }
         let first_block = counted.first_block(room);
-        counted.history.retain(|(block, ..)| *block >= first_block);
+        counted.history.retain(|(shown, _)| shown.block >= first_block);
+        counted.leave_out_shown(first_block);
         Ok(counted.prompt())
     }
 
@@ -59,11 +64,7 @@ impl Draft {
             system: self.system.iter().map(|piece| (piece, next() + 1)).collect(),
             now: self.now.iter().map(|piece| (piece, next() + 1)).collect(),
             samples: self.samples.iter().map(|message| (message, next() + overhead)).collect(),
-            history: self
-                .history
-                .iter()
-                .map(|(block, message)| (*block, message, next() + overhead))
-                .collect(),
+            history: self.history.iter().map(|shown| (shown, next() + overhead)).collect(),
             overhead,
         }
     }
@@ -86,6 +87,11 @@ impl<'d> Counted<'d> {
         self.now.iter().map(|(_, tokens)| tokens).sum::<u32>() + self.overhead
     }
 
+    fn memory_tokens(&self) -> u32 {
+        let memories = self.now.iter().filter(|(piece, _)| piece.kind == PartKind::Memory);
+        memories.map(|(_, tokens)| tokens).sum()
+    }
+
     fn fixed(&self) -> u32 {
         self.system_tokens() + self.now_tokens()
     }
@@ -97,6 +103,19 @@ impl<'d> Counted<'d> {
             let Some((_, index)) = ranks.filter(|(rank, _)| *rank > 0).max() else { return };
             self.system.remove(index);
         }
+    }
+
+    /// A memory is not told where the turn that it is of stands, or a turn in which it was told.
+    fn leave_out_shown(&mut self, first_block: usize) {
+        let shown: Vec<&Shown> =
+            self.history.iter().map(|(shown, _)| *shown).filter(|shown| shown.block >= first_block).collect();
+        self.now.retain(|(piece, _)| {
+            let stands = |shown: &&Shown| {
+                (!piece.turn.is_empty() && shown.turn == piece.turn)
+                    || shown.message.text.contains(&piece.text)
+            };
+            piece.kind != PartKind::Memory || !shown.iter().any(stands)
+        });
     }
 
     /// Keeps memories and knowledge within their shares: the last memories, and knowledge from its first piece on.
@@ -163,12 +182,12 @@ impl<'d> Counted<'d> {
     fn first_block(&self, room: u32) -> usize {
         let samples: u32 = self.samples.iter().map(|(_, tokens)| tokens).sum();
         let mut left = room.saturating_sub(self.fixed() + samples);
-        let mut blocks: Vec<usize> = self.history.iter().map(|(block, ..)| *block).collect();
+        let mut blocks: Vec<usize> = self.history.iter().map(|(shown, _)| shown.block).collect();
         blocks.dedup();
         let mut first = usize::MAX;
         for block in blocks.into_iter().rev() {
-            let cost: u32 =
-                self.history.iter().filter(|(b, ..)| *b == block).map(|(_, _, tokens)| tokens).sum();
+            let of_block = self.history.iter().filter(|(shown, _)| shown.block == block);
+            let cost: u32 = of_block.map(|(_, tokens)| tokens).sum();
             if cost > left {
                 break;
             }
@@ -187,7 +206,7 @@ impl<'d> Counted<'d> {
         }
         let mut messages = vec![PromptMessage { role: PromptRole::System, text: system }];
         let samples = self.samples.iter().map(|(message, tokens)| (PartKind::Sample, *message, *tokens));
-        let history = self.history.iter().map(|(_, message, tokens)| (PartKind::Turn, *message, *tokens));
+        let history = self.history.iter().map(|(shown, tokens)| (PartKind::Turn, &shown.message, *tokens));
         for (kind, message, tokens) in samples.chain(history) {
             parts.push(PromptPart { kind, text: message.text.clone(), tokens });
             messages.push(message.clone());

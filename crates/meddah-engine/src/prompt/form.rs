@@ -62,6 +62,11 @@ impl Form {
         }
     }
 
+    /// One memory is told, in its short form.
+    pub(super) fn tells_briefly(&self) -> bool {
+        self.size == PromptSize::Tiny
+    }
+
     /// Goals that are told at once: more of them make a small model restless.
     pub(super) fn goals_max(&self) -> usize {
         match self.size {

@@ -10,6 +10,7 @@ mod draft;
 mod fit;
 mod form;
 mod format;
+mod memory;
 mod outside;
 mod past;
 mod short_scene;
@@ -23,6 +24,7 @@ pub use form::{Form, Head};
 pub use format::{
     ACTION_DECISION, ACTION_LEAD, EMOTION_DECISION, EMOTION_LEAD, NOTHING, SPEECH_LEAD, neutral_text,
 };
+pub use memory::{Memory, is_question};
 pub use outside::one_line;
 pub use past::{Past, TURNS_PER_BLOCK};
 pub use short_scene::ShortScene;
@@ -91,7 +93,7 @@ pub struct PromptInput<'a> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OnMind {
     /// What it remembers from longer ago than the recent turns; what matters most comes last and is left out last.
-    pub memories: Vec<String>,
+    pub memories: Vec<Memory>,
     /// Knowledge that the talk calls up, and secrets that are open.
     pub knowledge: Vec<String>,
     /// How it feels and how it stands to whom it talks with; may be empty.
@@ -112,9 +114,10 @@ pub struct Reason {
 }
 
 impl OnMind {
-    /// All sentences, in the order in which they are told.
+    /// All sentences in full, in the order in which they are told.
     pub fn sentences(&self) -> impl Iterator<Item = &String> {
-        self.memories.iter().chain(&self.knowledge).chain(&self.feelings).chain(&self.goals)
+        let memories = self.memories.iter().map(|memory| &memory.text);
+        memories.chain(&self.knowledge).chain(&self.feelings).chain(&self.goals)
     }
 
     /// Why a sentence was chosen, if that is known.

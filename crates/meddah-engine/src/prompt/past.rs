@@ -9,6 +9,7 @@ use crate::world::closest;
 
 use super::form::Form;
 use super::format::{answer, said};
+use super::memory::is_question;
 use super::outside::{one_line, without_tokens};
 use super::{ACTION_DECISION, EMOTION_DECISION, PromptMessage, PromptRole};
 
@@ -20,6 +21,16 @@ const NOTES_MAX: usize = 6;
 const TOLD_TURNS: usize = 4;
 /// Characters of one note.
 const NOTE_CHARS_MAX: usize = 300;
+
+/// Half of a turn that a prompt shows.
+#[derive(Clone, Debug)]
+pub(super) struct Shown {
+    /// Turns of one block are dropped together.
+    pub block: usize,
+    /// The turn's id.
+    pub turn: String,
+    pub message: PromptMessage,
+}
 
 /// The past of one character.
 #[derive(Clone, Debug, Default)]
@@ -72,11 +83,12 @@ impl Past {
         self.turns.iter().rev().take(turns).any(|turn| turn.told.contains(words))
     }
 
-    /// What was said to the character earlier about what is said now. Nothing, if something is told of it anyway.
-    pub(super) fn said_of(&self, text: &str, told: &[String]) -> Option<String> {
-        let earlier: Vec<&RecentTurn> = self.turns.iter().filter(|turn| !turn.speaker.is_empty()).collect();
+    /// What was said to the character earlier about what is said now.
+    pub(super) fn said_of(&self, text: &str) -> Option<String> {
+        let tells = |turn: &&RecentTurn| !turn.speaker.is_empty() && !is_question(&turn.text);
+        let earlier: Vec<&RecentTurn> = self.turns.iter().filter(tells).collect();
         let lines: Vec<&str> = earlier.iter().map(|turn| turn.text.as_str()).collect();
-        let place = closest(&lines, text).filter(|_| told.is_empty())?;
+        let place = closest(&lines, text)?;
         let turn = earlier[place];
         let said = said(&turn.speaker_name, &turn.text);
         let mut said: String = said.chars().take(NOTE_CHARS_MAX).collect();
@@ -84,9 +96,9 @@ impl Past {
         Some(said)
     }
 
-    /// The turns as messages, each with the number of its block. Blocks follow the numbers in the turns'
-    /// ids, so a block has the same members in every prompt.
-    pub(super) fn messages(&self, form: &Form) -> Vec<(usize, PromptMessage)> {
+    /// The turns as messages. Blocks follow the numbers in the turns' ids, so a block has the same members in every
+    /// prompt.
+    pub(super) fn messages(&self, form: &Form) -> Vec<Shown> {
         let mut messages = Vec::new();
         let (mut block, mut last_key) = (0, None);
         for turn in &self.turns {
@@ -95,7 +107,8 @@ impl Past {
                 block += 1;
             }
             last_key = Some(key);
-            messages.extend(pair(form, turn).into_iter().map(|message| (block, message)));
+            let shown = |message| Shown { block, turn: turn.turn.clone(), message };
+            messages.extend(pair(form, turn).into_iter().map(shown));
         }
         messages
     }

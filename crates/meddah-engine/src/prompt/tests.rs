@@ -214,10 +214,45 @@ fn a_description_of_ten_thousand_letters_is_clipped_at_a_sentence() {
     }
 }
 
+fn memory(text: &str, turn: &str) -> Memory {
+    Memory { text: text.into(), brief: format!("brief: {text}"), turn: turn.into(), why: String::new() }
+}
+
+#[test]
+fn a_memory_is_not_told_where_its_turn_stands() {
+    let recalled = (1..=3).map(|number| Recalled::Turn(past_turn(number, "Ann: Hello.", "Hm."))).collect();
+    let past = Past::new(recalled, "mira", str::to_owned);
+    let told_before = memory("You remember: what is shown.", &past.turns[0].turn);
+    let long_ago = memory("You remember: what is not.", "s0/t1");
+    let on_mind = OnMind { memories: vec![long_ago, told_before], ..OnMind::default() };
+    let told = |name: &str, room: u32| {
+        let facts = ModelFacts { name, parameters: None, context_tokens: 4096, scores_choices: true };
+        let draft = Draft::new(&PromptInput {
+            form: Form::of(&facts),
+            world: &world(),
+            character: &mira(),
+            player_name: "Ann",
+            language: None,
+            actions: &actions(),
+            past: &past,
+            on_mind: &on_mind,
+            occasion: Occasion::Said { speaker: "Ann", text: "And?" },
+        });
+        let prompt = draft.fit(&tokens(&draft), 0, room).expect("it fits");
+        (prompt.told.replace("\nAnn: And?", ""), prompt.messages.len() > 4)
+    };
+    assert_eq!(told("x-7b", 3000), ("[You remember: what is not.]".into(), true));
+    let both = "[You remember: what is not.]\n[You remember: what is shown.]";
+    let narrow = (0..400).rev().map(|room| told("x-7b", 180 + room)).find(|(_, shows_past)| !shows_past);
+    assert_eq!(narrow.map(|(told, _)| told).as_deref(), Some(both));
+    // The smallest models are shown no past, and told of one memory in brief.
+    assert_eq!(told("x-135m", 3000), ("[brief: You remember: what is shown.]".into(), false));
+}
+
 #[test]
 fn what_is_told_gives_way_to_what_is_said() {
     let on_mind = OnMind {
-        memories: (1..=30).map(|number| format!("Memory {number} of long ago.")).collect(),
+        memories: (1..=30).map(|number| memory(&format!("Memory {number} of long ago."), "")).collect(),
         knowledge: (1..=3)
             .map(|number| format!("Knowledge {number}. {}", "It is long. ".repeat(30)))
             .collect(),

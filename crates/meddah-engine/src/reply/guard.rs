@@ -8,6 +8,7 @@ use std::collections::HashSet;
 
 use super::language::Languages;
 use super::phrases::{self, is_stage_verb};
+use super::read_aloud::ReadAloud;
 
 /// Earlier replies that a line is compared with, the newest ones.
 pub const EARLIER_REPLIES_MAX: usize = 5;
@@ -31,6 +32,8 @@ pub enum Fault {
     SpokeForOthers,
     /// It was said a moment ago.
     SaidAgain,
+    /// It is a piece of the prompt.
+    ReadAloud,
 }
 
 impl Fault {
@@ -41,6 +44,7 @@ impl Fault {
             Fault::WrongLanguage => "wrong_language",
             Fault::SpokeForOthers => "spoke_for_others",
             Fault::SaidAgain => "said_again",
+            Fault::ReadAloud => "read_aloud",
         }
     }
 }
@@ -52,7 +56,9 @@ pub enum Judgement {
     Say,
     /// It is said no more: the character has said as much as it may.
     Enough,
-    /// It is not said.
+    /// It is left out, and what comes after it is judged by itself.
+    LeaveOut(Fault),
+    /// It is not said, and what comes after it belongs to it.
     Unusable(Fault),
 }
 
@@ -67,6 +73,8 @@ pub struct GuardRules {
     pub others: Vec<String>,
     /// What the character's own file says of it: a phrase that stands there is the character's own.
     pub own_texts: Vec<String>,
+    /// Sentences of the prompt that nobody says, see [`super::unsaid`].
+    pub unsaid: Vec<String>,
     /// What was said to the character.
     pub asked: String,
     /// Earlier questions and replies, the newest last.
@@ -81,6 +89,7 @@ pub struct Guard {
     languages: Languages,
     others: Vec<String>,
     own_texts: String,
+    read_aloud: ReadAloud,
     /// Phrases of earlier replies.
     phrases: HashSet<Vec<String>>,
     /// Lines of this reply.
@@ -103,6 +112,7 @@ impl Guard {
             languages: Languages::new(&rules.language, &rules.names),
             others: rules.others.iter().map(|name| name.to_lowercase()).collect(),
             own_texts: rules.own_texts.join("\n").to_lowercase(),
+            read_aloud: ReadAloud::new(&rules.unsaid),
             phrases: earlier,
             said: Vec::new(),
             words: 0,
@@ -112,6 +122,9 @@ impl Guard {
 
     /// What becomes of the next line.
     pub fn judge(&mut self, line: &str, narration: bool) -> Judgement {
+        if self.read_aloud.is(line, |phrase| self.is_own(phrase)) {
+            return Judgement::LeaveOut(Fault::ReadAloud);
+        }
         if let Some(fault) = self.fault(line, narration) {
             return Judgement::Unusable(fault);
         }
@@ -127,8 +140,7 @@ impl Guard {
 
     fn fault(&self, line: &str, narration: bool) -> Option<Fault> {
         let lower = line.to_lowercase().replace('’', "'");
-        let own = |phrase: &str| self.own_texts.contains(phrase.trim());
-        if phrases::GIVE_AWAYS.iter().any(|phrase| lower.contains(phrase) && !own(phrase)) {
+        if phrases::GIVE_AWAYS.iter().any(|phrase| lower.contains(phrase) && !self.is_own(phrase)) {
             return Some(Fault::GaveItselfAway);
         }
         if self.is_part_of_another(&lower, narration) {
@@ -138,6 +150,11 @@ impl Guard {
             return Some(Fault::WrongLanguage);
         }
         (!narration && self.was_said(&words(line))).then_some(Fault::SaidAgain)
+    }
+
+    /// It stands in the character's own file.
+    fn is_own(&self, phrase: &str) -> bool {
+        self.own_texts.contains(phrase.trim())
     }
 
     /// "Traveller nods.", and told text about the player: "You smile back."
@@ -196,6 +213,7 @@ mod tests {
                 earlier("How much is a bed?", "A bed costs two coppers a night, with porridge."),
             ],
             words_max: 30,
+            unsaid: vec!["You are Mira, innkeeper of the Lantern.".into()],
         }
     }
 
@@ -229,6 +247,15 @@ mod tests {
         }
         let ship = GuardRules { own_texts: vec!["How can I assist you, captain?".into()], ..rules() };
         assert_eq!(Guard::new(&ship).judge("How can I assist you, Ana?", false), Judgement::Say);
+    }
+
+    #[test]
+    fn a_piece_of_the_prompt_is_left_out_and_the_rest_is_said() {
+        let mut guard = Guard::new(&rules());
+        let left_out = Judgement::LeaveOut(Fault::ReadAloud);
+        assert_eq!(guard.judge("You are Mira, innkeeper of the Lantern.", false), left_out);
+        assert_eq!(guard.judge("You remember: Ana said to you: \"Hello.\"", false), left_out);
+        assert_eq!(guard.judge("Two coppers, love.", false), Judgement::Say);
     }
 
     #[test]

@@ -33,10 +33,16 @@ pub struct Explanation {
 impl Explanation {
     /// What came to mind and is not among the parts.
     pub(super) fn left_out(on_mind: &OnMind, parts: &[PromptPart]) -> Vec<String> {
-        let told = |text: &&String| {
-            parts.iter().any(|part| part.kind != PartKind::Said && part.text.contains(text.as_str()))
-        };
-        on_mind.sentences().filter(|text| !told(text)).cloned().collect()
+        let told =
+            |text: &str| parts.iter().any(|part| part.kind != PartKind::Said && part.text.contains(text));
+        let briefly: Vec<&str> = on_mind
+            .memories
+            .iter()
+            .filter(|memory| !memory.brief.is_empty() && told(&memory.brief))
+            .map(|memory| memory.text.as_str())
+            .collect();
+        let left_out = on_mind.sentences().filter(|text| !told(text) && !briefly.contains(&text.as_str()));
+        left_out.cloned().collect()
     }
 }
 

@@ -9,6 +9,7 @@ use meddah_engine::action::Offer;
 use meddah_engine::condition::is_for_conditions;
 use meddah_engine::emotion::EmotionLabel;
 use meddah_engine::prompt::{self, Draft, Form, ModelFacts, Prompt, PromptInput, PromptSize, one_line};
+use meddah_engine::reply::unsaid;
 use meddah_inference::ladder::Question;
 use meddah_inference::service::{Heard, ServiceAction, ServiceRequest, ServiceScene};
 use meddah_inference::{ChatModel, ChatRequest, ErrorKind, ModelError, ModelInfo, ModelState, Notice};
@@ -31,6 +32,8 @@ const SERVICE_MEMORIES_MAX: usize = 12;
 struct Asked {
     told: String,
     form: Form,
+    /// Sentences of the prompt that are nobody's to say.
+    unsaid: Vec<String>,
 }
 
 /// One turn's question.
@@ -55,7 +58,8 @@ impl<'t> TurnQuestion<'t> {
     ) -> TurnQuestion<'t> {
         let question =
             TurnQuestion { turn, events, offer, mind, conversation, again: false, asked: Mutex::default() };
-        question.keep(prompt::told(&question.input(Form::default())), Form::default());
+        let told = prompt::told(&question.input(Form::default()));
+        question.keep(Asked { told, ..Asked::default() });
         question
     }
 
@@ -69,8 +73,13 @@ impl<'t> TurnQuestion<'t> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).form
     }
 
-    fn keep(&self, told: String, form: Form) {
-        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Asked { told, form };
+    /// Sentences of what the one who was asked last read, for [`GuardRules`](meddah_engine::reply::GuardRules).
+    pub fn unsaid(&self) -> Vec<String> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).unsaid.clone()
+    }
+
+    fn keep(&self, asked: Asked) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = asked;
     }
 
     fn input(&self, form: Form) -> PromptInput<'_> {
@@ -140,7 +149,7 @@ impl Question for TurnQuestion<'_> {
             )
         })?;
         self.explain(&info, &form, room, &prompt);
-        self.keep(prompt.told, form);
+        self.keep(Asked { told: prompt.told, form, unsaid: unsaid(&prompt.parts) });
         let words = &self.mind.feelings.words;
         let conversation = self.conversation.clone();
         let request = chat_request(self.turn, conversation, prompt.messages, self.offer, words, &form);

@@ -3,7 +3,7 @@
 use meddah_engine::action::AdmittedAction;
 use meddah_engine::emotion::{self, EmotionLabel};
 use meddah_engine::prompt;
-use meddah_engine::reply::{Fault, Guard, GuardRules, Judgement, ReplyEvent};
+use meddah_engine::reply::{Fault, Guard, GuardRules, Judgement, ReplyEvent, last_line};
 use meddah_engine::timeline::{DecisionRecord, SpokenLine};
 use meddah_engine::world::LoreTimers;
 use meddah_inference::TokenUsage;
@@ -12,7 +12,7 @@ use tracing::{debug, trace};
 
 use super::heart::{Felt, Moved};
 use super::mind::Feelings;
-use super::{Turn, TurnEvents, ms_since};
+use super::{CANNED, Turn, TurnEvents, ms_since};
 use crate::session::events::Retracted;
 
 /// What has been said so far.
@@ -142,7 +142,7 @@ impl Reply {
         self.fault.map_or("", Fault::name)
     }
 
-    /// Whether a line may be said; the first that may not ends the reply.
+    /// Whether a line may be said.
     fn judge(&mut self, turn: &Turn, line: &str, narration: bool) -> bool {
         let judgement = self.guard.as_mut().map_or(Judgement::Say, |guard| guard.judge(line, narration));
         match judgement {
@@ -151,15 +151,21 @@ impl Reply {
             Judgement::Unusable(Fault::SaidAgain) if self.asked_before && self.lines.is_empty() => {
                 return true;
             }
-            Judgement::Enough => {}
+            Judgement::Enough => self.over = true,
+            Judgement::LeaveOut(fault) => self.found(turn, line, fault),
             Judgement::Unusable(fault) => {
-                debug!(turn = turn.id, fault = fault.name(), "a line is not said");
-                trace!(turn = turn.id, line, "what it was");
-                self.fault = Some(fault);
+                self.found(turn, line, fault);
+                self.over = true;
             }
         }
-        self.over = true;
         false
+    }
+
+    /// A line may not be said.
+    fn found(&mut self, turn: &Turn, line: &str, fault: Fault) {
+        debug!(turn = turn.id, fault = fault.name(), "a line is not said");
+        trace!(turn = turn.id, line, "what it was");
+        self.fault = Some(fault);
     }
 
     /// Emits what the parser made of the model's text.
@@ -207,6 +213,15 @@ impl Reply {
         debug!(turn = turn.id, "a line of the character's file is spoken");
         self.line(turn, events, lines[place].clone(), false);
         true
+    }
+
+    /// Nothing that was thought of may be said: a line of the file, or else one that fits any question.
+    pub fn say_something(&mut self, turn: &Turn, events: &TurnEvents) {
+        if !self.fall_back(turn, events) {
+            let Some(line) = last_line(turn.spoken_language()) else { return };
+            self.line(turn, events, line.to_owned(), false);
+        }
+        self.timing.model = CANNED.to_owned();
     }
 
     /// Somebody may have heard or seen something of it.

@@ -56,8 +56,8 @@ pub(super) fn reply_rules(turn: &Turn, form: &Form) -> ReplyRules {
     rules
 }
 
-/// What its lines must not be.
-pub(super) fn guard_rules(turn: &Turn, mind: &Mind) -> GuardRules {
+/// What its lines must not be. `unsaid` are sentences of the prompt.
+pub(super) fn guard_rules(turn: &Turn, mind: &Mind, unsaid: Vec<String>) -> GuardRules {
     let character = &turn.character;
     let mut own_texts =
         vec![character.description.clone(), character.role.clone(), character.speech.style.clone()];
@@ -70,6 +70,7 @@ pub(super) fn guard_rules(turn: &Turn, mind: &Mind) -> GuardRules {
         names: turn.world.characters.values().map(|other| other.name.clone()).chain(player(turn)).collect(),
         others: others(turn).chain(player(turn)).collect(),
         own_texts,
+        unsaid,
         asked: turn.cause.text().to_owned(),
         earlier: earlier.iter().map(|turn| (turn.text.clone(), turn.answer())).collect(),
         words_max: turn.words_max(),

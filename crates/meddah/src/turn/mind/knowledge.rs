@@ -1,19 +1,35 @@
 //! Knowledge that the talk calls up.
 
 use meddah_engine::condition::GameState;
-use meddah_engine::prompt::{Past, Reason};
+use meddah_engine::prompt::{Past, PromptSize, Reason};
 use meddah_engine::timeline::EntryKind;
 use meddah_engine::world::{
     CalledUp, Character, LoreBudget, LoreEntry, LoreQuery, LoreTimers, SCAN_UTTERANCES, reminder,
 };
+use meddah_inference::ModelState;
+use meddah_inference::ladder::{Ladder, Thinker};
 use meddah_protocol::WireError;
 use meddah_store::StateOf;
 
 use super::state::newest;
-use crate::turn::{Ports, Turn};
+use crate::turn::{Ports, Turn, form_for};
 
 /// Turns in which something that was told need not be told again: it still stands there.
 const TOLD_TURNS: usize = 4;
+
+/// What lore may take, by the model that is asked first. Of one that is not loaded yet nothing is known.
+pub(super) async fn lore_budget(turn: &Turn, ladder: &Ladder) -> LoreBudget {
+    let Some(first) = ladder.rungs().iter().find(|rung| !rung.rests()) else { return LoreBudget::SMALL };
+    match first.thinker() {
+        Ok(Thinker::Model(model)) if model.state() == ModelState::Ready => match model.info().await {
+            Ok(info) if form_for(turn.settings.prompt, &info).size > PromptSize::Small => {
+                LoreBudget::of(info.context_tokens)
+            }
+            _ => LoreBudget::SMALL,
+        },
+        _ => LoreBudget::SMALL,
+    }
+}
 
 /// What the character knows of what is said, secrets whose condition holds, and lore that the words call up.
 /// What was told a moment ago comes last: whoever still reads it there is not told again (the prompt's business).

@@ -1,7 +1,7 @@
 //! What the words of a moment call to mind from longer ago than the recent turns.
 
 use meddah_engine::memory::{Part, Words};
-use meddah_engine::prompt::{Past, Reason};
+use meddah_engine::prompt::{Memory, Past, is_question};
 use meddah_engine::timeline::{Entry, EntryKind, TurnRecord};
 use meddah_store::{StoreError, StoredEntry};
 use tracing::debug;
@@ -9,7 +9,8 @@ use tracing::debug;
 use crate::memory::{Asking, CATCH_UP_MAX, Remembered, names};
 use crate::turn::{Cause, Ports, Turn};
 
-/// Memories of one turn. How many of them a model is told depends on its size; the last ones are told first of all.
+/// Memories of one turn that no prompt shows anyhow. How many of them a model is told depends on its size; the last
+/// ones are told first of all.
 const MEMORIES_MAX: usize = 15;
 /// Memories that are looked through for these.
 const LOOKED_AT_MAX: usize = 40;
@@ -19,7 +20,7 @@ const MEMORY_CHARS_MAX: usize = 320;
 const MEMORIES_CHARS_MAX: usize = 4000;
 /// What speaks most for a memory, in an explanation.
 const PARTS_SHOWN_MAX: usize = 4;
-/// Recent turns that are still in the prompt, but for the smallest windows.
+/// Recent turns that most prompts show, and need not be told of. They take no place from others.
 const TURNS_IN_PROMPT: usize = 16;
 /// A line with fewer words that matter is about what was said before it.
 const WORDS_OF_ITS_OWN: usize = 3;
@@ -41,9 +42,8 @@ pub(super) async fn at_once(turn: &Turn, ports: &Ports) -> Option<Search> {
     }
 }
 
-/// The memories, as whole sentences and why they came to mind; what answers best comes last, right before what
-/// was said. `found` is what [`at_once`] gave.
-pub(super) async fn called_up(turn: &Turn, ports: &Ports, past: &Past, found: Option<Search>) -> Vec<Reason> {
+/// The memories, and why they came to mind; what answers best comes last, right before what was said. `found` is what [`at_once`] gave.
+pub(super) async fn called_up(turn: &Turn, ports: &Ports, past: &Past, found: Option<Search>) -> Vec<Memory> {
     match choose(turn, ports, past, found).await {
         Ok(found) => found,
         Err(error) => {
@@ -65,45 +65,37 @@ async fn choose(
     ports: &Ports,
     past: &Past,
     found: Option<Search>,
-) -> Result<Vec<Reason>, StoreError> {
+) -> Result<Vec<Memory>, StoreError> {
     let found = match found {
         Some(found) => found?,
         None => search(turn, ports, &Words::of(&turn.world.language), question(turn, past)).await?,
     };
     let recent: Vec<&str> =
         past.turns.iter().rev().take(TURNS_IN_PROMPT).map(|recent| recent.turn.as_str()).collect();
-    let told_lately = |text: &str| {
-        past.told_within(TURNS_IN_PROMPT, text) || past.notes.iter().any(|note| note.contains(text))
-    };
-    let mut chosen: Vec<Reason> = Vec::new();
-    let mut chars = 0;
+    // Notes are told in any case.
+    let noted = |text: &str| past.notes.iter().any(|note| note.contains(text));
+    let mut chosen: Vec<Memory> = Vec::new();
+    let (mut count, mut chars) = (0, 0);
     let mut seen = Vec::new();
     let near = |memory: &&Remembered| memory.words >= WORDS_MIN || memory.meaning >= MEANING_MIN;
     let near: Vec<&Remembered> = found.iter().filter(near).collect();
     let places = near.iter().map(|memory| memory.cursor).collect();
     let entries = ports.store.entries_at(&turn.key, places).await?;
     for (memory, entry) in near.into_iter().zip(entries) {
-        if seen.contains(&memory.cursor) || chosen.len() >= MEMORIES_MAX {
+        if seen.contains(&memory.cursor) || count >= MEMORIES_MAX {
             continue;
         }
         seen.push(memory.cursor);
         let Some(StoredEntry { entry, .. }) = entry else { continue };
-        let is_recent = match &entry.kind {
-            EntryKind::Turn(record) => recent.contains(&record.turn.as_str()),
-            EntryKind::Event { text } => told_lately(text),
-            EntryKind::Memory(memory) => told_lately(&memory.text),
-            _ => false,
-        };
         let both = |part| found.iter().find(|other| other.cursor == memory.cursor && other.part == part);
-        let Some(sentence) = tell(turn, &entry, memory, both(Part::Answered)).filter(|_| !is_recent) else {
-            continue;
-        };
-        let sentence = clipped(sentence);
-        chars += sentence.chars().count();
-        if told_lately(&sentence) || chars > MEMORIES_CHARS_MAX {
+        let Some(memory) = tell(turn, &entry, memory, both(Part::Answered)) else { continue };
+        if !memory.brief.is_empty() && noted(&memory.brief) || chars > MEMORIES_CHARS_MAX {
             continue;
         }
-        chosen.push(Reason { text: sentence, why: why(memory) });
+        if !recent.contains(&memory.turn.as_str()) {
+            (count, chars) = (count + 1, chars + memory.text.chars().count());
+        }
+        chosen.push(memory);
     }
     chosen.reverse();
     Ok(chosen)
@@ -144,20 +136,36 @@ fn question(turn: &Turn, past: &Past) -> String {
 }
 
 /// A memory as the character is told of it. `answer` is what it found of the same entry's answer, if it did.
-fn tell(turn: &Turn, entry: &Entry, memory: &Remembered, answer: Option<&Remembered>) -> Option<String> {
-    let moment = moment(memory);
-    match &entry.kind {
+fn tell(turn: &Turn, entry: &Entry, memory: &Remembered, answer: Option<&Remembered>) -> Option<Memory> {
+    let (full, brief, of) = match &entry.kind {
         EntryKind::Turn(record) => {
             let heard = match memory.part {
                 Part::Answered => memory.heard.clone(),
                 Part::Told => answer.and_then(|answer| answer.heard.clone()),
             };
             let answered = heard.unwrap_or_else(|| heard_of(record));
-            Some(format!("You remember{moment}: {}", exchange(turn, entry, record, &answered)))
+            let brief = briefly(turn, record);
+            (exchange(turn, entry, record, &answered), brief, record.turn.clone())
         }
-        EntryKind::Event { text } => Some(format!("You remember{moment}: {text}")),
-        EntryKind::Memory(memory) => Some(format!("You remember{moment}: {}", memory.text)),
-        _ => None,
+        EntryKind::Event { text } => (text.clone(), text.clone(), String::new()),
+        EntryKind::Memory(memory) => (memory.text.clone(), memory.text.clone(), String::new()),
+        _ => return None,
+    };
+    Some(Memory {
+        text: clipped(format!("You remember{}: {full}", moment(memory))),
+        brief: clipped(brief),
+        turn: of,
+        why: why(memory),
+    })
+}
+
+/// What was said to whoever answered, without the answer. Nothing of a question: it tells nothing by itself.
+fn briefly(turn: &Turn, record: &TurnRecord) -> String {
+    match record.speaker.as_str() {
+        _ if is_question(&record.text) => String::new(),
+        "" => record.text.clone(),
+        speaker if *speaker == turn.character.id => format!("Earlier, you said: {}", record.text),
+        _ => format!("Earlier, {}: {}", record.speaker_name, record.text),
     }
 }
 

@@ -10,8 +10,9 @@ mod state;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use meddah_engine::prompt::{OnMind, Past};
-use meddah_engine::world::{Character, LoreBudget, LoreTimers};
+use meddah_engine::prompt::{Memory, OnMind, Past};
+use meddah_engine::world::{Character, LoreTimers};
+use meddah_inference::ladder::Ladder;
 use meddah_protocol::WireError;
 
 use super::{Ports, Turn};
@@ -34,8 +35,8 @@ pub(super) struct Mind {
 }
 
 impl Mind {
-    /// Gathers it.
-    pub async fn recall(turn: &Turn, ports: &Ports) -> Result<Mind, WireError> {
+    /// Gathers it. The ladder tells how much there will be room for.
+    pub async fn recall(turn: &Turn, ports: &Ports, ladder: &Ladder) -> Result<Mind, WireError> {
         let partner = turn.partner();
         // All that can be asked at once is: each wait for another thread costs more than what it reads.
         let found = async { Ok(memories::at_once(turn, ports).await) };
@@ -56,15 +57,15 @@ impl Mind {
         };
         let (called_up, after) = {
             let before = timers.clone().unwrap_or_default();
-            let budget = LoreBudget::SMALL; // which model will answer is not yet known
+            let budget = knowledge::lore_budget(turn, ladder).await;
             knowledge::called_up(turn, &character, &past, &holds.state, &before, budget)
         };
         let on_mind = OnMind {
-            memories: memories.iter().map(|reason| reason.text.clone()).collect(),
             knowledge: called_up.iter().map(|reason| reason.text.clone()).collect(),
             goals: goals::pursued(turn, &holds),
             feelings: feelings.told(&past),
-            reasons: memories.into_iter().chain(called_up).collect(),
+            reasons: memories.iter().flat_map(Memory::reasons).chain(called_up).collect(),
+            memories,
         };
         Ok(Mind { past, feelings, on_mind, character, lore_timers: timers.map(|_| after) })
     }

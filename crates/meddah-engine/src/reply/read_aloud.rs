@@ -1,0 +1,174 @@
+//! Whether a line is a piece of the prompt that a character may heed but never says.
+//!
+//! A small model reads aloud what it was told: "You remember: Ana said to you …", "You talk with Ana.". Nobody but the
+//! prompt speaks so, and what was said once comes back as a memory, which would be read aloud again.
+
+use crate::prompt::{PartKind, PromptPart};
+use crate::reply::is_sentence_end;
+
+/// How sentences begin that only a prompt says, in small letters and without brackets.
+const FRAMES: [&str; 7] = [
+    "you remember: ",
+    "you remember (",
+    "you heard: ",
+    "you know: ",
+    "you do not know: ",
+    "you want: ",
+    "earlier, you said: ",
+];
+/// What stands in the middle of such sentences.
+const INNER_FRAMES: [&str; 3] = [" said to you: ", " you answered: ", " told you: "];
+/// "Earlier, Ana: …".
+const EARLIER: &str = "earlier, ";
+/// Fewer words that stand in a prompt may be chance.
+const WORDS_MIN: usize = 3;
+/// A line that is this share of a sentence, from its beginning, is that sentence.
+const SENTENCE_SHARE: f32 = 0.5;
+/// As are so many words, however long the sentence.
+const WORDS_SURE: usize = 6;
+
+/// The sentences of a prompt that nobody says: rules, what can be done, who is talked with, feelings and goals, and of
+/// the rest what speaks to the character as "you". What the character is shown to say in its samples it may say.
+pub fn unsaid(parts: &[PromptPart]) -> Vec<String> {
+    let samples: Vec<String> =
+        of_kind(parts, PartKind::Sample).map(|part| part.text.to_lowercase()).collect();
+    let mut unsaid = Vec::new();
+    for part in parts {
+        for sentence in sentences(&part.text) {
+            let told = match part.kind {
+                PartKind::Rules | PartKind::Actions | PartKind::Partner => true,
+                PartKind::Feeling | PartKind::Goal => true,
+                PartKind::World | PartKind::Character | PartKind::Knowledge => speaks_to_you(&sentence),
+                // Words of people stand there.
+                PartKind::Sample | PartKind::Turn | PartKind::Note | PartKind::Memory | PartKind::Said => {
+                    false
+                }
+            };
+            if told && !samples.iter().any(|sample| sample.contains(&sentence.to_lowercase())) {
+                unsaid.push(sentence);
+            }
+        }
+    }
+    unsaid
+}
+
+fn of_kind(parts: &[PromptPart], kind: PartKind) -> impl Iterator<Item = &PromptPart> {
+    parts.iter().filter(move |part| part.kind == kind)
+}
+
+fn sentences(text: &str) -> Vec<String> {
+    let mut sentences = vec![String::new()];
+    for word in text.trim_matches(['[', ']']).split_whitespace() {
+        let Some(begun) = sentences.last_mut() else { break };
+        if !begun.is_empty() {
+            begun.push(' ');
+        }
+        begun.push_str(word);
+        if is_sentence_end(begun) {
+            sentences.push(String::new());
+        }
+    }
+    sentences.retain(|sentence| !sentence.is_empty());
+    sentences
+}
+
+fn speaks_to_you(sentence: &str) -> bool {
+    matches!(words(sentence).first().map(String::as_str), Some("you" | "your"))
+}
+
+/// Knows a line that was read aloud.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ReadAloud {
+    unsaid: Vec<Vec<String>>,
+}
+
+impl ReadAloud {
+    /// Beside the frames, these sentences are never said.
+    pub fn new(unsaid: &[String]) -> ReadAloud {
+        ReadAloud { unsaid: unsaid.iter().map(|sentence| words(sentence)).collect() }
+    }
+
+    /// Whether this line is one of them. `own` tells of a phrase in small letters that it is the character's own.
+    pub fn is(&self, line: &str, own: impl Fn(&str) -> bool) -> bool {
+        let lower = line.to_lowercase();
+        let lower = lower.trim_start_matches(|c: char| !c.is_alphanumeric());
+        let framed = FRAMES.iter().any(|frame| lower.starts_with(frame) && !own(frame))
+            || INNER_FRAMES.iter().any(|frame| lower.contains(frame) && !own(frame))
+            || is_earlier(lower);
+        framed || self.is_unsaid(&words(lower))
+    }
+
+    fn is_unsaid(&self, line: &[String]) -> bool {
+        let is_long = |of: usize| line.len() >= WORDS_SURE || line.len() as f32 >= of as f32 * SENTENCE_SHARE;
+        let same = |sentence: &&Vec<String>| sentence.starts_with(line) && is_long(sentence.len());
+        line.len() >= WORDS_MIN && self.unsaid.iter().any(|sentence| same(&sentence))
+    }
+}
+
+/// "Earlier, Ana: …", but not "Earlier, I told him this: …".
+fn is_earlier(lower: &str) -> bool {
+    let name = lower.strip_prefix(EARLIER).and_then(|rest| rest.split_once(": ")).map(|(name, _)| name);
+    name.is_some_and(|name| name.split_whitespace().count() <= 2)
+}
+
+fn words(text: &str) -> Vec<String> {
+    let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    text.split_whitespace().map(bare).filter(|word| !word.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(kind: PartKind, text: &str) -> PromptPart {
+        PromptPart { kind, text: text.into(), tokens: 0 }
+    }
+
+    fn read_aloud() -> ReadAloud {
+        ReadAloud::new(&unsaid(&[
+            part(PartKind::Rules, "Answer in one short sentence."),
+            part(PartKind::Character, "You are Mira, innkeeper of the Lantern. The house is old."),
+            part(PartKind::Partner, "You talk with Ana."),
+            part(PartKind::Sample, "You are welcome to stay."),
+            part(PartKind::Knowledge, "[You are welcome to stay. The mill burned down.]"),
+            part(PartKind::Feeling, "[You are still angry because Ana insulted you.]"),
+            part(PartKind::Said, "Ana: You are late tonight."),
+        ]))
+    }
+
+    #[test]
+    fn what_only_a_prompt_says_is_known() {
+        let read_aloud = read_aloud();
+        for line in [
+            "You remember: Ana said to you: \"My dog is Fenn.\"",
+            "[You remember (evening, at the mill): the bell rang.",
+            "Ana said to you: \"Hello.\" You answered: \"Hm.\"",
+            "Earlier, Ana: My dog is called Fenn.",
+            "You talk with Ana.",
+            "You are Mira, innkeeper of the Lantern.",
+            "You are still angry because Ana insulted you.",
+            "Answer in one short sentence.",
+        ] {
+            assert!(read_aloud.is(line, |_| false), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_people_say_is_said() {
+        let read_aloud = read_aloud();
+        for line in [
+            "You remember the mill, do you?",
+            "You talk too much.",
+            "You are late tonight.",
+            "You are welcome to stay.",
+            "The mill burned down.",
+            "The house is old.",
+            "Earlier, I told him one thing: go home.",
+            "I remember: you said so.",
+            "You are.",
+        ] {
+            assert!(!read_aloud.is(line, |_| false), "{line}");
+        }
+        assert!(!read_aloud.is("You heard: the bell rings.", |phrase| phrase == "you heard: "));
+    }
+}
