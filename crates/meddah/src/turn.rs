@@ -279,8 +279,6 @@ async fn answer(
     }
     if reply.has_no_usable_line() {
         reply.say_something(turn, events);
-    } else if !reply.was_heard() {
-        reply.fall_back(turn, events); // the model had nothing to say
     }
     Ok(())
 }
@@ -346,6 +344,7 @@ async fn speak(
     if over {
         reply.was_cut_short();
     }
+    reply.end_words();
     Ok(())
 }
 

@@ -53,9 +53,10 @@ pub(super) fn write(
 
 fn zip(card: &[u8], assets: &[Entry]) -> zip::result::ZipResult<Vec<u8>> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    // No time: the same card is to give the same file.
+    // No time: the same card is to give the same file. Not packed: pictures are already, and readers (this one too)
+    // refuse an archive that packs too well.
     let options = SimpleFileOptions::default()
-        .compression_method(zip::CompressionMethod::Deflated)
+        .compression_method(zip::CompressionMethod::Stored)
         .last_modified_time(zip::DateTime::default());
     zip.start_file(CARD, options)?;
     zip.write_all(card)?;

@@ -26,13 +26,14 @@ pub struct Draft {
 pub(super) struct NowPiece {
     pub kind: PartKind,
     pub text: String,
-    /// Id of the turn that a memory is of; else empty.
+    /// Id of the turn that a memory is of, and the words that it is about; else empty.
     pub turn: String,
+    pub words: String,
 }
 
 impl NowPiece {
     fn new(kind: PartKind, text: String) -> NowPiece {
-        NowPiece { kind, text, turn: String::new() }
+        NowPiece { kind, text, turn: String::new(), words: String::new() }
     }
 }
 
@@ -103,11 +104,12 @@ fn come_back_to(input: &PromptInput<'_>) -> Option<NowPiece> {
 }
 
 fn recalled(memory: &Memory, text: &str) -> NowPiece {
-    NowPiece { turn: memory.turn.clone(), ..NowPiece::new(PartKind::Memory, bracketed(text)) }
+    let words = one_line(&memory.words);
+    NowPiece { turn: memory.turn.clone(), words, ..NowPiece::new(PartKind::Memory, bracketed(text)) }
 }
 
 /// As what is noticed and not said stands in a prompt.
-fn bracketed(text: &str) -> String {
+pub(super) fn bracketed(text: &str) -> String {
     format!("[{}]", one_line(text))
 }
 

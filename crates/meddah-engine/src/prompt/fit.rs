@@ -12,6 +12,9 @@ use super::{PartKind, Prompt, PromptMessage, PromptPart, PromptRole, PromptSize}
 /// Kept free for what is told and said in a turn when it is decided whether the samples fit: a share of the room.
 const MOMENT_SHARE: u32 = 4;
 
+/// Shorter words ("Aye.") stand in a prompt by chance, in bytes.
+const WORDS_BYTES_MIN: usize = 12;
+
 /// What must stay is already too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the prompt needs {needed} tokens, the model has room for {budget}")]
@@ -111,8 +114,9 @@ impl<'d> Counted<'d> {
             self.history.iter().map(|(shown, _)| *shown).filter(|shown| shown.block >= first_block).collect();
         self.now.retain(|(piece, _)| {
             let stands = |shown: &&Shown| {
-                (!piece.turn.is_empty() && shown.turn == piece.turn)
-                    || shown.message.text.contains(&piece.text)
+                let text = &shown.message.text;
+                let words = piece.words.len() >= WORDS_BYTES_MIN && text.contains(&piece.words);
+                (!piece.turn.is_empty() && shown.turn == piece.turn) || words || text.contains(&piece.text)
             };
             piece.kind != PartKind::Memory || !shown.iter().any(stands)
         });

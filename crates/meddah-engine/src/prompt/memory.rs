@@ -10,6 +10,8 @@ pub struct Memory {
     /// What was said or what happened, and nothing else: the smallest models read more than that aloud, and go on
     /// with their own earlier answers whatever is asked (decision 0018). Empty if it says nothing by itself.
     pub brief: String,
+    /// The words that it is about, as they stand wherever they were told before.
+    pub words: String,
     /// Id of the turn that it is of; empty if of none. A prompt that shows the turn does not tell of it as well.
     pub turn: String,
     /// Why it came to mind, in a few words.

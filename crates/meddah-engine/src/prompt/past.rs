@@ -7,6 +7,7 @@
 use crate::timeline::{Recalled, RecentTurn};
 use crate::world::closest;
 
+use super::draft::bracketed;
 use super::form::Form;
 use super::format::{answer, said};
 use super::memory::is_question;
@@ -71,6 +72,18 @@ impl Past {
             }
         }
         past
+    }
+
+    /// Takes sentences out of what was told: a secret that is closed again stands in no prompt, even where it was
+    /// told once.
+    pub fn untell<'t>(&mut self, sentences: impl Iterator<Item = &'t str>) {
+        let closed: Vec<String> = sentences.map(bracketed).collect();
+        for turn in &mut self.turns {
+            if closed.iter().any(|text| turn.told.contains(text)) {
+                let kept = turn.told.lines().filter(|line| !closed.iter().any(|text| line.contains(text)));
+                turn.told = kept.collect::<Vec<_>>().join("\n");
+            }
+        }
     }
 
     /// It was told in one of the last turns.

@@ -62,7 +62,10 @@ pub(super) fn pieces(input: &PromptInput<'_>) -> Vec<Piece> {
         pieces.push(stays(PartKind::Actions, actions(input)));
     }
     // Last, because it differs from player to player.
-    pieces.push(stays(PartKind::Partner, format!("You talk with {}.", outside::name(input.player_name))));
+    let partner = outside::name(input.player_name);
+    if !partner.is_empty() {
+        pieces.push(stays(PartKind::Partner, format!("You talk with {partner}.")));
+    }
     pieces
 }
 

@@ -215,7 +215,7 @@ fn a_description_of_ten_thousand_letters_is_clipped_at_a_sentence() {
 }
 
 fn memory(text: &str, turn: &str) -> Memory {
-    Memory { text: text.into(), brief: format!("brief: {text}"), turn: turn.into(), why: String::new() }
+    Memory { text: text.into(), brief: format!("brief: {text}"), turn: turn.into(), ..Memory::default() }
 }
 
 #[test]

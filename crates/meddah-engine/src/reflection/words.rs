@@ -2,6 +2,8 @@
 
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::prompt;
+
 /// A word that is shorter tells nothing by itself.
 const TELLING_CHARS_MIN: usize = 4;
 /// Words count as the same when they begin with the same letters: "lives" and "live".
@@ -130,9 +132,10 @@ pub fn telling(text: &str) -> Vec<String> {
     telling
 }
 
-/// Everything on one line, at most so many characters.
+/// Everything on one line, at most so many characters, with nothing in it that a model takes for the border of a
+/// message: players' words stand in the question.
 pub fn one_line(text: &str, chars_max: usize) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = prompt::one_line(text);
     match line.char_indices().nth(chars_max) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,

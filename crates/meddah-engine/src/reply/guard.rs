@@ -4,7 +4,7 @@
 //! in another language, plays somebody else's part, or says again what was just said is not spoken, and the reply
 //! ends before it. If it is the first line, nothing was heard yet: whoever runs the turn may ask once more.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::language::Languages;
 use super::phrases::{self, is_stage_verb};
@@ -21,6 +21,12 @@ const SAME_PHRASES_SHARE: f32 = 0.5;
 /// From this share of common words on, a question is the same again, and its answer may be, too.
 const SAME_QUESTION_SHARE: f32 = 0.6;
 
+/// Words before a part of somebody else, as in "And a little later, Ana: …".
+const LEAD_WORDS_MAX: usize = 4;
+/// So many words in a row that come back so often within one line are a circle.
+const CIRCLE_WORDS: usize = 3;
+const CIRCLES_MAX: usize = 4;
+
 /// What is wrong with a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -34,6 +40,8 @@ pub enum Fault {
     SaidAgain,
     /// It is a piece of the prompt.
     ReadAloud,
+    /// There was nothing to say in it.
+    Nothing,
 }
 
 impl Fault {
@@ -45,6 +53,7 @@ impl Fault {
             Fault::SpokeForOthers => "spoke_for_others",
             Fault::SaidAgain => "said_again",
             Fault::ReadAloud => "read_aloud",
+            Fault::Nothing => "nothing",
         }
     }
 }
@@ -149,7 +158,8 @@ impl Guard {
         if !self.languages.fits(line) {
             return Some(Fault::WrongLanguage);
         }
-        (!narration && self.was_said(&words(line))).then_some(Fault::SaidAgain)
+        let words = words(line);
+        (goes_in_circles(&words) || self.was_said(&words)).then_some(Fault::SaidAgain)
     }
 
     /// It stands in the character's own file.
@@ -157,13 +167,27 @@ impl Guard {
         self.own_texts.contains(phrase.trim())
     }
 
-    /// "Traveller nods.", and told text about the player: "You smile back."
+    /// "Traveller nods.", "Later, Traveller: …", "says Traveller", "You nod and say, "Yes."", and told text about the
+    /// player: "You smile back."
     fn is_part_of_another(&self, lower: &str, narration: bool) -> bool {
+        let first_word =
+            |rest: &str| rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned();
+        let does = |rest: &str| is_stage_verb(&first_word(rest));
+        let others = || self.others.iter().filter(|name| !name.is_empty());
         let after = |name: &str| lower.strip_prefix(name).and_then(|rest| rest.strip_prefix(' '));
-        let does =
-            |rest: &str| is_stage_verb(rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default());
-        let of_other = self.others.iter().filter_map(|name| after(name)).any(does);
-        of_other || narration && after("you").is_some()
+        if others().filter_map(|name| after(name)).any(does) {
+            return true;
+        }
+        let told_of = |name: &String| {
+            let told = lower.split_once(' ').filter(|(verb, _)| is_stage_verb(verb));
+            told.is_some_and(|(_, rest)| rest.starts_with(name.as_str()))
+        };
+        let has_a_part = |name: &String| {
+            let lead = lower.split_once(&format!("{name}:")).map(|(lead, _)| lead);
+            lead.is_some_and(|lead| narration || is_stage_direction(lead))
+        };
+        others().any(|name| told_of(name) || has_a_part(name))
+            || after("you").is_some_and(|rest| narration || says_for_the_player(rest))
     }
 
     fn was_said(&self, line: &[String]) -> bool {
@@ -180,6 +204,32 @@ impl Guard {
         let same = phrases.iter().filter(known).count();
         same as f32 >= phrases.len() as f32 * SAME_PHRASES_SHARE
     }
+}
+
+/// "later, ", "and then, ": what stands before somebody's part in a play.
+fn is_stage_direction(lead: &str) -> bool {
+    let lead = lead.trim_start_matches(|c: char| !c.is_alphanumeric());
+    lead.is_empty() || lead.ends_with(", ") && lead.split_whitespace().count() <= LEAD_WORDS_MAX
+}
+
+/// `nod and say, "i take it."`: what follows "you" in a story that the player is a part of.
+fn says_for_the_player(rest: &str) -> bool {
+    let told = rest.split_once(['"', '“']).map(|(told, _)| told.trim_end());
+    let told = told.and_then(|told| told.strip_suffix([',', ':']));
+    let verb = told.and_then(|told| told.split_whitespace().next_back());
+    verb.is_some_and(|verb| {
+        matches!(verb, "say" | "reply" | "answer" | "ask" | "tell" | "shout" | "whisper" | "mutter")
+    })
+}
+
+/// "I am sorry I am sorry I am sorry I am sorry": a small model that cannot stop.
+fn goes_in_circles(words: &[String]) -> bool {
+    let mut counts: HashMap<&[String], usize> = HashMap::new();
+    words.windows(CIRCLE_WORDS).any(|phrase| {
+        let count = counts.entry(phrase).or_default();
+        *count += 1;
+        *count >= CIRCLES_MAX && phrase.iter().any(|word| *word != phrase[0])
+    })
 }
 
 fn words(text: &str) -> Vec<String> {
@@ -260,12 +310,29 @@ mod tests {
 
     #[test]
     fn the_part_of_another_is_not_played() {
-        for line in ["Ana nods and sits down.", "Osk smiles at you."] {
+        for line in [
+            "Ana nods and sits down.",
+            "Osk smiles at you.",
+            "Later, Ana: Nice place you have here.",
+            "says Ana and pays me.",
+            "You nod and say, \"I take the bed.\"",
+        ] {
             check(line, Judgement::Unusable(Fault::SpokeForOthers));
         }
         let told = Guard::new(&rules()).judge("You smile back at her", true);
         assert_eq!(told, Judgement::Unusable(Fault::SpokeForOthers));
+        let told = Guard::new(&rules()).judge("Later, Ana: Nice place you have here.", true);
+        assert_eq!(told, Judgement::Unusable(Fault::SpokeForOthers));
         assert_eq!(Guard::new(&rules()).judge("wipes the bar", true), Judgement::Say);
+        for line in [
+            "You say that you paid, but I saw nothing.",
+            "Tell this to Ana: I want my money.",
+            "Ana, listen: the fog is coming.",
+            "Says who?",
+            "You say \"please\" very nicely.",
+        ] {
+            check(line, Judgement::Say);
+        }
     }
 
     #[test]
@@ -282,6 +349,17 @@ mod tests {
         guard.judge("The fog is thick tonight.", false);
         let again = guard.judge("The fog is thick tonight.", false);
         assert_eq!(again, Judgement::Unusable(Fault::SaidAgain));
+    }
+
+    #[test]
+    fn a_line_that_goes_in_circles_is_not_said() {
+        check("I am sorry, I am sorry, I am sorry, I am sorry.", Judgement::Unusable(Fault::SaidAgain));
+        check(
+            "The bell of the bell of the bell of the bell of the bell.",
+            Judgement::Unusable(Fault::SaidAgain),
+        );
+        check("No, no, no, no, no, no!", Judgement::Say);
+        check("One for you, one for me, and one for the house.", Judgement::Say);
     }
 
     #[test]

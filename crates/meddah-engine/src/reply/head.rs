@@ -123,8 +123,8 @@ impl HeadRules {
 
     fn label(&self, text: &str, place: Place) -> Verdict {
         let mut undecided = false;
-        let mut matching = |names: &[String]| {
-            names.iter().find_map(|name| match match_label(text, name) {
+        let mut matching = |names: &[String], verb: &str| {
+            names.iter().find_map(|name| match match_label(text, name, verb) {
                 Match::Yes(open) => Some(open),
                 Match::Perhaps => {
                     undecided = true;
@@ -133,14 +133,14 @@ impl HeadRules {
                 Match::No => None,
             })
         };
-        if let Some(open) = matching(&self.own) {
+        if let Some(open) = matching(&self.own, "says") {
             return Verdict::Strip(open);
         }
-        if matching(&self.others).is_some() {
+        if matching(&self.others, "").is_some() {
             return Verdict::Other;
         }
         let headers: Vec<String> = HEADER_LABELS.iter().map(|label| (*label).to_owned()).collect();
-        if place.line_start && matching(&headers).is_some() {
+        if place.line_start && matching(&headers, "").is_some() {
             return if place.said { Verdict::Other } else { Verdict::DropLine };
         }
         if undecided { Verdict::Undecided } else { Verdict::Plain }
@@ -151,8 +151,8 @@ fn lower(c: char) -> char {
     c.to_lowercase().next().unwrap_or(c)
 }
 
-/// `Name:`, `**Name**:`, `**Name:**`, `Name (remark):`.
-fn match_label(text: &str, name: &str) -> Match {
+/// `Name:`, `**Name**:`, `**Name:**`, `Name (remark):`, and with a verb `Name says:`.
+fn match_label(text: &str, name: &str, verb: &str) -> Match {
     let is_mark = |c: char| matches!(c, '*' | '_');
     let bare = text.trim_start_matches(is_mark);
     let open = text[..text.len() - bare.len()].chars().next();
@@ -174,6 +174,13 @@ fn match_label(text: &str, name: &str) -> Match {
         rest = &remark[end + 1..];
         closed |= rest.starts_with(is_mark);
         rest = rest.trim_start_matches(is_mark).trim_start();
+    }
+    if !verb.is_empty() && !rest.is_empty() {
+        match rest.strip_prefix(verb) {
+            Some(after) => rest = after.trim_start_matches([',', ' ']),
+            None if verb.starts_with(rest) => return Match::Perhaps,
+            None => {}
+        }
     }
     if rest.is_empty() {
         Match::Perhaps

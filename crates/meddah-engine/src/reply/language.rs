@@ -1,8 +1,13 @@
 //! Whether a line is in the language that it should be in.
 //!
-//! Two checks, both careful: a line in doubt fits. The script is known from a few letters. Two languages of one
-//! script are told apart only if the line is long and the one that models fall back to, English, is far likelier.
+//! Three checks, all careful: a line in doubt fits. The script is known from a few letters. A line that has small words
+//! of another language (the, and, der, und) and none of its own is in that one. And a long line is not in English,
+//! which models fall back to, if that is far likelier than its own language.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use stop_words::Language;
 use unicode_script::{Script, UnicodeScript as _};
 use whatlang::{Detector, Lang};
 
@@ -14,12 +19,21 @@ const FOREIGN_LETTERS_MIN: usize = 3;
 const JUDGED_LETTERS_MIN: usize = 24;
 /// How sure the judgement by words must be.
 const CONFIDENCE_MIN: f64 = 0.9;
+/// So many different small words of another language are no chance,
+const FOREIGN_WORDS_MIN: usize = 2;
+/// if they are more than so many times those of the own one.
+const FOREIGN_WORDS_RATIO: usize = 2;
+/// A longer text in signs that China and Japan share has others beside them if it is Japanese, in letters.
+const HAN_ALONE_MAX: usize = 10;
 
 /// The language of a reply.
 pub(super) struct Languages {
     scripts: &'static [Script],
     /// Tells the language from English.
     detector: Option<Detector>,
+    /// Its small words, if they are known.
+    own_words: Option<&'static HashSet<String>>,
+    needs_kana: bool,
     names: Vec<String>,
 }
 
@@ -37,7 +51,8 @@ impl Languages {
         let lang = lang_of(&code).filter(|_| scripts == [Script::Latin]);
         let detector = lang.map(|lang| Detector::with_allowlist(vec![lang, Lang::Eng]));
         let parts = names.iter().flat_map(|name| name.split_whitespace()).map(str::to_lowercase);
-        Languages { scripts, detector, names: parts.collect() }
+        let own_words = SMALL_WORDS.iter().find(|(known, _)| *known == code).map(|(_, words)| words);
+        Languages { scripts, detector, own_words, needs_kana: code == "ja", names: parts.collect() }
     }
 
     /// Whether a line may be in this language.
@@ -51,13 +66,17 @@ impl Languages {
         };
         let text: Vec<&str> = line.split_whitespace().filter(|word| !is_name(word)).collect();
         let text = text.join(" ");
-        let (mut letters, mut foreign) = (0_usize, 0_usize);
+        let (mut letters, mut foreign, mut kana) = (0_usize, 0_usize, false);
         for script in text.chars().filter(|c| c.is_alphabetic()).map(|c| c.script()) {
             letters += 1;
             let common = matches!(script, Script::Common | Script::Inherited);
+            kana |= matches!(script, Script::Hiragana | Script::Katakana);
             foreign += usize::from(!common && !self.scripts.contains(&script));
         }
         if foreign >= FOREIGN_LETTERS_MIN && foreign as f32 > letters as f32 * FOREIGN_SHARE {
+            return false;
+        }
+        if self.needs_kana && !kana && letters > HAN_ALONE_MAX || self.has_words_of_another(&text) {
             return false;
         }
         let Some(detector) = self.detector.as_ref().filter(|_| letters >= JUDGED_LETTERS_MIN) else {
@@ -66,7 +85,48 @@ impl Languages {
         let found = detector.detect(&text);
         !found.is_some_and(|found| found.lang() == Lang::Eng && found.confidence() >= CONFIDENCE_MIN)
     }
+
+    /// Its small words are those of another language.
+    fn has_words_of_another(&self, text: &str) -> bool {
+        let Some(own) = self.own_words else { return false };
+        let lower = text.to_lowercase().replace('’', "'");
+        let words: HashSet<&str> =
+            lower.split(|c: char| !c.is_alphabetic() && c != '\'').filter(|word| !word.is_empty()).collect();
+        let of_own = words.iter().filter(|word| own.contains(**word)).count();
+        let of = |known: &HashSet<String>| {
+            words.iter().filter(|word| known.contains(**word) && !own.contains(**word)).count()
+        };
+        let of_another = SMALL_WORDS.iter().map(|(_, known)| of(known)).max().unwrap_or(0);
+        of_another >= FOREIGN_WORDS_MIN && of_another > of_own * FOREIGN_WORDS_RATIO
+    }
 }
+
+/// Small words of languages that share a script.
+static SMALL_WORDS: LazyLock<Vec<(&str, HashSet<String>)>> = LazyLock::new(|| {
+    let languages = [
+        ("da", Language::Danish),
+        ("de", Language::German),
+        ("en", Language::English),
+        ("es", Language::Spanish),
+        ("fi", Language::Finnish),
+        ("fr", Language::French),
+        ("hu", Language::Hungarian),
+        ("it", Language::Italian),
+        ("nl", Language::Dutch),
+        ("no", Language::Norwegian),
+        ("pt", Language::Portuguese),
+        ("ro", Language::Romanian),
+        ("sv", Language::Swedish),
+        ("tr", Language::Turkish),
+    ];
+    // English letters that stand alone are pieces of "don't" and "o'clock", but for two.
+    let is_piece = |code: &str, word: &str| code == "en" && word.chars().count() == 1 && !"ai".contains(word);
+    let words = |(code, language): (&'static str, Language)| {
+        let listed = stop_words::get(language).iter().filter(|word| !is_piece(code, word));
+        (code, listed.map(|word| word.to_lowercase()).collect())
+    };
+    languages.into_iter().map(words).collect()
+});
 
 /// The scripts that a language is written in; none if that is not known, or several are usual.
 fn scripts_of(code: &str) -> &'static [Script] {
@@ -137,6 +197,42 @@ mod tests {
         check("el", "Καλησπέρα!", true);
         check("elvish", "你好", true);
         check("", "Привет", true);
+    }
+
+    #[test]
+    fn a_line_of_another_language_of_the_same_script_does_not_fit() {
+        check("en", "Ein Bett kostet zwei Kupferstücke, und morgens gibt es Brei.", false);
+        check("en", "Ich weiß nicht, wo der Schlüssel ist.", false);
+        check("en", "Le lit coûte deux pièces de cuivre, et il y a de la bouillie.", false);
+        check("en", "La llave está detrás de la barra, amigo.", false);
+        check("en", "Non so dove sia la chiave della cantina.", false);
+        check("en", "O quarto custa duas moedas e a chave está com o Osk.", false);
+        check("de", "The bed is two coppers.", false);
+        check("de", "I am not sure.", false);
+        check("fr", "Der Schlüssel ist hinter der Theke.", false);
+        check("ja", "今天晚上我们旅馆没有空房间了朋友。", false);
+        check("ja", "満員。", true);
+        for line in [
+            "Die? Not today.",
+            "Hat and coat, please.",
+            "The war took him.",
+            "Come here, son.",
+            "Oh, la dolce vita!",
+            "C'est la vie, as they say in the capital.",
+            "Mare, dove, care: what odd words.",
+            "Mira! Osk! Bram!",
+            "Aye, he was a good man.",
+        ] {
+            check("en", line, true);
+        }
+        check("de", "Das Bett ist in der Kammer.", true);
+        check("de", "Okay, no problem, mein Freund!", true);
+        check("nl", "Ik weet niet waar de sleutel is.", true);
+        check("sv", "Jag vet inte var nyckeln är.", true);
+        check("da", "Jeg ved ikke, hvor nøglen er.", true);
+        check("no", "Jeg vet ikke hvor nøkkelen er.", true);
+        check("pt", "Não sei onde está a chave.", true);
+        check("es", "No sé dónde está la llave.", true);
     }
 
     #[test]

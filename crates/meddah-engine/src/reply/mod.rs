@@ -4,7 +4,7 @@
 //! pieces. So any chunking gives the same lines, by construction and not by care. The chain is
 //!
 //! ```text
-//! model text → think (drops thinking) → stop (ends the reply) → glyph (drops emoji, code marks)
+//! model text → think (drops thinking) → stop (ends the reply) → tag (drops markup) → glyph (drops emoji)
 //!            → mark (is this asterisk an opening one?) → split (sentences, narration, names) → output
 //! ```
 //!
@@ -24,6 +24,7 @@ mod sentence;
 mod short_scene;
 mod split;
 mod stop;
+mod tag;
 mod think;
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,7 @@ pub use read_aloud::unsaid;
 pub use short_scene::{SceneLine, read_scene};
 use split::Splitter;
 use stop::StopFilter;
+use tag::TagFilter;
 use think::ThinkFilter;
 
 /// Whether a text ends a sentence, where white space follows.
@@ -128,6 +130,7 @@ pub enum ReplyEvent {
 pub struct ReplyParser {
     think: ThinkFilter,
     stop: StopFilter,
+    tag: TagFilter,
     splitter: Splitter,
     output: Output,
 }
@@ -138,6 +141,7 @@ impl ReplyParser {
         ReplyParser {
             think: ThinkFilter::new(),
             stop: StopFilter::new(&rules.stop),
+            tag: TagFilter::default(),
             splitter: Splitter::new(&rules),
             output: Output::new(&rules),
         }
@@ -184,6 +188,9 @@ impl ReplyParser {
         let mut said = String::new();
         self.stop.finish(&mut said);
         self.split(&said);
+        let mut held = String::new();
+        self.tag.finish(&mut held);
+        self.split_clean(&held);
         self.end_if_stopped();
     }
 
@@ -197,6 +204,14 @@ impl ReplyParser {
     }
 
     fn split(&mut self, text: &str) {
+        let mut kept = String::new();
+        for c in text.chars() {
+            self.tag.push(c, &mut kept);
+        }
+        self.split_clean(&kept);
+    }
+
+    fn split_clean(&mut self, text: &str) {
         for c in text.chars().filter_map(glyph::clean) {
             if self.output.is_over() {
                 return;
@@ -207,6 +222,9 @@ impl ReplyParser {
 
     fn end_if_stopped(&mut self) {
         if self.stop.is_over() && !self.output.is_over() {
+            let mut held = String::new();
+            self.tag.finish(&mut held);
+            self.split_clean(&held);
             self.splitter.finish(&mut self.output);
             self.output.end_early();
         }

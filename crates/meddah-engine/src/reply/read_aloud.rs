@@ -7,15 +7,8 @@ use crate::prompt::{PartKind, PromptPart};
 use crate::reply::is_sentence_end;
 
 /// How sentences begin that only a prompt says, in small letters and without brackets.
-const FRAMES: [&str; 7] = [
-    "you remember: ",
-    "you remember (",
-    "you heard: ",
-    "you know: ",
-    "you do not know: ",
-    "you want: ",
-    "earlier, you said: ",
-];
+const FRAMES: [&str; 6] =
+    ["you remember: ", "you remember (", "you heard: ", "you know: ", "you do not know: ", "you want: "];
 /// What stands in the middle of such sentences.
 const INNER_FRAMES: [&str; 3] = [" said to you: ", " you answered: ", " told you: "];
 /// "Earlier, Ana: …".

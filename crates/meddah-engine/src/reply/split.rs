@@ -388,7 +388,10 @@ impl Splitter {
             Verdict::Strip(_) => {}
             _ => {
                 self.place.line_start = false;
-                output.narrate(&span.text);
+                // A square bracket that never closes is a piece of a prompt: only prompts write so.
+                if closed || span.sign != '[' {
+                    output.narrate(&span.text);
+                }
             }
         }
     }

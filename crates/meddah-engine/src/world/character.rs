@@ -276,6 +276,15 @@ impl Character {
         Cow::Owned(Character { knows, secrets: Vec::new(), goal: Vec::new(), ..self.clone() })
     }
 
+    /// What may not be told now: secrets and knowledge whose condition does not hold.
+    pub fn closed(&self, state: &GameState) -> impl Iterator<Item = &str> {
+        let is_closed =
+            |fact: &&Fact| fact.condition.as_ref().is_some_and(|condition| !condition.holds(state));
+        let knows = self.knows.iter().filter(is_closed).map(|fact| fact.text.as_str());
+        let secrets = self.secrets.iter().filter(|secret| !secret.condition.holds(state));
+        knows.chain(secrets.map(|secret| secret.text.as_str()))
+    }
+
     /// The secrets that may be told.
     pub fn open_secrets(&self, state: &GameState) -> impl Iterator<Item = &str> {
         let open = self.secrets.iter().filter(|secret| secret.condition.holds(state));

@@ -194,7 +194,7 @@ fn files(beginning: &Beginning, id: &str) -> Vec<(String, String)> {
          name = \"Says who it is\"\n\
          character = {}\n\
          repeat = 3\n\
-         at_least = 2\n\n\
+         at_least = 1\n\n\
          [[check.line]]\n\
          player = \"Hello. Who are you?\"\n\
          expect_any = [{}, {}]\n\

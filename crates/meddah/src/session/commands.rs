@@ -366,8 +366,17 @@ impl Session {
         if !(0.0..=1.0).contains(&fraction) {
             return Err(invalid("`fraction` must be 0 to 1", "1 is a line that was heard to its end."));
         }
-        let report = EntryKind::Heard { turn: self.record_id(turn), line, fraction };
-        if self.keep_report(turn, &report)? {
+        let report = |line, fraction| EntryKind::Heard { turn: self.record_id(turn), line, fraction };
+        let mut reports = vec![report(line, fraction)];
+        if fraction < 1.0 {
+            // Who stopped in the middle of a line did not hear what comes after it, unless the game says so.
+            reports.extend(self.lines_after(turn, line).into_iter().map(|later| report(later, 0.0)));
+        }
+        let mut kept = 0;
+        for report in &reports {
+            kept += usize::from(self.keep_report(turn, report)?);
+        }
+        if kept > 0 {
             return Ok(DONE);
         }
         let number = turn.strip_prefix('t').and_then(|number| number.parse::<u64>().ok());
@@ -375,8 +384,20 @@ impl Session {
             return Err(WireError::new(ErrorCode::UnknownTurn, "there is no such turn in this session")
                 .with_help("Send the `turn` of the `line` event, in the same session."));
         }
-        self.append(report, None, Vec::new()).await?;
+        for report in reports {
+            self.append(report, None, Vec::new()).await?;
+        }
         Ok(DONE)
+    }
+
+    /// The lines behind this one, as long as its turn's events are kept.
+    fn lines_after(&self, turn: &str, line: u32) -> Vec<u32> {
+        let events = self.events.of_turn(turn).into_iter();
+        let later = events.filter_map(|event| match event.kind {
+            EventKind::Line { line: number, .. } if number > line => Some(number),
+            _ => None,
+        });
+        later.collect()
     }
 
     fn interrupt(&self, turn: Option<&str>) -> Accepted {

@@ -32,7 +32,6 @@ pub(super) struct Reply {
     /// Why the reply ended before its end.
     fault: Option<Fault>,
     over: bool,
-    asked_before: bool,
     pub usage: TokenUsage,
     pub timing: Timing,
     /// How far the talk had come before the answer, if lore asks for it.
@@ -111,7 +110,6 @@ impl Reply {
 
     /// The words of whoever was asked begin.
     pub fn begin_words(&mut self, rules: GuardRules) {
-        self.asked_before = self.guard.is_some();
         (self.guard, self.fault, self.over) = (Some(Guard::new(&rules)), None, false);
     }
 
@@ -119,6 +117,13 @@ impl Reply {
     pub fn was_cut_short(&mut self) {
         if self.lines.is_empty() {
             self.fault.get_or_insert(Fault::SpokeForOthers);
+        }
+    }
+
+    /// The words are at their end. If there were none, there should have been: only an action speaks for itself.
+    pub fn end_words(&mut self) {
+        if self.lines.is_empty() && self.actions.is_empty() {
+            self.fault.get_or_insert(Fault::Nothing);
         }
     }
 
@@ -147,10 +152,6 @@ impl Reply {
         let judgement = self.guard.as_mut().map_or(Judgement::Say, |guard| guard.judge(line, narration));
         match judgement {
             Judgement::Say => return true,
-            // It came to the same words twice: better those than none.
-            Judgement::Unusable(Fault::SaidAgain) if self.asked_before && self.lines.is_empty() => {
-                return true;
-            }
             Judgement::Enough => self.over = true,
             Judgement::LeaveOut(fault) => self.found(turn, line, fault),
             Judgement::Unusable(fault) => {
@@ -178,6 +179,7 @@ impl Reply {
                 ReplyEvent::Line { text } if self.judge(turn, &text, false) => {
                     self.line(turn, events, text, false)
                 }
+                ReplyEvent::Narration { .. } if !turn.world.narration => {}
                 ReplyEvent::Narration { text } if self.judge(turn, &text, true) => {
                     self.line(turn, events, text, true)
                 }

@@ -2,7 +2,7 @@
 
 use meddah_engine::memory::{Part, Words};
 use meddah_engine::prompt::{Memory, Past, is_question};
-use meddah_engine::timeline::{Entry, EntryKind, TurnRecord};
+use meddah_engine::timeline::{Entry, EntryKind, MemoryKind, MemoryRecord, TurnRecord};
 use meddah_store::{StoreError, StoredEntry};
 use tracing::debug;
 
@@ -32,18 +32,13 @@ const MEANING_MIN: f32 = 0.6;
 /// What a search gave; a store that fails costs the memories, not the turn.
 type Search = Result<Vec<Remembered>, StoreError>;
 
-/// What the words themselves call to mind, to be asked for while the past is read. Absent if it takes what was said
-/// before to know what they are about.
-pub(super) async fn at_once(turn: &Turn, ports: &Ports) -> Option<Search> {
-    let words = Words::of(&turn.world.language);
-    match needs_the_past(turn, &words) {
-        true => None,
-        false => Some(search(turn, ports, &words, turn.cause.text().to_owned()).await),
-    }
+/// What the words themselves call to mind, to be asked for while the past is read.
+pub(super) async fn at_once(turn: &Turn, ports: &Ports) -> Search {
+    search(turn, ports, &Words::of(&turn.world.language), turn.cause.text().to_owned()).await
 }
 
 /// The memories, and why they came to mind; what answers best comes last, right before what was said. `found` is what [`at_once`] gave.
-pub(super) async fn called_up(turn: &Turn, ports: &Ports, past: &Past, found: Option<Search>) -> Vec<Memory> {
+pub(super) async fn called_up(turn: &Turn, ports: &Ports, past: &Past, found: Search) -> Vec<Memory> {
     match choose(turn, ports, past, found).await {
         Ok(found) => found,
         Err(error) => {
@@ -60,16 +55,13 @@ async fn search(turn: &Turn, ports: &Ports, words: &Words, text: String) -> Sear
     }
 }
 
-async fn choose(
-    turn: &Turn,
-    ports: &Ports,
-    past: &Past,
-    found: Option<Search>,
-) -> Result<Vec<Memory>, StoreError> {
-    let found = match found {
-        Some(found) => found?,
-        None => search(turn, ports, &Words::of(&turn.world.language), question(turn, past)).await?,
-    };
+async fn choose(turn: &Turn, ports: &Ports, past: &Past, found: Search) -> Result<Vec<Memory>, StoreError> {
+    let near = |memory: &&Remembered| memory.words >= WORDS_MIN || memory.meaning >= MEANING_MIN;
+    let mut found = found?;
+    let words = Words::of(&turn.world.language);
+    if !found.iter().any(|memory| near(&memory)) && needs_the_past(turn, &words) {
+        found = search(turn, ports, &words, question(turn, past)).await?;
+    }
     let recent: Vec<&str> =
         past.turns.iter().rev().take(TURNS_IN_PROMPT).map(|recent| recent.turn.as_str()).collect();
     // Notes are told in any case.
@@ -77,7 +69,6 @@ async fn choose(
     let mut chosen: Vec<Memory> = Vec::new();
     let (mut count, mut chars) = (0, 0);
     let mut seen = Vec::new();
-    let near = |memory: &&Remembered| memory.words >= WORDS_MIN || memory.meaning >= MEANING_MIN;
     let near: Vec<&Remembered> = found.iter().filter(near).collect();
     let places = near.iter().map(|memory| memory.cursor).collect();
     let entries = ports.store.entries_at(&turn.key, places).await?;
@@ -137,26 +128,49 @@ fn question(turn: &Turn, past: &Past) -> String {
 
 /// A memory as the character is told of it. `answer` is what it found of the same entry's answer, if it did.
 fn tell(turn: &Turn, entry: &Entry, memory: &Remembered, answer: Option<&Remembered>) -> Option<Memory> {
-    let (full, brief, of) = match &entry.kind {
+    let moment = moment(memory);
+    let told = match &entry.kind {
         EntryKind::Turn(record) => {
             let heard = match memory.part {
                 Part::Answered => memory.heard.clone(),
                 Part::Told => answer.and_then(|answer| answer.heard.clone()),
             };
             let answered = heard.unwrap_or_else(|| heard_of(record));
-            let brief = briefly(turn, record);
-            (exchange(turn, entry, record, &answered), brief, record.turn.clone())
+            Memory {
+                text: format!("You remember{moment}: {}", exchange(turn, entry, record, &answered)),
+                brief: briefly(turn, record),
+                words: record.text.clone(),
+                turn: record.turn.clone(),
+                why: why(memory),
+            }
         }
-        EntryKind::Event { text } => (text.clone(), text.clone(), String::new()),
-        EntryKind::Memory(memory) => (memory.text.clone(), memory.text.clone(), String::new()),
+        EntryKind::Event { text } => plain(format!("You remember{moment}: {text}"), text, memory),
+        EntryKind::Memory(record) => {
+            let text = match record.kind {
+                // Where it was told says nothing of where it was.
+                MemoryKind::Hearsay => {
+                    format!("You remember that {} told you: {}", teller(turn, record), record.text)
+                }
+                _ => format!("You remember{moment}: {}", record.text),
+            };
+            plain(text, &record.text, memory)
+        }
         _ => return None,
     };
-    Some(Memory {
-        text: clipped(format!("You remember{}: {full}", moment(memory))),
-        brief: clipped(brief),
-        turn: of,
-        why: why(memory),
-    })
+    Some(Memory { text: clipped(told.text), brief: clipped(told.brief), ..told })
+}
+
+/// What is no turn: in brief it is what it says.
+fn plain(text: String, words: &str, memory: &Remembered) -> Memory {
+    Memory { text, brief: words.to_owned(), words: words.to_owned(), why: why(memory), ..Memory::default() }
+}
+
+fn teller<'t>(turn: &'t Turn, record: &'t MemoryRecord) -> &'t str {
+    match record.told_by.as_deref() {
+        Some(by) if by == turn.player.id => &turn.player.name,
+        Some(by) => turn.world.name_of(by),
+        None => "somebody",
+    }
 }
 
 /// What was said to whoever answered, without the answer. Nothing of a question: it tells nothing by itself.

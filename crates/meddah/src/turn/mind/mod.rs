@@ -45,12 +45,13 @@ impl Mind {
             Kept::read(&*ports.store, &turn.key, &turn.character, partner),
             found,
         )?;
-        let past = past::recent(turn, &witnessed);
+        let mut past = past::recent(turn, &witnessed);
         let met = past.turns.iter().any(|turn| turn.speaker == partner);
         let memories = async { Ok(memories::called_up(turn, ports, &past, found).await) };
         let (timers, memories) = futures::try_join!(knowledge::timers(turn, ports, &past), memories)?;
         let feelings = feelings::before(turn, &kept, &witnessed);
         let holds = holds(&kept, &turn.scene, &turn.character, met);
+        past.untell(turn.character.closed(&holds.state));
         let character = match turn.character.as_open(&holds.state) {
             Cow::Borrowed(_) => turn.character.clone(),
             Cow::Owned(open) => Arc::new(open),
