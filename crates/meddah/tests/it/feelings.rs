@@ -145,9 +145,10 @@ async fn an_event_is_felt_by_who_saw_it() {
     client
         .send(json!({"type": "event", "text": "Ayla stole a silver spoon from Mira.", "witnesses": ["mira"]}))
         .await;
-    let next = told(&mut client, &rig, "A fine evening.").await;
+    let next = told(&mut client, &rig, "Good day.").await;
     assert!(next.contains("[You are still angry because Ayla betrayed your trust.]"), "{next}");
     let bond = client.seen.iter().rfind(|event| event["type"] == "relationship").unwrap();
+    assert_eq!(bond["why"], "Ayla betrayed your trust", "the deed, not the greeting at hand: {bond}");
     assert!(bond["trust"].as_f64().unwrap() < -0.2, "{bond}");
     drop(client);
     rig.stop().await;
