@@ -147,7 +147,8 @@ pub enum Chunk {
     Decided {
         /// Of which [`Decision`].
         decision: String,
-        /// The id of the [`Choice`].
+        /// The id of the [`Choice`]. Of the emotion it may also be a word that was none of the choices, or empty
+        /// if the model wrote none: whoever asked knows best what that means.
         choice: String,
         /// Its arguments, if it has any.
         arguments: Option<Value>,

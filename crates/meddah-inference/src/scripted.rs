@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::service::EMOTION_DECISION;
 use crate::{
     ChatModel, ChatRequest, ChatStream, Chunk, ErrorKind, ModelError, ModelInfo, ModelState, Role,
     StopReason, TokenUsage,
@@ -96,11 +97,13 @@ fn chunks_of(request: &ChatRequest, reply: &ScriptedReply, chunk_chars: usize) -
     let mut chunks = Vec::new();
     for decision in &request.decisions {
         let wanted = reply.decide.get(&decision.name);
-        let choice = decision.choices.iter().find(|c| Some(&c.id) == wanted);
-        if let Some(choice) = choice.or(decision.choices.first()) {
+        let choice = decision.choices.iter().find(|c| Some(&c.id) == wanted).or(decision.choices.first());
+        // Models write moods that are no choice, or none.
+        let written = wanted.filter(|_| decision.name == EMOTION_DECISION);
+        if let Some(choice) = written.or(choice.map(|choice| &choice.id)) {
             chunks.push(Chunk::Decided {
                 decision: decision.name.clone(),
-                choice: choice.id.clone(),
+                choice: choice.clone(),
                 arguments: reply.arguments.get(&decision.name).cloned(),
             });
         }

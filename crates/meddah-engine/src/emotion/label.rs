@@ -62,8 +62,8 @@ struct Row {
     spaff: &'static str,
     ekman: &'static str,
     skyrim_net: &'static str,
-    /// Further words of GoEmotions, SPAFF and everyday use that mean this label.
-    also: &'static [&'static str],
+    /// Further words of GoEmotions, SPAFF and everyday use that mean this label, with spaces between.
+    also: &'static str,
 }
 
 /// The rows, in the order of [`EmotionLabel::ALL`].
@@ -81,7 +81,8 @@ const ROWS: [Row; 10] = [
         spaff: "NEUTRAL",
         ekman: "neutral",
         skyrim_net: "neutral",
-        also: &["realization", "stonewalling", "relaxed", "indifferent", "none"],
+        also: "realization stonewalling relaxed indifferent indifference none no_emotion normal composed \
+            collected bored boredom unmoved impassive even_tempered matter_of_fact acceptance resigned",
     },
     Row {
         name: "joy",
@@ -91,25 +92,11 @@ const ROWS: [Row; 10] = [
         spaff: "JOY",
         ekman: "happiness",
         skyrim_net: "joyful",
-        also: &[
-            "happy",
-            "happiness",
-            "joyful",
-            "content",
-            "amusement",
-            "amused",
-            "humor",
-            "tense_humor",
-            "excitement",
-            "excited",
-            "optimism",
-            "hopeful",
-            "pride",
-            "proud",
-            "relief",
-            "relieved",
-            "glad",
-        ],
+        also: "happy happiness joyful content contented amusement amused humor humour tense_humor excitement \
+            excited optimism optimistic hope hopeful pride proud relief relieved glad delight delighted \
+            pleased elated elation ecstatic ecstasy serene serenity merry jolly gleeful playful mischievous \
+            teasing enthusiastic enthusiasm satisfied satisfaction triumphant thrilled overjoyed eager \
+            smiling laughing jovial upbeat",
     },
     Row {
         name: "affection",
@@ -119,19 +106,10 @@ const ROWS: [Row; 10] = [
         spaff: "AFFECTION",
         ekman: "happiness",
         skyrim_net: "content",
-        also: &[
-            "love",
-            "loving",
-            "caring",
-            "gratitude",
-            "grateful",
-            "admiration",
-            "approval",
-            "validation",
-            "desire",
-            "friendly",
-            "fond",
-        ],
+        also: "love loving caring gratitude grateful thankful admiration admiring approval approving \
+            validation desire longing friendly fond affectionate tender tenderness warmth kind kindness \
+            gentle compassion compassionate sympathy sympathetic empathy trust trusting touched moved \
+            devoted flirtatious welcoming appreciative supportive comforting protective",
     },
     Row {
         name: "curiosity",
@@ -141,7 +119,8 @@ const ROWS: [Row; 10] = [
         spaff: "INTEREST",
         ekman: "neutral",
         skyrim_net: "neutral",
-        also: &["interest", "interested", "thoughtful", "intrigued"],
+        also: "interest interested thoughtful intrigued inquisitive attentive anticipation vigilance thinking \
+            pensive fascinated wondering contemplative pondering puzzled",
     },
     Row {
         name: "surprise",
@@ -151,7 +130,8 @@ const ROWS: [Row; 10] = [
         spaff: "SURPRISE",
         ekman: "surprise",
         skyrim_net: "surprised",
-        also: &["confusion", "confused", "shocked", "startled", "astonished"],
+        also: "confusion confused shocked shock startled astonished astonishment amazed amazement bewildered \
+            baffled stunned perplexed distraction incredulous disbelief awe speechless taken_aback",
     },
     Row {
         name: "sadness",
@@ -161,20 +141,10 @@ const ROWS: [Row; 10] = [
         spaff: "SADNESS",
         ekman: "sadness",
         skyrim_net: "sad",
-        also: &[
-            "grief",
-            "remorse",
-            "disappointment",
-            "disappointed",
-            "embarrassment",
-            "embarrassed",
-            "whining",
-            "gloomy",
-            "melancholy",
-            "hurt",
-            "traumatized",
-            "ashamed",
-        ],
+        also: "grief grieving remorse remorseful regretful disappointment disappointed embarrassment \
+            embarrassed whining gloomy melancholy melancholic hurt traumatized ashamed shame guilt guilty \
+            sorrow sorrowful mournful dejected despair despairing hopeless lonely heartbroken miserable \
+            unhappy distress wistful somber sombre tearful pensiveness weary upset",
     },
     Row {
         name: "fear",
@@ -184,18 +154,9 @@ const ROWS: [Row; 10] = [
         spaff: "TENSION",
         ekman: "fear",
         skyrim_net: "fearful",
-        also: &[
-            "fearful",
-            "nervousness",
-            "nervous",
-            "tension",
-            "tense",
-            "worried",
-            "concerned",
-            "anxious",
-            "scared",
-            "defensiveness",
-        ],
+        also: "fearful nervousness nervous tension tense worried worry concerned concern anxious anxiety \
+            scared defensiveness defensive terror terrified frightened panic panicked apprehension \
+            apprehensive uneasy wary alarmed dread horror horrified timid submission intimidated suspicious",
     },
     Row {
         name: "anger",
@@ -205,7 +166,10 @@ const ROWS: [Row; 10] = [
         spaff: "ANGER",
         ekman: "anger",
         skyrim_net: "angry",
-        also: &["annoyance", "annoyed", "belligerence", "furious", "irritated", "hostile"],
+        also: "annoyance annoyed belligerence belligerent furious fury irritated irritation hostile hostility \
+            rage enraged outraged outrage mad livid frustrated frustration indignant indignation resentful \
+            resentment hate hatred hateful aggressive aggression aggressiveness wrathful wrath irate cross \
+            seething exasperated offended bitter defiant vengeful impatient grumpy",
     },
     Row {
         name: "disgust",
@@ -215,7 +179,8 @@ const ROWS: [Row; 10] = [
         spaff: "DISGUST",
         ekman: "disgust",
         skyrim_net: "disgusted",
-        also: &["revolted"],
+        also: "revolted revulsion repulsed repulsion repelled loathing aversion nauseated sickened grossed_out \
+            appalled",
     },
     Row {
         name: "contempt",
@@ -225,7 +190,9 @@ const ROWS: [Row; 10] = [
         spaff: "CONTEMPT",
         ekman: "disgust",
         skyrim_net: "disgusted",
-        also: &["disapproval", "criticism", "domineering", "disdain", "mocking", "contemptuous"],
+        also: "disapproval disapproving criticism critical domineering disdain disdainful mocking mockery \
+            contemptuous scorn haughty dismissive condescending derisive sneering superior smug sarcastic \
+            sarcasm arrogant scoffing cynical",
     },
 ];
 
@@ -290,7 +257,7 @@ impl EmotionLabel {
             let row = label.row();
             [row.name, row.adjective]
                 .into_iter()
-                .chain(row.also.iter().copied())
+                .chain(row.also.split_whitespace())
                 .map(move |word| (word, label))
         })
     }
@@ -308,11 +275,8 @@ impl FromStr for EmotionLabel {
     /// Reads a label, its adjective, or a word of another label set (`amusement`, `BELLIGERENCE`).
     fn from_str(word: &str) -> Result<Self, UnknownEmotion> {
         let wanted = word.trim().to_lowercase().replace([' ', '-'], "_");
-        let known =
-            |row: &Row| row.name == wanted || row.adjective == wanted || row.also.contains(&wanted.as_str());
-        EmotionLabel::ALL
-            .into_iter()
-            .find(|label| known(label.row()))
+        EmotionLabel::known_words()
+            .find_map(|(word, label)| (word == wanted).then_some(label))
             .ok_or_else(|| UnknownEmotion { word: word.to_owned() })
     }
 }

@@ -7,8 +7,14 @@ use super::EmotionLabel;
 
 /// How alike a misspelt word and a known one must be (0 to 1, Jaro-Winkler).
 const ALIKE_MIN: f64 = 0.9;
-/// Longer words name no feeling, bytes.
-const WORD_BYTES_MAX: usize = 40;
+/// How many letters a misspelling leaves out or adds at most.
+const MISSPELT_BYTES_MAX: usize = 2;
+/// Longer texts name no feeling, bytes.
+const TEXT_BYTES_MAX: usize = 64;
+/// Nor do more words: somebody speaks.
+const WORDS_MAX: usize = 4;
+/// What says that a feeling is not felt.
+const DENIALS: [&str; 6] = ["not", "no", "never", "without", "isn't", "hardly"];
 
 /// A set of labels that other programs use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,24 +121,35 @@ const SKYRIM_NET: [&str; 10] = [
 ];
 
 /// The label that a word of any of these sets, or an everyday word, comes nearest to: the word itself, else one
-/// that it is a form of ("disgusting"), else one that it is a misspelling of. A word that nobody knows is
-/// neutral.
-pub fn nearest_label(word: &str) -> EmotionLabel {
-    let word = word.trim().to_lowercase();
-    if word.len() > WORD_BYTES_MAX {
-        return EmotionLabel::Neutral;
+/// that it is a form of ("disgusting"), else one that it is a misspelling of. Of a few words it is the first that is
+/// known ("quietly furious"), unless they deny it. None if nobody knows it: then nothing was chosen.
+pub fn nearest_label(text: &str) -> Option<EmotionLabel> {
+    let text = text.trim().to_lowercase();
+    if text.len() > TEXT_BYTES_MAX {
+        return None;
     }
+    let whole = text.parse().ok();
+    let words = || text.split(|c: char| !(c.is_alphanumeric() || matches!(c, '\'' | '_' | '-')));
+    let words: Vec<&str> = words().filter(|word| !word.is_empty()).collect();
+    if whole.is_some() || words.len() > WORDS_MAX || words.iter().any(|word| DENIALS.contains(word)) {
+        return whole;
+    }
+    words.into_iter().find_map(label_of_word)
+}
+
+fn label_of_word(word: &str) -> Option<EmotionLabel> {
     if let Ok(label) = word.parse() {
-        return label;
+        return Some(label);
     }
-    let stem = stem(&word);
+    let stem = stem(word);
     if let Some((_, label)) = STEMS.iter().find(|(known, _)| *known == stem) {
-        return *label;
+        return Some(*label);
     }
-    let alike = |known: &str| strsim::jaro_winkler(&word, known);
-    let scored = EmotionLabel::known_words().map(|(known, label)| (alike(known), label));
+    let near = |known: &str| known.len().abs_diff(word.len()) <= MISSPELT_BYTES_MAX;
+    let known = EmotionLabel::known_words().filter(|(known, _)| near(known));
+    let scored = known.map(|(known, label)| (strsim::jaro_winkler(word, known), label));
     let best = scored.filter(|(score, _)| *score >= ALIKE_MIN).max_by(|one, other| one.0.total_cmp(&other.0));
-    best.map_or(EmotionLabel::Neutral, |(_, label)| label)
+    best.map(|(_, label)| label)
 }
 
 fn stem(word: &str) -> String {
@@ -185,17 +202,40 @@ mod tests {
     #[test]
     fn unknown_words_find_the_nearest() {
         for (word, label) in [
-            ("Disgusting", EmotionLabel::Disgust),
-            ("surprising", EmotionLabel::Surprise),
-            ("angery", EmotionLabel::Anger),
-            ("hapiness", EmotionLabel::Joy),
-            ("TENSE_HUMOR", EmotionLabel::Joy),
-            ("traumatized", EmotionLabel::Sadness),
-            ("floccinaucinihil", EmotionLabel::Neutral),
-            ("", EmotionLabel::Neutral),
+            ("Disgusting", Some(EmotionLabel::Disgust)),
+            ("surprising", Some(EmotionLabel::Surprise)),
+            ("angery", Some(EmotionLabel::Anger)),
+            ("hapiness", Some(EmotionLabel::Joy)),
+            ("TENSE_HUMOR", Some(EmotionLabel::Joy)),
+            ("traumatized", Some(EmotionLabel::Sadness)),
+            ("furious", Some(EmotionLabel::Anger)),
+            ("Gratitude", Some(EmotionLabel::Affection)),
+            ("amusement", Some(EmotionLabel::Joy)),
+            ("quietly furious", Some(EmotionLabel::Anger)),
+            ("**angry** (at you)", Some(EmotionLabel::Anger)),
+            ("a bit sad", Some(EmotionLabel::Sadness)),
+            ("taken aback", Some(EmotionLabel::Surprise)),
+            ("calm", Some(EmotionLabel::Neutral)),
+            ("not angry", None),
+            ("hungry", None),
+            ("angrybird", None),
+            ("I am angry with all of you", None),
+            ("floccinaucinihil", None),
+            ("", None),
+            ("?!", None),
         ] {
             assert_eq!(nearest_label(word), label, "{word}");
         }
-        assert_eq!(nearest_label(&"anger".repeat(100)), EmotionLabel::Neutral);
+        assert_eq!(nearest_label(&"anger".repeat(100)), None);
+    }
+
+    #[test]
+    fn a_word_means_one_label() {
+        let mut known: Vec<_> = EmotionLabel::known_words().collect();
+        known.sort_unstable();
+        known.dedup();
+        for pair in known.windows(2) {
+            assert_ne!(pair[0].0, pair[1].0);
+        }
     }
 }

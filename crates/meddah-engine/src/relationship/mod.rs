@@ -22,6 +22,10 @@ const SATED_HALF_LIFE_S: f32 = 3600.0;
 const SATED_BY: f32 = 4.0;
 /// How much of the way to full familiarity one exchange goes.
 const FAMILIARITY_PER_TURN: f32 = 0.02;
+/// How much an unkindness takes from the kindness that follows it, by what it moved, and at most: whoever was just hurt
+/// does not hear compliments with a whole heart.
+const WARY_BY: f32 = 2.0;
+const WARY_MAX: f32 = 0.5;
 /// How much a feeling of full strength that no deed explains moves affection.
 const FELT_AFFECTION: f32 = 0.02;
 /// What a deed still does when the listener did not feel it that way: praise that is scorned.
@@ -40,7 +44,8 @@ pub struct Bond {
     pub familiarity: f32,
     /// Liking them, -1 to 1.
     pub affection: f32,
-    /// How much kindness was poured out of late, 0 to 1: it wears off.
+    /// How little a kindness counts just now, 0 to 1: many were poured out, or an unkindness came before it. It wears
+    /// off.
     pub sated: f32,
 }
 
@@ -89,6 +94,11 @@ impl Change {
         self == Change::default()
     }
 
+    /// How much it is, whichever way: trust, respect and affection together.
+    pub fn size(self) -> f32 {
+        self.trust.abs() + self.respect.abs() + self.affection.abs()
+    }
+
     fn is_kind(self) -> bool {
         self.trust + self.respect + self.affection > 0.0
     }
@@ -107,7 +117,11 @@ impl Bond {
             sated: self.sated,
         };
         let poured = change.trust.max(0.0) + change.respect.max(0.0) + change.affection.max(0.0);
-        let sated = if kind { (self.sated + poured * SATED_BY).clamp(0.0, 1.0) } else { self.sated };
+        let sated = if kind {
+            (self.sated + poured * SATED_BY).clamp(0.0, 1.0)
+        } else {
+            self.sated.max((change.size() * WARY_BY).clamp(0.0, WARY_MAX))
+        };
         Bond { sated, ..moved }
     }
 

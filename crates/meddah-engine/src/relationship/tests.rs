@@ -26,6 +26,20 @@ fn unkindness_does_not_wear_off() {
 }
 
 #[test]
+fn an_insult_is_not_made_good_by_compliments_in_a_row_but_in_time() {
+    let home = Bond::default();
+    let hurt = home.moved(INSULT);
+    let compliment = |trust, respect, affection| Change { trust, respect, familiarity: 0.0, affection };
+    for kind in [compliment(0.01, 0.03, 0.05), compliment(0.03, 0.0, 0.08), compliment(0.0, 0.0, 0.03)] {
+        let soothed = (0..10).fold(hurt, |bond, _| bond.talked().felt(Some(kind), 0.4));
+        assert!(soothed.affection < 0.0, "{soothed:?}");
+        assert!(soothed.affection > hurt.affection, "each counts a little: {soothed:?}");
+        let forgiven = (0..10).fold(hurt, |bond, _| bond.rested(&home, DAY).talked().felt(Some(kind), 0.4));
+        assert!(forgiven.affection > 0.0, "{forgiven:?}");
+    }
+}
+
+#[test]
 fn a_deed_moves_less_near_the_bound_and_whole_on_the_way_back() {
     let far = Bond { affection: 0.9, ..Bond::default() };
     assert!(far.moved(KINDNESS).since(&far).affection < 0.01);

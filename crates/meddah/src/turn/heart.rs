@@ -87,7 +87,11 @@ impl Moved {
             bond = bond.felt(deed.map(|deed| deed.bond.scaled(deed.share)), pleasure);
         }
         let bond = bond.rounded();
-        let why = deed.map(|deed| deed.told(&standing.name)).or_else(|| standing.why.clone());
+        // What moved it most: a greeting is not the reason after a theft.
+        let by = bond.since(&standing.now).size();
+        let told = deed.map(|deed| deed.told(&standing.name));
+        let earlier = standing.why.clone().filter(|_| told.is_none() || by < standing.moved_by);
+        let why = earlier.or(told);
         Moved {
             toward: standing.toward.clone(),
             bond,

@@ -39,10 +39,12 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    /// The model chose a feeling.
-    pub fn feel(&mut self, turn: &Turn, events: &TurnEvents, label: &str) {
-        if self.felt_as(turn, events, emotion::nearest_label(label)) {
-            self.decide(prompt::EMOTION_DECISION, label, None);
+    /// The model chose a feeling; a word that means none, or none at all, leaves the choice to what is answered.
+    pub fn feel(&mut self, turn: &Turn, events: &TurnEvents, word: &str) {
+        let by_words = || self.feelings.as_ref().map(|feelings| feelings.words.label());
+        let label = emotion::nearest_label(word).or_else(by_words).unwrap_or_default();
+        if self.felt_as(turn, events, label) {
+            self.decide(prompt::EMOTION_DECISION, label.name(), None);
         }
     }
 

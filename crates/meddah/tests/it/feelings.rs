@@ -63,6 +63,26 @@ async fn an_insult_is_felt_and_remembered_and_the_game_is_told_why() {
 }
 
 #[tokio::test]
+async fn where_no_mood_was_chosen_the_words_decide() {
+    for (mood, text, felt) in [
+        ("", INSULT, "anger"),
+        ("bluish", INSULT, "anger"),
+        ("furious", "Well?", "anger"),
+        ("", "Well?", "neutral"),
+    ] {
+        let mut playing = script(0, 0);
+        playing.reply[0].decide.insert(prompt::EMOTION_DECISION.into(), mood.into());
+        let rig = Rig::start(playing).await;
+        let mut client = Client::open(&rig, Kind::Ndjson).await;
+        client.send(say(text)).await;
+        let emotion = client.until(|event| event["type"] == "emotion").await;
+        assert_eq!(emotion["label"], felt, "{mood:?} {text}: {emotion}");
+        drop(client);
+        rig.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn feelings_and_bonds_follow_the_save() {
     let rig = Rig::start(angry(0, 0)).await;
     let mut client = Client::open(&rig, Kind::Ndjson).await;
@@ -145,9 +165,10 @@ async fn an_event_is_felt_by_who_saw_it() {
     client
         .send(json!({"type": "event", "text": "Ayla stole a silver spoon from Mira.", "witnesses": ["mira"]}))
         .await;
-    let next = told(&mut client, &rig, "A fine evening.").await;
+    let next = told(&mut client, &rig, "Good day.").await;
     assert!(next.contains("[You are still angry because Ayla betrayed your trust.]"), "{next}");
     let bond = client.seen.iter().rfind(|event| event["type"] == "relationship").unwrap();
+    assert_eq!(bond["why"], "Ayla betrayed your trust", "the deed, not the greeting at hand: {bond}");
     assert!(bond["trust"].as_f64().unwrap() < -0.2, "{bond}");
     drop(client);
     rig.stop().await;

@@ -1,21 +1,19 @@
 //! The table of words of one language.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use rust_stemmers::{Algorithm, Stemmer};
 use serde::Deserialize;
 
+use super::aim::{Grammar, Place, longest};
+use super::roles::{Cast, Doer, Telling};
 use crate::action::{Phrase, Word, find_phrase, plain_words};
 use crate::emotion::EmotionLabel;
 use crate::relationship::Change;
 
 /// Clauses of one text that are looked at.
 const CLAUSES_MAX: usize = 32;
-/// A denial reaches so many words far.
-const NEGATION_REACH: usize = 4;
-/// A call of at most so many words means the listener: "Filthy liar!"
-const CALL_WORDS_MAX: usize = 3;
 
 /// The tables there are.
 static TABLES: LazyLock<Vec<Lexicon>> = LazyLock::new(|| {
@@ -29,10 +27,9 @@ pub(super) struct Lexicon {
     language: String,
     stemmer: Stemmer,
     acts: Vec<Act>,
-    you: HashSet<String>,
-    not_you: HashSet<String>,
-    negation: HashSet<String>,
-    question: HashSet<String>,
+    grammar: Grammar,
+    telling: Telling,
+    idioms: Vec<Phrase>,
 }
 
 /// Something that can be done by saying it.
@@ -45,7 +42,14 @@ pub(super) struct Act {
     pub(super) negated: Option<String>,
     pub(super) asked: f32,
     at_you: bool,
+    /// It tells of what the listener did,
+    by_you: bool,
+    /// and this of what the speaker will do.
+    by_speaker: bool,
+    /// It is done with hands or weapons.
+    pub(super) at_once: bool,
     phrases: Vec<Phrase>,
+    names: Vec<Phrase>,
     event: Vec<Phrase>,
 }
 
@@ -54,10 +58,8 @@ pub(super) struct Act {
 struct LexiconFile {
     language: String,
     stemmer: StemmerName,
-    you: HashSet<String>,
-    not_you: HashSet<String>,
-    negation: HashSet<String>,
-    question: HashSet<String>,
+    grammar: Grammar,
+    telling: Telling,
     act: Vec<ActFile>,
 }
 
@@ -86,7 +88,15 @@ struct ActFile {
     bond: Change,
     negated: Option<String>,
     asked: Option<f32>,
+    #[serde(default)]
+    by_you: bool,
+    #[serde(default)]
+    by_speaker: bool,
+    #[serde(default)]
+    at_once: bool,
     phrases: Vec<String>,
+    #[serde(default)]
+    names: Vec<String>,
     #[serde(default)]
     event: Vec<String>,
 }
@@ -102,6 +112,12 @@ impl Act {
     /// How much it matters beside others.
     pub(super) fn weight(&self) -> f32 {
         self.strength
+    }
+
+    /// Whether it is a wrong.
+    pub(super) fn is_unkind(&self) -> bool {
+        let Change { trust, respect, affection, .. } = self.bond;
+        trust + respect + affection < 0.0
     }
 }
 
@@ -121,6 +137,10 @@ impl From<LexiconFile> for Lexicon {
         let acts = file.act.into_iter().map(|act| Act {
             phrases: phrases(&act.phrases),
             event: phrases(&act.event),
+            names: phrases(&act.names),
+            by_you: act.by_you,
+            by_speaker: act.by_speaker,
+            at_once: act.at_once,
             name: act.name,
             why: act.why,
             feel: act.feel.into_iter().collect(),
@@ -133,10 +153,9 @@ impl From<LexiconFile> for Lexicon {
         Lexicon {
             acts: acts.collect(),
             language: file.language,
-            you: file.you,
-            not_you: file.not_you,
-            negation: file.negation,
-            question: file.question,
+            idioms: phrases(file.grammar.idioms()),
+            grammar: file.grammar,
+            telling: file.telling,
             stemmer,
         }
     }
@@ -186,40 +205,53 @@ impl Lexicon {
     }
 
     pub(super) fn asks(&self, clause: &[Word]) -> bool {
-        clause.iter().take(2).any(|word| self.question.contains(&word.text))
+        self.grammar.asks(clause)
     }
 
     /// The acts of a clause, each with whether it is denied.
     pub(super) fn acts_in(&self, clause: &[Word]) -> Vec<(&Act, bool)> {
-        let has = |words: &HashSet<String>| clause.iter().any(|word| words.contains(&word.text));
-        let called = clause.len() <= CALL_WORDS_MAX && !has(&self.not_you);
-        let meant = has(&self.you) || called;
-        let acts = self.acts.iter().filter(|act| meant || !act.at_you);
-        acts.filter_map(|act| Some((act, self.denied(clause, &act.phrases)?))).collect()
+        let idioms = self.idioms_in(clause);
+        let acts = self.acts.iter().filter(|act| !act.at_you || self.grammar.addresses(clause));
+        acts.filter_map(|act| Some((act, self.done(clause, &idioms, act)?))).collect()
     }
 
-    /// The acts that a sentence about what happened tells of, each with whether it is denied.
-    pub(super) fn acts_in_event(&self, text: &str) -> Vec<(&Act, bool)> {
+    /// Whether an act that is done in this clause is denied; none if it is not done.
+    fn done(&self, clause: &[Word], idioms: &[Place], act: &Act) -> Option<bool> {
+        let grammar = &self.grammar;
+        let called = |place: Place| grammar.is_called(clause, place);
+        let said = longest(clause, &act.phrases, idioms, |_| true);
+        let name = longest(clause, &act.names, idioms, called);
+        let place = said.into_iter().chain(name).max_by_key(|(_, len)| *len)?;
+        let only_talked_of = act.is_unkind() && act.at_you && grammar.supposes(clause)
+            || act.is_unkind() && grammar.reports(clause)
+            || act.by_you && grammar.requests(clause)
+            || act.by_speaker && grammar.is_of_another(clause, place);
+        if only_talked_of {
+            return None;
+        }
+        let denied = grammar.is_denied(clause, place.0);
+        // Praise that is denied is meant for the listener only if the listener is what is spoken of.
+        let aimless = denied && act.negated.is_some() && act.at_you && !called(place);
+        (!aimless).then_some(denied)
+    }
+
+    fn idioms_in(&self, words: &[Word]) -> Vec<Place> {
+        self.idioms.iter().filter_map(|idiom| find_phrase(words, idiom)).collect()
+    }
+
+    /// The acts that a sentence about what happened tells of, each with who did it, and whether to the listener.
+    pub(super) fn acts_in_event(&self, text: &str, speaker: &str, listener: &str) -> Vec<(&Act, Doer, bool)> {
         let words = self.words(text);
-        self.acts.iter().filter_map(|act| Some((act, self.denied(&words, &act.event)?))).collect()
-    }
-
-    /// Whether the longest of the phrases that stand in the words is denied; none if none does.
-    fn denied(&self, words: &[Word], phrases: &[Phrase]) -> Option<bool> {
-        let places = phrases.iter().filter_map(|phrase| find_phrase(words, phrase));
-        let (place, _) = places.max_by_key(|(_, len)| *len)?;
-        Some(self.is_negated(words, place))
-    }
-
-    fn is_negated(&self, words: &[Word], place: usize) -> bool {
-        let from = place.saturating_sub(NEGATION_REACH);
-        words[from..place].iter().any(|word| self.negation.contains(&word.text))
-    }
-
-    /// Whether a sentence begins with this name.
-    pub(super) fn begins_with(&self, text: &str, name: &str) -> bool {
-        let (words, name) = (plain_words(text), plain_words(name));
-        !name.is_empty() && words.starts_with(&name)
+        let cast = Cast::new(&self.telling, speaker, listener);
+        let idioms = self.idioms_in(&words);
+        let is_you = |word: &Word| self.grammar.is_you(word);
+        let acts = self.acts.iter().filter_map(|act| {
+            let place = longest(&words, &act.event, &idioms, |_| true)?;
+            let doer = self.telling.doer(&cast, &words, place);
+            let to_listener = self.telling.is_victim(&cast, &words, place, act, is_you);
+            (!self.grammar.is_denied(&words, place.0)).then_some((act, doer, to_listener))
+        });
+        acts.collect()
     }
 
     /// Whether this name, or its first word, stands in the text.

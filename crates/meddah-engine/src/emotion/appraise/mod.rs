@@ -5,14 +5,17 @@
 //! covers, single words still lean to a feeling ([`leaning`]): they name it, and say nothing of what was done.
 //! A language without a table says nothing at all.
 
+mod aim;
 pub mod leaning;
 mod lexicon;
+mod roles;
 
 use crate::relationship::Change;
 
 use super::EmotionLabel;
 use leaning::Leanings;
 use lexicon::{Act, Lexicon};
+use roles::Doer;
 
 /// What counts as an emotion when code alone decides: less is neutral.
 const ALONE_MIN: f32 = 1.0;
@@ -89,15 +92,18 @@ impl Appraisal {
     /// `listener` the listener's own; other people's doings to each other weigh less.
     pub fn of_event(text: &str, language: &str, doer: &str, listener: &str) -> Appraisal {
         let Some(lexicon) = Lexicon::of(language) else { return Appraisal::default() };
-        let by_doer = lexicon.begins_with(text, doer);
         let concerns = lexicon.mentions(text, listener) || lexicon.mentions(text, "you");
         let mut found = Appraisal::default();
-        for (act, _) in lexicon.acts_in_event(text).into_iter().filter(|(_, negated)| !negated) {
-            let mut act = found.weighed(act, if concerns { 1.0 } else { WITNESSED_SHARE });
-            if !(by_doer && concerns) {
-                (act.bond, act.why) = (Change::default(), "of what happened");
+        for (act, by, to_listener) in lexicon.acts_in_event(text, doer, listener) {
+            if act.is_unkind() && by == Doer::Listener {
+                continue; // what the listener did to others is no wrong done to it
             }
-            found.put(act);
+            let near = if act.is_unkind() { to_listener } else { concerns };
+            let mut deed = found.weighed(act, if near { 1.0 } else { WITNESSED_SHARE });
+            if !(by == Doer::Speaker && to_listener) {
+                (deed.bond, deed.why) = (Change::default(), "of what happened");
+            }
+            found.put(deed);
         }
         found.sorted()
     }
@@ -164,5 +170,7 @@ impl Appraisal {
     }
 }
 
+#[cfg(test)]
+mod deeds;
 #[cfg(test)]
 mod tests;

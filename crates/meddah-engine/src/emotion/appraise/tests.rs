@@ -37,6 +37,12 @@ fn events_tell_who_did_it() {
     let others = event("Tom stole a loaf from Osk.");
     assert!(others.deeds().iter().all(|deed| deed.bond.is_none()));
     assert_eq!(event("Rain begins to fall."), Appraisal::default());
+    // What the listener did to others is no wrong done to it.
+    for text in ["Mira stole a spoon from Ann.", "Ann was hit by Mira."] {
+        assert_eq!((event(text).label(), event(text).strength()), (EmotionLabel::Neutral, 0.0), "{text}");
+    }
+    let saved = Appraisal::of_event("Old Bram of the Hill saved Mira.", "en", "Old Bram of the Hill", "Mira");
+    assert!(saved.deed().is_some_and(|deed| deed.bond.trust > 0.0), "{saved:?}");
 }
 
 #[test]

@@ -321,13 +321,13 @@ impl Reading {
         }
     }
 
-    /// Settles the mood, once. A word that is none of the choices is the first.
+    /// Settles the mood, once. A word that is none of the choices goes on as it is written, and as nothing if there
+    /// is none: what nobody chose must not pass for the neutral choice.
     fn decide_mood(&mut self, value: Option<&str>, chunks: &mut Vec<Chunk>) {
         let Some(mood) = self.mood.take() else { return };
-        let choice = value.and_then(|value| choice_of(&mood, value)).or(mood.choices.first().map(|c| &c.id));
-        if let Some(choice) = choice.cloned() {
-            chunks.push(Chunk::Decided { decision: mood.name.clone(), choice, arguments: None });
-        }
+        let value = value.unwrap_or_default().trim();
+        let choice = choice_of(&mood, value).cloned().unwrap_or_else(|| value.to_owned());
+        chunks.push(Chunk::Decided { decision: mood.name, choice, arguments: None });
     }
 
     /// An action, if it is one of the choices.

@@ -66,12 +66,12 @@ fn read(style: ActionStyle, text: &str) -> Vec<String> {
 fn each_decision_is_settled_once_and_the_mood_before_the_words() {
     let lines = |text| read(ActionStyle::Lines, text);
     assert_eq!(lines("Mood: angry\nDoes: nothing\nSays: No."), ["emotion=angry", "No.", "action=nothing"]);
-    assert_eq!(lines("No."), ["emotion=calm", "No.", "action=nothing"]);
-    assert_eq!(lines(""), ["emotion=calm", "action=nothing"]);
-    assert_eq!(lines("Says: No.\nMood: angry"), ["emotion=calm", "No.\n", "action=nothing"]);
+    assert_eq!(lines("No."), ["emotion=", "No.", "action=nothing"]);
+    assert_eq!(lines(""), ["emotion=", "action=nothing"]);
+    assert_eq!(lines("Says: No.\nMood: angry"), ["emotion=", "No.\n", "action=nothing"]);
     assert_eq!(
         lines("Does: give {\"item\":\"ale\"}\nMood: angry\nSays: No."),
-        ["emotion=calm", "action=give {\"item\":\"ale\"}", "No."]
+        ["emotion=", "action=give {\"item\":\"ale\"}", "No."]
     );
 }
 
@@ -82,16 +82,16 @@ fn moods_are_recognised_by_their_longest_word() {
     assert_eq!(mood("calm-ish"), "emotion=calm-ish");
     assert_eq!(mood("in love, deeply"), "emotion=in love");
     assert_eq!(mood("**angry** (at you)"), "emotion=angry");
-    assert_eq!(mood("furious"), "emotion=calm");
-    assert_eq!(mood("angrybird"), "emotion=calm");
+    assert_eq!(mood("furious"), "emotion=furious");
+    assert_eq!(mood("angrybird"), "emotion=angrybird");
 }
 
 #[test]
 fn actions_that_nobody_offered_are_none() {
     let lines = |text| read(ActionStyle::Lines, text);
     assert_eq!(lines("Mood: calm\nDoes: fly\nSays: x"), ["emotion=calm", "x", "action=nothing"]);
-    assert_eq!(lines("Does: GIVE\nSays: x"), ["emotion=calm", "action=give {}", "x"]);
-    assert_eq!(lines("Does: door.open\nSays: x"), ["emotion=calm", "action=door.open {}", "x"]);
+    assert_eq!(lines("Does: GIVE\nSays: x"), ["emotion=", "action=give {}", "x"]);
+    assert_eq!(lines("Does: door.open\nSays: x"), ["emotion=", "action=door.open {}", "x"]);
     let many = "Does: give\n".repeat(9);
     assert_eq!(lines(&many).iter().filter(|shown| shown.starts_with("action")).count(), CALLS_MAX);
 }
@@ -122,10 +122,10 @@ fn one_json_value_is_read_in_any_order() {
     );
     assert_eq!(
         schema(r#"{"says":"No.","mood":"angry","action":"give"}"#),
-        ["emotion=calm", "No.", "action=give {}"]
+        ["emotion=", "No.", "action=give {}"]
     );
     assert_eq!(schema("Mood: angry\nDoes: give\nSays: No."), ["emotion=angry", "action=give {}", "No."]);
-    assert_eq!(schema("<think>{}</think>{\"says\":\"No.\"}"), ["emotion=calm", "No.", "action=nothing"]);
+    assert_eq!(schema("<think>{}</think>{\"says\":\"No.\"}"), ["emotion=", "No.", "action=nothing"]);
 }
 
 /// What models send in JSON though nobody asked for it, or not like this.
@@ -148,7 +148,7 @@ fn json_of_any_kind_is_read_whatever_was_asked_for() {
     let tools = |text| read(ActionStyle::Tools, text);
     assert_eq!(tools(r#"{"mood":"angry","greeting":"Go away, you."}"#)[1], "Go away, you.");
     assert_eq!(tools("{\"mood\":\"angry\"}\nSays: No.")[..2], ["emotion=angry", "No."]);
-    assert_eq!(tools(r#"{"name":"give","parameters":{}}"#), ["emotion=calm", "action=give {}"]);
+    assert_eq!(tools(r#"{"name":"give","parameters":{}}"#), ["emotion=", "action=give {}"]);
 }
 
 #[test]

@@ -51,8 +51,10 @@ pub(in crate::turn) struct Standing {
     pub now: Bond,
     /// As the story began.
     pub home: Bond,
-    /// What moved it since the game was told.
+    /// What moved it most since the game was told,
     pub why: Option<String>,
+    /// and by how much.
+    pub moved_by: f32,
 }
 
 /// Reads the heart. `witnessed` is what the character perceived of late, oldest first.
@@ -105,6 +107,7 @@ impl Feelings {
             now: home,
             home,
             why: None,
+            moved_by: 0.0,
         };
         let mut then = None;
         if let Some(bond) = last.and_then(|last| bond_of(&last.entry)) {
@@ -115,8 +118,12 @@ impl Feelings {
             let at = moment(entry);
             standing.now = standing.now.rested(&home, passed(turn, then, at));
             if let Some(deed) = found.deeds().iter().find(|deed| !deed.bond.is_none()) {
-                standing.now = standing.now.moved(deed.bond.scaled(deed.share));
-                standing.why = Some(deed.told(&standing.name));
+                let moved = standing.now.moved(deed.bond.scaled(deed.share));
+                let by = moved.since(&standing.now).size();
+                standing.now = moved;
+                if by >= standing.moved_by {
+                    (standing.why, standing.moved_by) = (Some(deed.told(&standing.name)), by);
+                }
             }
             then = Some(at);
         }
@@ -217,7 +224,7 @@ fn emotion_of(entry: &Entry) -> Option<(Emotion, Option<String>)> {
         return None;
     };
     let mood = Pad { pleasure: *pleasure, arousal: *arousal, dominance: *dominance };
-    let label = emotion::nearest_label(label); // written by another version, perhaps
+    let label = emotion::nearest_label(label).unwrap_or_default(); // written by another version, perhaps
     Some((Emotion { label, intensity: *intensity, mood }.tame(), why.clone()))
 }
 
