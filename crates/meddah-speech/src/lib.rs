@@ -10,6 +10,7 @@ pub mod phonemes;
 mod piper;
 mod synthesiser;
 mod text_to_speech;
+pub mod visemes;
 
 pub use local::{LocalSpeech, ROBOT};
 pub use pcm::{Pcm, WavError, WavWriter, samples_as_time};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use meddah_speech::visemes::{Viseme, visemes};
 use meddah_speech::{
     LocalSpeech, Mark, MarkKind, Pcm, ROBOT, SpeechErrorKind, SpeechRequest, TextToSpeech as _, VoiceSettings,
 };
@@ -138,6 +139,71 @@ async fn a_dropped_stream_ends_the_work_and_the_next_line_comes_at_once() {
     let began = std::time::Instant::now();
     spoken(&speech, "Stop.", with(&name)).await;
     assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+}
+
+/// Two hundred lines with names that no list knows.
+fn lines() -> impl Iterator<Item = String> {
+    const NAMES: [&str; 20] = [
+        "Dovahkiin",
+        "Whiterun",
+        "Ulfric",
+        "Nargothil",
+        "Elyria",
+        "Thorgrim",
+        "Xanathar",
+        "Yennefer",
+        "Aerith",
+        "Drizzt",
+        "Khajiit",
+        "Azeroth",
+        "Llewellyn",
+        "Zhao",
+        "Ahri",
+        "Melisandre",
+        "Kvothe",
+        "Brannoc",
+        "Ysolda",
+        "Qarth",
+    ];
+    const SENTENCES: [&str; 10] = [
+        "NAME!",
+        "Where is NAME?",
+        "I saw NAME at 10:30.",
+        "No, NAME.",
+        "NAME owes me 12 coins.",
+        "Ask NAME.",
+        "It was NAME's.",
+        "NAME, NAME, NAME.",
+        "Well... NAME knows.",
+        "Beyond NAME, nothing.",
+    ];
+    NAMES.into_iter().flat_map(|name| SENTENCES.map(|sentence| sentence.replace("NAME", name)))
+}
+
+/// Visemes end where the sound ends, within 20 ms.
+async fn check_lines(speech: &LocalSpeech, name: &str) {
+    let mut count = 0;
+    for text in lines() {
+        let (pcm, marks, _) = spoken(speech, &text, with(name)).await;
+        let shapes = visemes(&marks);
+        let together: Duration = shapes.iter().map(|shape| shape.duration).sum();
+        let off = together.as_secs_f64() - pcm.duration().as_secs_f64();
+        assert!(off.abs() < 0.02, "{text}: visemes differ by {off} s");
+        assert!(shapes.iter().any(|shape| shape.viseme != Viseme::Sil), "{text}: the mouth stays closed");
+        count += 1;
+    }
+    assert_eq!(count, 200);
+}
+
+#[tokio::test]
+async fn visemes_of_the_robot_are_as_long_as_its_sound() {
+    check_lines(&LocalSpeech::new(PathBuf::from("/nowhere"), 1).unwrap(), ROBOT).await;
+}
+
+#[tokio::test]
+async fn visemes_of_a_real_voice_are_as_long_as_its_sound() {
+    let (folder, name) = voice();
+    check_lines(&LocalSpeech::new(folder, 2).unwrap(), &name).await;
 }
 
 async fn refused(folder: &Path, settings: VoiceSettings) -> meddah_speech::SpeechError {
