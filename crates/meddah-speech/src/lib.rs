@@ -12,7 +12,7 @@ mod synthesiser;
 mod text_to_speech;
 pub mod visemes;
 
-pub use local::{LocalSpeech, ROBOT};
+pub use local::{LocalSpeech, ROBOT, try_voice};
 pub use pcm::{Pcm, WavError, WavWriter, samples_as_time};
 pub use phonemes::{Lexicon, LexiconError};
 pub use text_to_speech::{

@@ -126,7 +126,7 @@ async fn a_real_voice_speaks_in_pieces_with_exact_times() {
 }
 
 #[tokio::test]
-async fn a_dropped_stream_ends_the_work_and_the_next_line_comes_at_once() {
+async fn a_dropped_stream_of_a_real_voice_ends_the_work_and_the_next_line_comes_at_once() {
     let (folder, name) = voice();
     let speech = LocalSpeech::new(folder, 2).unwrap();
     spoken(&speech, "Hello.", with(&name)).await;

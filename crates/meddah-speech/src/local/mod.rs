@@ -19,8 +19,9 @@ use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_pr
 use tokio::sync::mpsc;
 
 use crate::phonemes::{Item, Phonemes, sentences};
-use crate::synthesiser::Flow;
-use crate::{SpeechError, SpeechRequest, SpeechStream, TextToSpeech, Voice};
+use crate::piper::PiperVoice;
+use crate::synthesiser::{Flow, Listener, Synthesiser as _, Timed};
+use crate::{SpeechError, SpeechRequest, SpeechStream, TextToSpeech, Voice, VoiceSettings};
 use line::{Line, PIECES_MAX, Sent};
 pub use robot::ROBOT;
 use shelf::Shelf;
@@ -61,6 +62,42 @@ impl LocalSpeech {
     /// The voices of a folder, without anything to speak with them.
     pub fn voices_in(folder: &std::path::Path) -> Vec<Voice> {
         shelf::voices(folder)
+    }
+}
+
+/// Whether this file is a voice that can be used: it is read and has to say a word. Blocks for about a second.
+pub fn try_voice(file: &std::path::Path) -> Result<(), SpeechError> {
+    let mut voice = PiperVoice::open(file, Arc::new(ThreadPool::with_num_threads(1)))?;
+    let mut trial = Trial::default();
+    let word = [Item::Word { bytes: 0..3, ipa: "jˈɛs".into() }, Item::Pause('.')];
+    voice
+        .speak(&word, &VoiceSettings::default(), &mut trial)
+        .map_err(|error| SpeechError::bad_voice(file, error.message))?;
+    // Also false for numbers that are none.
+    if trial.loudest > TRIAL_LOUDNESS_MIN {
+        return Ok(());
+    }
+    Err(SpeechError::bad_voice(file, "it is silent"))
+}
+
+/// A voice that says "yes" is at least so loud somewhere.
+const TRIAL_LOUDNESS_MIN: f32 = 0.02;
+
+#[derive(Default)]
+struct Trial {
+    loudest: f32,
+}
+
+impl Listener for Trial {
+    fn slower(&self) -> f32 {
+        1.0
+    }
+
+    fn sounds(&mut self, _: Vec<Timed>) {}
+
+    fn sound(&mut self, samples: &[f32]) -> Flow {
+        self.loudest = samples.iter().fold(self.loudest, |loudest, sample| loudest.max(sample.abs()));
+        Flow::Go
     }
 }
 

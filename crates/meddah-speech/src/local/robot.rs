@@ -26,6 +26,8 @@ const FALL: f32 = 0.22;
 /// How much higher a stressed vowel is, and the end of a question.
 const STRESS_RISE: f32 = 1.12;
 const QUESTION_RISE: f32 = 1.35;
+/// Silence before a sentence, ms.
+const BEFORE_MS: f32 = 50.0;
 /// How fast resonances and loudness follow, seconds.
 const GLIDE_SECONDS: f32 = 0.018;
 const FADE_SECONDS: f32 = 0.005;
@@ -34,7 +36,12 @@ const UPPER: [(f32, f32); 2] = [(3500.0, 200.0), (4500.0, 250.0)];
 const BANDWIDTHS_HZ: [f32; 3] = [80.0, 90.0, 130.0];
 /// Together about as loud as a recorded voice.
 const LOUDNESS: f32 = 0.14;
+const VOICE_LOUDNESS: f32 = 0.12;
+const BREATH_LOUDNESS: f32 = 0.6;
 const HISS_LOUDNESS: f32 = 1.6;
+/// Shares of a period of the buzz.
+const OPENING: f32 = 0.4;
+const CLOSING: f32 = 0.16;
 
 /// As a voice among the others.
 pub fn robot_voice() -> Voice {
@@ -107,12 +114,10 @@ impl Robot {
         self.glide(target);
         let noise = self.noise();
         self.phase = (self.phase + pitch_hz / RATE_HZ).fract();
-        // Rises slowly and closes fast, as vocal folds do.
-        let open =
-            if self.phase < 0.6 { (self.phase / 0.6).powi(2) * (3.0 - 2.0 * self.phase / 0.6) } else { 0.0 };
-        let pulse = open - self.buzz;
+        let open = glottis(self.phase);
+        let pulse = (open - self.buzz) * RATE_HZ / pitch_hz;
         self.buzz = open;
-        let mut sound = pulse * self.now.voice * 4.0 + noise * self.now.breath * 0.5;
+        let mut sound = pulse * self.now.voice * VOICE_LOUDNESS + noise * self.now.breath * BREATH_LOUDNESS;
         let moving = self.now.formants_hz.into_iter().zip(BANDWIDTHS_HZ);
         for (resonator, (frequency, bandwidth)) in self.throat.iter_mut().zip(moving.chain(UPPER)) {
             sound = resonator.step(sound, frequency, bandwidth);
@@ -132,6 +137,19 @@ impl Robot {
     }
 }
 
+/// How far the vocal folds are open: slowly open and fast closed (A. E. Rosenberg, 1971).
+fn glottis(phase: f32) -> f32 {
+    if phase < OPENING {
+        let way = phase / OPENING;
+        way * way * (3.0 - 2.0 * way)
+    } else if phase < OPENING + CLOSING {
+        let way = (phase - OPENING) / CLOSING;
+        1.0 - way * way
+    } else {
+        0.0
+    }
+}
+
 /// A sound with what makes it.
 struct Planned {
     timed: Timed,
@@ -143,6 +161,10 @@ struct Planned {
 fn plan(sentence: &[Item], slower: f32) -> Vec<Planned> {
     let samples = |ms: f32| (ms * slower * RATE_HZ / 1000.0) as usize;
     let mut planned: Vec<Planned> = Vec::new();
+    if let Some(Item::Word { ipa, .. }) = sentence.first() {
+        let mouth = phones(ipa).first().map(|phone| segments(phone.ipa, false)[0].0.silent());
+        planned.push(Planned::new("", None, vec![(mouth.unwrap_or_default(), samples(BEFORE_MS))], 1.0));
+    }
     for item in sentence {
         match item {
             Item::Pause(pause) => {
@@ -188,6 +210,11 @@ impl Synthesiser for Robot {
         listener: &mut dyn Listener,
     ) -> Result<Flow, SpeechError> {
         let planned = plan(sentence, listener.slower() / settings.speed);
+        // The mouth is in place before the first sound.
+        *self = Robot {
+            now: planned.first().map_or_else(Segment::default, |sound| sound.parts[0].0.silent()),
+            ..Robot::default()
+        };
         listener.sounds(planned.iter().map(|sound| sound.timed.clone()).collect());
         let asks = matches!(sentence.last(), Some(Item::Pause('?')));
         let total: f64 = planned.iter().map(|sound| sound.timed.length.0).sum();
@@ -213,5 +240,43 @@ impl Synthesiser for Robot {
             }
         }
         Ok(listener.sound(&made))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Heard(Vec<f32>);
+
+    impl Listener for Heard {
+        fn slower(&self) -> f32 {
+            1.0
+        }
+        fn sounds(&mut self, _: Vec<Timed>) {}
+        fn sound(&mut self, samples: &[f32]) -> Flow {
+            self.0.extend(samples);
+            Flow::Go
+        }
+    }
+
+    fn heard(ipa: &str) -> f32 {
+        let mut heard = Heard::default();
+        let item = Item::Word { bytes: 0..1, ipa: ipa.repeat(3) };
+        Robot::default().speak(&[item], &VoiceSettings::default(), &mut heard).unwrap();
+        assert!(heard.0.iter().all(|sample| sample.abs() < 1.0), "{ipa} is cut off");
+        let power = heard.0.iter().map(|sample| sample * sample).sum::<f32>() / heard.0.len() as f32;
+        10.0 * power.log10()
+    }
+
+    #[test]
+    fn every_sound_is_heard_and_none_shouts() {
+        let sounds = "iː ɪ ɛ æ ɑː ʌ ɔː ʊ uː ɚ ə p b t d k ɡ tʃ dʒ f v θ ð s z ʃ ʒ h m n ŋ l ɹ w j";
+        for ipa in sounds.split(' ') {
+            let decibels = heard(ipa);
+            assert!((-36.0..-14.0).contains(&decibels), "{ipa}: {decibels} dB");
+        }
+        assert!(heard("ɑː") > heard("s") && heard("s") > heard("f"));
     }
 }

@@ -610,6 +610,35 @@ fn an_embedder_is_tried_out_before_it_is_taken_in() {
     assert_eq!(folder.store.remove("minilm").unwrap(), "MiniLM");
 }
 
+#[test]
+fn a_voice_is_tried_out_and_comes_with_its_description() {
+    let folder = Folder::new();
+    let cancel = CancellationToken::new();
+    let import = |original: &Path| folder.store.import(original, Placement::Copy, None, |_| {}, &cancel);
+    let broken = folder.write("joe.onnx", b"\x08\x07 and no more");
+    folder.write("joe.onnx.json", b"{}");
+    let error = import(&broken).unwrap_err();
+    assert!(error.kind == ModelsErrorKind::NotAModel && error.help.contains("Piper voice"), "{error:?}");
+    let added = import(&voice_file()).unwrap().model;
+    assert_eq!(added.kind, Kind::Voice);
+    assert!(kind::description(&added.file).is_file());
+    assert_eq!(folder.store.default_model(Kind::Embedder), None);
+    assert!(import(&voice_file()).unwrap().was_installed);
+    folder.store.remove(&added.name).unwrap();
+    assert!(folder.files().is_empty(), "{:?}", folder.files());
+}
+
+fn voice_file() -> PathBuf {
+    let default = || {
+        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        let home = std::env::home_dir().unwrap_or_default().join(".cache");
+        cache.unwrap_or(home).join("meddah/models/en_US-joe-medium.onnx")
+    };
+    let path = std::env::var_os("MEDDAH_TEST_VOICE").map_or_else(default, PathBuf::from);
+    assert!(path.exists(), "{path:?} is missing: run scripts/get-voice, or set MEDDAH_TEST_VOICE");
+    path
+}
+
 /// The real one. A test without it fails rather than passes by doing nothing.
 fn embedder_file() -> PathBuf {
     let default = || {

@@ -55,7 +55,8 @@ const LONG_MS: f32 = 45.0;
 const GLIDE_MS: f32 = 65.0;
 const HISS_MS: f32 = 90.0;
 const CLOSED_MS: f32 = 55.0;
-const BURST_MS: f32 = 22.0;
+const BURST_MS: f32 = 12.0;
+const BREATH_MS: f32 = 30.0;
 
 /// A sound as its parts and how long each is, ms. A sign that is not known is a murmur, never nothing.
 pub fn segments(ipa: &str, stressed: bool) -> Vec<(Segment, f32)> {
@@ -98,14 +99,17 @@ fn consonant(ipa: &str, first: char) -> Option<Vec<(Segment, f32)>> {
     let palate = Segment::voiced(300.0, 2000.0, 2500.0, 0.0);
     let hums = |place: Segment, voice: f32| Segment { voice, ..place };
     let stop = |place: Segment, voice: f32, (hz, width): (f32, f32)| {
-        let breath = if voice > 0.0 { 0.1 } else { 0.5 };
-        let burst = Segment { breath, ..hums(place, voice) }.hissing(0.9, hz, width);
-        vec![(hums(place, voice * 0.5), CLOSED_MS), (burst, BURST_MS)]
+        let burst = hums(place, voice).hissing(1.5, hz, width);
+        if voice > 0.0 {
+            return vec![(hums(place, voice * 0.3), CLOSED_MS), (burst, BURST_MS)];
+        }
+        let breath = Segment { breath: 0.8, ..place };
+        vec![(place, CLOSED_MS), (burst, BURST_MS), (breath, BREATH_MS)]
     };
     let rub = |place: Segment, voice: f32, (hiss, hz, width): (f32, f32, f32)| {
         vec![(hums(place, voice).hissing(hiss, hz, width), HISS_MS)]
     };
-    let hush = (1.0, 2800.0, 900.0);
+    let hush = (1.2, 3000.0, 1400.0);
     Some(match first {
         _ if ipa.starts_with("tʃ") => {
             let hiss = teeth.hissing(hush.0, hush.1, hush.2);
@@ -127,8 +131,8 @@ fn consonant(ipa: &str, first: char) -> Option<Vec<(Segment, f32)>> {
         'v' | 'ʋ' => rub(lips, 0.5, (0.25, 5000.0, 3000.0)),
         'θ' => rub(teeth, 0.0, (0.45, 5500.0, 2500.0)),
         'ð' => rub(teeth, 0.6, (0.15, 5500.0, 2500.0)),
-        's' => rub(teeth, 0.0, (1.2, 6200.0, 1200.0)),
-        'z' => rub(teeth, 0.5, (0.7, 6200.0, 1200.0)),
+        's' => rub(teeth, 0.0, (1.2, 6000.0, 1500.0)),
+        'z' => rub(teeth, 0.5, (0.7, 6000.0, 1500.0)),
         'ʃ' | 'ɕ' | 'ç' => rub(palate, 0.0, hush),
         'ʒ' | 'ʑ' => rub(palate, 0.5, (0.6, hush.1, hush.2)),
         'x' | 'χ' | 'ħ' => rub(palate, 0.0, (0.8, 1600.0, 700.0)),
