@@ -8,6 +8,9 @@ mod local;
 mod pcm;
 pub mod phonemes;
 mod piper;
+mod scripted;
+#[cfg(any(test, feature = "suite"))]
+pub mod suite;
 mod synthesiser;
 mod text_to_speech;
 pub mod visemes;
@@ -15,6 +18,7 @@ pub mod visemes;
 pub use local::{LocalSpeech, ROBOT, try_voice};
 pub use pcm::{Pcm, WavError, WavWriter, samples_as_time};
 pub use phonemes::{Lexicon, LexiconError};
+pub use scripted::ScriptedSpeech;
 pub use text_to_speech::{
     Mark, MarkKind, PITCH, SPEED, SpeechError, SpeechErrorKind, SpeechPiece, SpeechRequest, SpeechStream,
     TEXT_BYTES_MAX, TextToSpeech, VOLUME, Voice, VoiceSettings,

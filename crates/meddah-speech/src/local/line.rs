@@ -53,7 +53,9 @@ impl Line {
     pub fn finish(mut self) {
         if let Some(resampler) = &mut self.resampler {
             let rest = resampler.finish();
-            self.send(rest);
+            if !rest.is_empty() {
+                self.send(rest);
+            }
         }
     }
 

@@ -169,3 +169,6 @@ fn speak(
     line.finish();
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

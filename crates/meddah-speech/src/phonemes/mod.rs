@@ -78,10 +78,28 @@ fn by_rules(letters: &str) -> String {
 /// Words and pauses that are spoken in one go. Longer sentences, about 25 seconds, are cut.
 pub const SENTENCE_ITEMS_MAX: usize = 80;
 
+/// A longer first sentence is cut at a pause within it, for nothing is heard before all of what is spoken in one go
+/// was looked at once.
+const FIRST_ITEMS_MAX: usize = 14;
+/// Fewer words on either side sound torn off.
+const CLAUSE_ITEMS_MIN: usize = 5;
+
 /// Cuts items into sentences, each with the pause at its end.
 pub fn sentences(items: &[Item]) -> impl Iterator<Item = &[Item]> {
-    let whole = items.split_inclusive(|item| matches!(item, Item::Pause(pause) if ends_sentence(*pause)));
-    whole.flat_map(|sentence| sentence.chunks(SENTENCE_ITEMS_MAX))
+    let end = items.iter().position(|item| matches!(item, Item::Pause(pause) if ends_sentence(*pause)));
+    let first = &items[..end.map_or(items.len(), |end| end + 1)];
+    let (clause, rest) = items.split_at(first_clause(first).unwrap_or(0));
+    let whole = rest.split_inclusive(|item| matches!(item, Item::Pause(pause) if ends_sentence(*pause)));
+    let clause = Some(clause).filter(|clause| !clause.is_empty());
+    clause.into_iter().chain(whole).flat_map(|sentence| sentence.chunks(SENTENCE_ITEMS_MAX))
+}
+
+/// How many items of a long sentence can be spoken before the rest is looked at.
+fn first_clause(sentence: &[Item]) -> Option<usize> {
+    let ends = sentence.iter().enumerate().filter(|(_, item)| matches!(item, Item::Pause(_)));
+    let mut ends = ends.map(|(place, _)| place + 1);
+    let fits = |end: &usize| *end > CLAUSE_ITEMS_MIN && sentence.len() - end > CLAUSE_ITEMS_MIN;
+    if sentence.len() > FIRST_ITEMS_MAX { ends.find(fits) } else { None }
 }
 
 #[cfg(test)]

@@ -60,6 +60,19 @@ fn sentences_keep_their_ends() {
     assert_eq!(sentences(&[]).count(), 0);
 }
 
+#[test]
+fn only_a_long_first_sentence_is_cut_at_its_pause() {
+    let lengths = |text: &str| {
+        let items = PHONEMES.read(text, &Lexicon::default());
+        sentences(&items).map(<[Item]>::len).collect::<Vec<_>>()
+    };
+    let long = "The bell in the old tower rang at ten, and nobody has seen the miller since.";
+    assert_eq!(lengths(long), [10, 8]);
+    assert_eq!(lengths(&format!("Well. {long}")), [2, 18]);
+    assert_eq!(lengths("I would not go up there alone, if I were you."), [13]);
+    assert_eq!(lengths("No, nobody who has ever been up there came back to tell us about the dragon."), [18]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

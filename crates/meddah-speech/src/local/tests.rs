@@ -1,18 +1,14 @@
 //! Voices of this PC as a caller meets them: the robotic one everywhere, and a real one from a file.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use meddah_speech::visemes::{Viseme, visemes};
-use meddah_speech::{
-    LocalSpeech, Mark, MarkKind, Pcm, ROBOT, SpeechErrorKind, SpeechRequest, TextToSpeech as _, VoiceSettings,
-};
 
-/// Far longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+use super::*;
+use crate::suite::{self, Spoken, check};
+use crate::visemes::{Viseme, visemes};
+use crate::{SpeechErrorKind, VoiceSettings};
 
 /// The folder of the voice that the tests speak with, and its name.
 fn voice() -> (PathBuf, String) {
@@ -31,52 +27,12 @@ fn with(name: &str) -> VoiceSettings {
     VoiceSettings { voice: Some(name.into()), ..VoiceSettings::default() }
 }
 
-/// Everything that is spoken, put together.
-async fn spoken(speech: &LocalSpeech, text: &str, settings: VoiceSettings) -> (Pcm, Vec<Mark>, usize) {
-    let request = SpeechRequest { settings, ..SpeechRequest::new(text) };
-    let mut stream = speech.speak(request).await.unwrap();
-    let (mut whole, mut marks, mut pieces) = (Pcm::default(), Vec::new(), 0);
-    while let Some(piece) = tokio::time::timeout(PATIENCE, stream.next()).await.unwrap() {
-        let piece = piece.unwrap();
-        whole.sample_rate_hz = piece.pcm.sample_rate_hz;
-        whole.samples.extend(piece.pcm.samples);
-        marks.extend(piece.marks);
-        pieces += 1;
-    }
-    (whole, marks, pieces)
+async fn spoken(speech: &LocalSpeech, text: &str, settings: VoiceSettings) -> Spoken {
+    suite::spoken(speech, SpeechRequest { settings, ..SpeechRequest::new(text) }).await
 }
 
 fn loudness(samples: &[f32]) -> f32 {
     (samples.iter().map(|sample| sample * sample).sum::<f32>() / samples.len().max(1) as f32).sqrt()
-}
-
-/// What every voice has to keep.
-fn check(text: &str, pcm: &Pcm, marks: &[Mark]) {
-    let seconds = pcm.duration().as_secs_f64();
-    let phonemes: Vec<&Mark> =
-        marks.iter().filter(|mark| matches!(mark.kind, MarkKind::Phoneme(_))).collect();
-    let end = phonemes.last().map_or(0.0, |mark| (mark.at + mark.duration).as_secs_f64());
-    assert!((end - seconds).abs() < 0.02, "{text}: marks end at {end}, the sound at {seconds}");
-    for pair in phonemes.windows(2) {
-        let gap = pair[1].at.as_secs_f64() - (pair[0].at + pair[0].duration).as_secs_f64();
-        assert!(gap.abs() < 0.001, "{text}: a gap of {gap} s");
-    }
-    let words: Vec<&str> = marks
-        .iter()
-        .filter_map(|mark| match &mark.kind {
-            MarkKind::Word(bytes) => Some(&text[bytes.clone()]),
-            MarkKind::Phoneme(_) => None,
-        })
-        .collect();
-    let written: Vec<&str> =
-        text.split(|sign: char| !sign.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
-    assert_eq!(words, written);
-    assert!(
-        seconds > 0.08 * written.len() as f64 && seconds < 1.5 * written.len() as f64 + 1.0,
-        "{seconds} s"
-    );
-    assert!(loudness(&pcm.samples) > 0.01, "{text}: it is silent");
-    assert!(pcm.samples.iter().all(|sample| sample.abs() <= 1.0));
 }
 
 const TEXT: &str = "Good evening. Was the road to Nargothil long, stranger?";
@@ -87,58 +43,34 @@ async fn without_any_voice_there_is_still_the_robot() {
     let speech = LocalSpeech::new(empty.path().to_owned(), 1).unwrap();
     let names: Vec<String> = speech.voices().await.into_iter().map(|voice| voice.name).collect();
     assert_eq!(names, [ROBOT]);
-    let (pcm, marks, _) = spoken(&speech, TEXT, VoiceSettings::default()).await;
-    check(TEXT, &pcm, &marks);
-    let (nothing, marks, pieces) = spoken(&speech, "... *", VoiceSettings::default()).await;
-    assert_eq!((nothing.samples.len(), marks.len(), pieces), (0, 0, 0));
+    suite::all(&speech, &VoiceSettings::default()).await;
 }
 
 #[tokio::test]
 async fn settings_change_what_they_name_and_nothing_else() {
     let speech = LocalSpeech::new(PathBuf::from("/nowhere"), 1).unwrap();
-    let (usual, ..) = spoken(&speech, TEXT, with(ROBOT)).await;
-    let seconds = |pcm: &Pcm| pcm.duration().as_secs_f64();
-    let (fast, ..) = spoken(&speech, TEXT, VoiceSettings { speed: 2.0, ..with(ROBOT) }).await;
+    let usual = spoken(&speech, TEXT, with(ROBOT)).await.pcm;
+    let seconds = |pcm: &crate::Pcm| pcm.duration().as_secs_f64();
+    let fast = spoken(&speech, TEXT, VoiceSettings { speed: 2.0, ..with(ROBOT) }).await.pcm;
     assert!((seconds(&fast) * 2.0 - seconds(&usual)).abs() < 0.05);
-    let (quiet, ..) = spoken(&speech, TEXT, VoiceSettings { volume: 0.5, ..with(ROBOT) }).await;
+    let quiet = spoken(&speech, TEXT, VoiceSettings { volume: 0.5, ..with(ROBOT) }).await.pcm;
     assert!((loudness(&quiet.samples) / loudness(&usual.samples) - 0.5).abs() < 0.05);
-    let (high, marks, _) = spoken(&speech, TEXT, VoiceSettings { pitch: 4.0, ..with(ROBOT) }).await;
-    check(TEXT, &high, &marks);
-    assert!((seconds(&high) - seconds(&usual)).abs() < 0.05);
+    let high = spoken(&speech, TEXT, VoiceSettings { pitch: 4.0, ..with(ROBOT) }).await;
+    check(TEXT, &high);
+    assert!((seconds(&high.pcm) - seconds(&usual)).abs() < 0.05);
 }
 
 #[tokio::test]
-async fn a_real_voice_speaks_in_pieces_with_exact_times() {
+async fn a_real_voice_passes_the_suite_and_speaks_in_pieces() {
     let (folder, name) = voice();
     let speech = LocalSpeech::new(folder, 2).unwrap();
     let found = speech.voices().await.into_iter().find(|voice| voice.name == name).unwrap();
     assert!(!found.robotic && found.language.starts_with("en"), "{found:?}");
-    for text in
-        [TEXT, "Yes!", "At ten, Ulfric and Aela rode from Whiterun to Solitude, and nobody saw them again."]
-    {
-        let (pcm, marks, pieces) = spoken(&speech, text, with(&name.to_uppercase())).await;
-        check(text, &pcm, &marks);
-        assert!(pieces > 1, "{text}: {pieces}");
-    }
-    let (pcm, marks, _) =
-        spoken(&speech, TEXT, VoiceSettings { pitch: -3.0, volume: 0.8, ..with(&name) }).await;
-    check(TEXT, &pcm, &marks);
-}
-
-#[tokio::test]
-async fn a_dropped_stream_of_a_real_voice_ends_the_work_and_the_next_line_comes_at_once() {
-    let (folder, name) = voice();
-    let speech = LocalSpeech::new(folder, 2).unwrap();
-    spoken(&speech, "Hello.", with(&name)).await;
-    let long = "And then she told the whole story from the beginning, slowly. ".repeat(40);
-    for _ in 0..3 {
-        let request = SpeechRequest { settings: with(&name), ..SpeechRequest::new(long.as_str()) };
-        let mut stream = speech.speak(request).await.unwrap();
-        stream.next().await.unwrap().unwrap();
-    }
-    let began = std::time::Instant::now();
-    spoken(&speech, "Stop.", with(&name)).await;
-    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    suite::all(&speech, &with(&name)).await;
+    let deep = VoiceSettings { pitch: -3.0, volume: 0.8, ..with(&name.to_uppercase()) };
+    let line = spoken(&speech, TEXT, deep).await;
+    check(TEXT, &line);
+    assert!(line.pieces > 2, "{}", line.pieces);
 }
 
 /// Two hundred lines with names that no list knows.
@@ -184,7 +116,7 @@ fn lines() -> impl Iterator<Item = String> {
 async fn check_lines(speech: &LocalSpeech, name: &str) {
     let mut count = 0;
     for text in lines() {
-        let (pcm, marks, _) = spoken(speech, &text, with(name)).await;
+        let Spoken { pcm, marks, .. } = spoken(speech, &text, with(name)).await;
         let shapes = visemes(&marks);
         let together: Duration = shapes.iter().map(|shape| shape.duration).sum();
         let off = together.as_secs_f64() - pcm.duration().as_secs_f64();
@@ -206,7 +138,7 @@ async fn visemes_of_a_real_voice_are_as_long_as_its_sound() {
     check_lines(&LocalSpeech::new(folder, 2).unwrap(), &name).await;
 }
 
-async fn refused(folder: &Path, settings: VoiceSettings) -> meddah_speech::SpeechError {
+async fn refused(folder: &Path, settings: VoiceSettings) -> SpeechError {
     let speech = LocalSpeech::new(folder.to_owned(), 1).unwrap();
     match speech.speak(SpeechRequest { settings, ..SpeechRequest::new("Hello.") }).await {
         Err(error) => error,
