@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -14,6 +15,18 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How exact the times of sounds are: less than a frame of a film.
 const EXACT: f64 = 0.02;
+
+/// The voice of the tests. A test without it fails rather than passes by doing nothing.
+pub fn voice_file() -> PathBuf {
+    let cached = || {
+        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        let home = std::env::home_dir().unwrap_or_default().join(".cache");
+        cache.unwrap_or(home).join("meddah/models/en_US-joe-medium.onnx")
+    };
+    let file = std::env::var_os("MEDDAH_TEST_VOICE").map_or_else(cached, PathBuf::from);
+    assert!(file.exists(), "{file:?} is missing: run scripts/get-voice, or set MEDDAH_TEST_VOICE");
+    file
+}
 
 /// A line put together from its pieces.
 pub struct Spoken {

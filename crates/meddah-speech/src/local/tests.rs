@@ -12,15 +12,8 @@ use crate::{SpeechErrorKind, VoiceSettings};
 
 /// The folder of the voice that the tests speak with, and its name.
 fn voice() -> (PathBuf, String) {
-    let cached = || {
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let home = std::env::home_dir().unwrap_or_default().join(".cache");
-        cache.unwrap_or(home).join("meddah/models/en_US-joe-medium.onnx")
-    };
-    let file = std::env::var_os("MEDDAH_TEST_VOICE").map_or_else(cached, PathBuf::from);
-    assert!(file.exists(), "{file:?} is missing: run scripts/get-voice, or set MEDDAH_TEST_VOICE");
-    let name = file.file_stem().unwrap().to_string_lossy().into_owned();
-    (file.parent().unwrap().to_owned(), name)
+    let file = suite::voice_file();
+    (file.parent().unwrap().to_owned(), file.file_stem().unwrap().to_string_lossy().into_owned())
 }
 
 fn with(name: &str) -> VoiceSettings {

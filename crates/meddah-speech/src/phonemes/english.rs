@@ -128,8 +128,8 @@ fn respell(said: &str) -> String {
             ('ʧ', _) => "tʃ",
             ('ᵊ', _) => "ə",
             ('T', _) => "ɾ",
-            // At the end of a word it is short.
-            ('i', None) => "i",
+            // At the end of a longer word it is short: "happy", in contrast to "me".
+            ('i', None) if ipa.contains(is_vowel) => "i",
             ('i', _) => "iː",
             ('u', _) => "uː",
             ('ɑ', _) => "ɑː",
@@ -156,6 +156,7 @@ mod tests {
             ("ɹˈɪvəɹz", "ɹˈɪvɚz"),
             ("wˈɜɹd", "wˈɜːd"),
             ("hˈæpi", "hˈæpi"),
+            ("θɹˈi", "θɹˈiː"),
             ("ʧˈAnʤ", "tʃˈeɪndʒ"),
             ("bˈʌTᵊn", "bˈʌɾən"),
             ("ðə ɪntˈɹɛst", "ðə ɪntˈɹɛst"),

@@ -143,6 +143,7 @@ fn sign_of_its_own(parts: &mut Vec<Part>, rest: &str, sign: char, place: usize) 
     // A dash within a word or before a number is no pause; one that stands alone is.
     let alone = rest[sign.len_utf8()..].starts_with(char::is_whitespace);
     let pause = match sign {
+        '.' if abbreviates(parts, &rest[1..]) => return,
         '.' | '…' | '。' => '.',
         '!' | '！' => '!',
         '?' | '？' => '?',
@@ -159,6 +160,33 @@ fn sign_of_its_own(parts: &mut Vec<Part>, rest: &str, sign: char, place: usize) 
         Some(Part::Word(_)) => parts.push(Part::Pause(pause)),
         _ => {}
     }
+}
+
+/// Titles that are written short, and what is said. Their full stop ends no sentence.
+const TITLES: [(&str, &str); 9] = [
+    ("mr", "mister"),
+    ("mrs", "missus"),
+    ("ms", "miz"),
+    ("dr", "doctor"),
+    ("st", "saint"),
+    ("sgt", "sergeant"),
+    ("capt", "captain"),
+    ("lt", "lieutenant"),
+    ("prof", "professor"),
+];
+
+/// Whether the full stop before this belongs to a title, which is then written out, or to an initial: `J. R.`, `e.g.`.
+fn abbreviates(parts: &mut [Part], rest: &str) -> bool {
+    let Some(Part::Word(word)) = parts.last_mut() else { return false };
+    let goes_on = rest.trim_start().starts_with(char::is_alphanumeric);
+    if !goes_on {
+        return false;
+    }
+    if let Some((_, said)) = TITLES.iter().find(|(short, _)| word.letters.eq_ignore_ascii_case(short)) {
+        word.letters = (*said).to_owned();
+        return true;
+    }
+    word.letters.len() == 1 && !word.letters.eq_ignore_ascii_case("i")
 }
 
 fn is_apostrophe(sign: char) -> bool {
@@ -189,6 +217,10 @@ mod tests {
             ("It is -5 here; 3-5 there", "It is minus five here; three five there"),
             ("Dro'Thar and Ölgür, Михаил (北京)!", "Dro'Thar and Olgur, Mikhail, Bei Jing!"),
             ("... hello", "hello"),
+            (
+                "Dr. Hale met St. Anne, e.g. J. R. So am I. Go to A.",
+                "doctor Hale met saint Anne, e g J R So am I. Go to A.",
+            ),
             ("What?! No...", "What? No."),
             ("XJ9 and 'quoted' 😀", "XJ nine and quoted"),
             ("", ""),

@@ -36,6 +36,7 @@ pub struct Config {
 enum PhonemeType {
     /// The IPA as espeak-ng writes it.
     #[default]
+    #[serde(alias = "PhonemeType.ESPEAK")]
     Espeak,
     /// Something else, which is not supported.
     #[serde(other)]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use meddah_speech::suite::voice_file;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
@@ -626,17 +627,6 @@ fn a_voice_is_tried_out_and_comes_with_its_description() {
     assert!(import(&voice_file()).unwrap().was_installed);
     folder.store.remove(&added.name).unwrap();
     assert!(folder.files().is_empty(), "{:?}", folder.files());
-}
-
-fn voice_file() -> PathBuf {
-    let default = || {
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let home = std::env::home_dir().unwrap_or_default().join(".cache");
-        cache.unwrap_or(home).join("meddah/models/en_US-joe-medium.onnx")
-    };
-    let path = std::env::var_os("MEDDAH_TEST_VOICE").map_or_else(default, PathBuf::from);
-    assert!(path.exists(), "{path:?} is missing: run scripts/get-voice, or set MEDDAH_TEST_VOICE");
-    path
 }
 
 /// The real one. A test without it fails rather than passes by doing nothing.

@@ -1,22 +1,9 @@
 //! What a player hears at the command line.
 
-use std::path::PathBuf;
-
+use meddah_speech::suite::voice_file;
 use serde_json::Value;
 
 use crate::process::{home, run};
-
-/// The voice of the tests. A test without it fails rather than passes by doing nothing.
-fn voice_file() -> PathBuf {
-    let default = || {
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let home = std::env::home_dir().unwrap_or_default().join(".cache");
-        cache.unwrap_or(home).join("meddah/models/en_US-joe-medium.onnx")
-    };
-    let path = std::env::var_os("MEDDAH_TEST_VOICE").map_or_else(default, PathBuf::from);
-    assert!(path.exists(), "{path:?} is missing: run scripts/get-voice, or set MEDDAH_TEST_VOICE");
-    path
-}
 
 /// Samples per second and how many of a file that we wrote: 44 bytes, then 16 bits each.
 fn wav(file: &std::path::Path) -> (u32, usize) {
