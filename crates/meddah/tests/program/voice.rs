@@ -16,10 +16,21 @@ fn wav(file: &std::path::Path) -> (u32, usize) {
 fn a_pc_without_a_voice_speaks_all_the_same() {
     let (folder, _) = home();
     let (data, out) = (folder.path().join("data"), folder.path().join("hail.wav"));
+    let picture = folder.path().join("hail.png");
     let (code, listed, _) = run(&data, &["voices"]);
     assert!(code == 0 && listed.starts_with("robot  en_US, 16000 Hz"), "{listed}");
-    let say =
-        ["say", "--out", out.to_str().unwrap(), "--json", "--pronounce", "Nrk=NERK", "Hail,", "Nrk of 12!"];
+    let say = [
+        "say",
+        "--out",
+        out.to_str().unwrap(),
+        "--json",
+        "--picture",
+        picture.to_str().unwrap(),
+        "--pronounce",
+        "Nrk=NERK",
+        "Hail,",
+        "Nrk of 12!",
+    ];
     let (code, shown, err) = run(&data, &say);
     assert_eq!((code, err.as_str()), (0, ""));
     let shown: Value = serde_json::from_str(&shown).unwrap();
@@ -30,6 +41,7 @@ fn a_pc_without_a_voice_speaks_all_the_same() {
     let (rate, samples) = wav(&out);
     let milliseconds = samples as u64 * 1000 / u64::from(rate);
     assert!(shown["duration_ms"].as_u64().unwrap().abs_diff(milliseconds) <= 1, "{shown}");
+    assert!(std::fs::read(picture).unwrap().starts_with(b"\x89PNG"));
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! `meddah say`: a text as a sound file, to hear how a voice speaks and how names are said.
 
+mod picture;
+
+use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,6 +46,9 @@ pub struct SayArguments {
     /// The WAV file to write
     #[arg(long, default_value = "said.wav")]
     out: PathBuf,
+    /// Draw loudness and mouth shapes over time into this PNG file
+    #[arg(long, value_name = "PNG")]
+    picture: Option<PathBuf>,
     /// Print one JSON object with the mouth shapes and the words
     #[arg(long)]
     json: bool,
@@ -74,6 +80,10 @@ pub async fn run(arguments: SayArguments) -> Result<u8, Failure> {
         ));
     }
     write(&arguments.out, &spoken.pcm)?;
+    if let Some(file) = &arguments.picture {
+        let writer = BufWriter::new(create(file)?);
+        picture::draw(&spoken.pcm, &spoken.marks, writer).map_err(|error| cannot_write(file, &error))?;
+    }
     if arguments.json {
         print::line(&shown(&request.text, &spoken, &arguments.out).to_string());
     } else {
@@ -112,16 +122,20 @@ fn lexicon(entries: &[String]) -> Result<Lexicon, Failure> {
 }
 
 fn write(path: &Path, pcm: &Pcm) -> Result<(), Failure> {
-    let fail = |why: String| {
-        Failure::new(
-            BAD_INPUT,
-            format!("cannot write {}: {why}\nChoose another file with --out.", path.display()),
-        )
-    };
-    let file = std::fs::File::create(path).map_err(|error| fail(error.to_string()))?;
-    let mut wav =
-        WavWriter::new(BufWriter::new(file), pcm.sample_rate_hz).map_err(|error| fail(error.to_string()))?;
-    wav.write(pcm).and_then(|()| wav.finish()).map_err(|error| fail(error.to_string()))
+    let writer = BufWriter::new(create(path)?);
+    let whole = WavWriter::new(writer, pcm.sample_rate_hz).and_then(|mut wav| {
+        wav.write(pcm)?;
+        wav.finish()
+    });
+    whole.map_err(|error| cannot_write(path, &error))
+}
+
+fn create(path: &Path) -> Result<File, Failure> {
+    File::create(path).map_err(|error| cannot_write(path, &error))
+}
+
+fn cannot_write(path: &Path, why: &dyn std::error::Error) -> Failure {
+    Failure::new(BAD_INPUT, format!("cannot write {}: {why}\nChoose another file.", path.display()))
 }
 
 /// As the `audio` event shows it, and when each word is spoken.
