@@ -31,6 +31,7 @@ pub struct Line {
     /// Marks that go with the next piece.
     marks: Vec<Mark>,
     stalled: bool,
+    listener_wait_max: Duration,
 }
 
 impl Line {
@@ -46,6 +47,7 @@ impl Line {
             sentence_at: 0.0,
             marks: Vec::new(),
             stalled: false,
+            listener_wait_max: LISTENER_WAIT_MAX,
         }
     }
 
@@ -75,7 +77,7 @@ impl Line {
             match self.pieces.try_send(piece) {
                 Ok(()) => return Flow::Go,
                 Err(TrySendError::Closed(_)) => return Flow::Stop,
-                Err(TrySendError::Full(_)) if began.elapsed() > LISTENER_WAIT_MAX => {
+                Err(TrySendError::Full(_)) if began.elapsed() > self.listener_wait_max => {
                     self.stalled = true;
                     return Flow::Stop;
                 }
@@ -128,5 +130,66 @@ impl Listener for Line {
             None => samples.to_vec(),
         };
         self.send(samples)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::synthesiser::Length;
+
+    fn line(places: usize, settings: &VoiceSettings) -> (Line, mpsc::Receiver<Sent>) {
+        let (pieces, taken) = mpsc::channel(places);
+        let mut line = Line::new(pieces, 1000, settings);
+        line.listener_wait_max = Duration::from_millis(20);
+        (line, taken)
+    }
+
+    #[test]
+    fn who_takes_nothing_for_too_long_is_left_alone() {
+        let (mut line, taken) = line(1, &VoiceSettings::default());
+        assert_eq!(line.sound(&[0.1]), Flow::Go);
+        assert_eq!(line.sound(&[0.1]), Flow::Stop);
+        assert!(line.is_stalled());
+        drop(taken);
+    }
+
+    #[test]
+    fn who_has_gone_stops_the_line_at_once() {
+        let (mut line, taken) = line(8, &VoiceSettings::default());
+        drop(taken);
+        assert_eq!(line.sound(&[0.1]), Flow::Stop);
+        assert!(!line.is_stalled());
+    }
+
+    #[test]
+    fn the_second_sentence_counts_from_the_end_of_the_first() {
+        let (mut line, mut taken) = line(8, &VoiceSettings { volume: 2.0, ..VoiceSettings::default() });
+        let sound = |ipa: &str, word, samples| Timed { ipa: ipa.into(), word, length: Length(samples) };
+        line.sounds(vec![
+            sound("", None, 100.0),
+            sound("h", Some(0..2), 50.0),
+            sound("aɪ", Some(0..2), 150.0),
+        ]);
+        line.sound(&[0.3; 300]);
+        line.sounds(vec![sound("b", Some(4..5), 80.0)]);
+        line.sound(&[0.7; 80]);
+        let shown = |piece: SpeechPiece| {
+            let marks = piece.marks.into_iter();
+            marks.map(|mark| (mark.at.as_millis(), mark.duration.as_millis(), mark.kind)).collect::<Vec<_>>()
+        };
+        let phoneme = |ipa: &str| MarkKind::Phoneme(ipa.into());
+        let first = taken.try_recv().unwrap().unwrap();
+        assert!((first.pcm.samples[0] - 0.6).abs() < 1e-6);
+        let expected = [
+            (0, 100, phoneme("")),
+            (100, 200, MarkKind::Word(0..2)),
+            (100, 50, phoneme("h")),
+            (150, 150, phoneme("aɪ")),
+        ];
+        assert_eq!(shown(first), expected);
+        let second = taken.try_recv().unwrap().unwrap();
+        assert_eq!(second.pcm.samples[0], 1.0, "as loud as it can be");
+        assert_eq!(shown(second), [(300, 80, MarkKind::Word(4..5)), (300, 80, phoneme("b"))]);
     }
 }
