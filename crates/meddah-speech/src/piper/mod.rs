@@ -27,8 +27,8 @@ use crate::{SpeechError, Voice, VoiceSettings};
 const MODEL_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// Frames of the first piece: about a quarter of a second.
 const FIRST_FRAMES: usize = 24;
-/// Larger pieces are not computed faster, and a cancel waits for the end of one.
-const FRAMES_MAX: usize = 192;
+/// About a second. Larger pieces are not computed faster, and a cancel waits for the end of one.
+const FRAMES_MAX: usize = 96;
 /// Voices of Piper have 256; a graph that says much more is none of them.
 const FRAME_SAMPLES_MAX: usize = 4096;
 /// What the decoder looks at on both sides of a frame.
