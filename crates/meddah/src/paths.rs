@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
+/// The folder below the data folder in which models and voices are.
+pub const MODELS: &str = "models";
+
 /// The folders of one installation.
 #[derive(Clone, Debug)]
 pub struct Paths {
@@ -25,6 +28,11 @@ impl Paths {
             format!("cannot create the data folder {}; set MEDDAH_DATA to another", data.display())
         })?;
         Ok(Paths { data })
+    }
+
+    /// Models and voices.
+    pub fn models(&self) -> PathBuf {
+        self.data.join(MODELS)
     }
 
     /// What every character lived through.

@@ -11,9 +11,11 @@ mod key;
 mod models;
 mod new;
 mod print;
+mod say;
 mod serve;
 mod setup;
 mod talk;
+mod voices;
 mod world;
 
 use std::process::ExitCode;
@@ -71,6 +73,10 @@ enum Command {
     Import(import::ImportArguments),
     /// Write a character as a card for other programs
     Export(export::ExportArguments),
+    /// Speak a text into a sound file
+    Say(say::SayArguments),
+    /// List the voices of this PC
+    Voices(voices::VoicesArguments),
     #[command(flatten)]
     NotYet(NotYet),
 }
@@ -81,15 +87,9 @@ enum NotYet {
     /// Serve many players from one machine (not in this version)
     #[command(disable_help_flag = true)]
     Host(Rest),
-    /// Speak a text (not in this version)
-    #[command(disable_help_flag = true)]
-    Say(Rest),
     /// Write down what is said in a sound file (not in this version)
     #[command(disable_help_flag = true)]
     Listen(Rest),
-    /// List the voices (not in this version)
-    #[command(disable_help_flag = true)]
-    Voices(Rest),
 }
 
 #[derive(clap::Args)]
@@ -182,9 +182,11 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Check(arguments) => setup::block_on(check::run(arguments)),
         Command::Import(arguments) => import::run(arguments),
         Command::Export(arguments) => export::run(arguments),
+        Command::Say(arguments) => setup::block_on(say::run(arguments)),
+        Command::Voices(arguments) => voices::run(&arguments),
         Command::NotYet(_) => Err(Failure::new(
             WRONG_USAGE,
-            "this version cannot do that yet\nWhat it can do: talk, serve, doctor, models, key, budget, bench, world, new, check, import, export.",
+            "this version cannot do that yet\nWhat it can do: talk, serve, doctor, models, key, budget, bench, world, new, check, import, export, say, voices.",
         )),
     }
 }

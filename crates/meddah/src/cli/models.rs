@@ -47,8 +47,8 @@ enum ModelsCommand {
         #[arg(long, value_name = "HEX")]
         sha256: Option<String>,
     },
-    /// Take in a .gguf (or, for an embedder, .onnx) file that is on this PC, or a folder with a GPTQ or safetensors
-    /// checkpoint, or with an .onnx file
+    /// Take in a file that is on this PC: .gguf, or .onnx for an embedder, or for a voice with its .onnx.json beside
+    /// it; or a folder with a GPTQ or safetensors checkpoint, or with an .onnx file
     Import(ImportArguments),
     /// Delete an installed model
     Remove {
@@ -100,7 +100,7 @@ pub async fn run(arguments: ModelsArguments) -> Result<u8, Failure> {
     Ok(DONE)
 }
 
-/// The file of an embedder in a folder that holds one and no checkpoint.
+/// The file of an embedder or voice in a folder that holds one and no checkpoint.
 fn only_onnx(folder: &Path) -> Option<PathBuf> {
     let files = std::fs::read_dir(folder).ok()?.take(FOLDER_FILES_MAX).filter_map(Result::ok);
     let files: Vec<PathBuf> = files.map(|entry| entry.path()).collect();
@@ -221,7 +221,11 @@ fn list(listing: &Listing) {
         print::line("No model is installed.");
     }
     for Installed { name, kind, bytes, .. } in &listing.installed {
-        let what = if *kind == Kind::Embedder { ", for memories" } else { "" };
+        let what = match kind {
+            Kind::Chat => "",
+            Kind::Embedder => ", for memories",
+            Kind::Voice => ", a voice",
+        };
         print::line(&format!("{name}  {} MB, installed{what}", bytes / 1_000_000));
     }
     for unfinished in &listing.unfinished {

@@ -30,7 +30,7 @@ pub(super) fn model_name(wanted: &str) -> Result<String, ModelsError> {
         Err(ModelsError::new(
             ModelsErrorKind::BadInput,
             format!("{wanted:?} cannot be a model's file name: {why}"),
-            "Give a file whose name has letters or digits, then `.gguf` (or `.onnx` for an embedder).",
+            "Give a file whose name has letters or digits, then `.gguf` (or `.onnx` for an embedder or a voice).",
         ))
     };
     let kept = |c: char| if c.is_ascii_alphanumeric() || "._-+".contains(c) { c } else { '-' };

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::files::FolderLock;
 use super::hash::{READ_BYTES, read_hashed};
+use super::kind::description;
 use super::pull::{MODEL_BYTES_MAX, already_installed, hash_mismatch, not_a_model, too_large};
 use super::{
     Added, Kind, ModelStore, ModelsError, ModelsErrorKind, Progress, Record, Sha256Hash, Verification, files,
@@ -20,6 +21,9 @@ use crate::whole_file;
 
 /// Begins the name of a copy that is not complete.
 pub(super) const LEFTOVER_PREFIX: &str = ".import-";
+
+/// A larger description is not that of a voice.
+const DESCRIPTION_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// How a file gets into the models folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,10 +81,18 @@ impl ModelStore {
             conversion: Vec::new(),
         };
         let Some(arrived) = arrived else { return self.keep_equal(&original, record, cancel) };
+        if original.kind == Kind::Voice {
+            self.bring_description(&original)?;
+        }
         let arrived =
             arrived.keep().map_err(|error| ModelsError::storage("keep", &installed, &error.error))?;
         let placed = self.put_in_place(&arrived, (&name, original.kind), record);
-        let model = placed.inspect_err(|_| files::delete(&arrived).unwrap_or_default())?;
+        let model = placed.inspect_err(|_| {
+            files::delete(&arrived).unwrap_or_default();
+            if original.kind == Kind::Voice {
+                files::delete(&description(&installed)).unwrap_or_default();
+            }
+        })?;
         Ok(Added { model, verification, was_installed: false })
     }
 
@@ -141,6 +153,15 @@ impl ModelStore {
         Ok((Sha256Hash::of(hasher), temporary.into_temp_path()))
     }
 
+    /// A voice without its description would be taken for an embedder, so that comes first.
+    fn bring_description(&self, original: &Original) -> Result<(), ModelsError> {
+        let (from, to) =
+            (description(&original.path), description(&self.final_path(&original.name, original.kind)));
+        let text = files::read_small(&from, DESCRIPTION_BYTES_MAX)
+            .ok_or_else(|| not_a_model(format!("{} is too large or no text", from.display())))?;
+        whole_file::write(&to, text.as_bytes()).map_err(|error| ModelsError::storage("write", &to, &error))
+    }
+
     /// Copies that an earlier run could not finish would hold their space for ever.
     pub(super) fn delete_leftovers(&self) -> Result<(), ModelsError> {
         for name in self.file_names()?.iter().filter(|name| name.starts_with(LEFTOVER_PREFIX)) {
@@ -167,7 +188,7 @@ impl Original {
             return Err(too_large(metadata.len()));
         }
         let file_name = path.file_name().unwrap_or_default().to_string_lossy();
-        let kind = Kind::of(&file_name).unwrap_or_default();
+        let kind = Kind::of_file(&path).unwrap_or_default();
         let mut head = Vec::with_capacity(kind.magic().len());
         let file = std::fs::File::open(&path).map_err(fail)?;
         io::Read::read_to_end(&mut io::Read::take(file, kind.magic().len() as u64), &mut head)

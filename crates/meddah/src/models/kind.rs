@@ -1,4 +1,6 @@
-//! What a model file is for, by how its name ends.
+//! What a model file is for, by how its name ends and what lies beside it.
+
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,17 +13,19 @@ pub enum Kind {
     Chat,
     /// Turns text into vectors, so that memories are found by what they mean: an ONNX file.
     Embedder,
+    /// Speaks: an ONNX file, and beside it a description whose name ends in `.onnx.json`.
+    Voice,
 }
 
 impl Kind {
-    /// All of them.
+    /// Those that a name tells apart. A voice takes its description, too.
     pub(super) const ALL: [Kind; 2] = [Kind::Chat, Kind::Embedder];
 
     /// How the names of its files end.
     pub(super) fn suffix(self) -> &'static str {
         match self {
             Kind::Chat => ".gguf",
-            Kind::Embedder => ".onnx",
+            Kind::Embedder | Kind::Voice => ".onnx",
         }
     }
 
@@ -29,7 +33,7 @@ impl Kind {
     pub(super) fn magic(self) -> &'static [u8] {
         match self {
             Kind::Chat => b"GGUF",
-            Kind::Embedder => b"\x08",
+            Kind::Embedder | Kind::Voice => b"\x08",
         }
     }
 
@@ -37,7 +41,7 @@ impl Kind {
     pub(super) fn format(self) -> &'static str {
         match self {
             Kind::Chat => "a GGUF file",
-            Kind::Embedder => "an ONNX file",
+            Kind::Embedder | Kind::Voice => "an ONNX file",
         }
     }
 
@@ -46,11 +50,26 @@ impl Kind {
         Kind::ALL.into_iter().find(|kind| kind.stem(file_name).is_some())
     }
 
+    /// The kind of a file on disk.
+    pub fn of_file(file: &Path) -> Option<Kind> {
+        match Kind::of(file.file_name()?.to_str()?)? {
+            Kind::Embedder if description(file).is_file() => Some(Kind::Voice),
+            kind => Some(kind),
+        }
+    }
+
     /// The name without the suffix, if it is of this kind.
     pub(super) fn stem(self, file_name: &str) -> Option<&str> {
         let (stem, suffix) = file_name.split_at_checked(file_name.len().checked_sub(self.suffix().len())?)?;
         suffix.eq_ignore_ascii_case(self.suffix()).then_some(stem)
     }
+}
+
+/// Where a voice's description is: `NAME.onnx.json` beside `NAME.onnx`.
+pub(super) fn description(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".json");
+    PathBuf::from(name)
 }
 
 #[cfg(test)]
@@ -64,5 +83,15 @@ mod tests {
         assert_eq!(Kind::of("ä"), None);
         assert_eq!(Kind::of("m.gguf.part"), None);
         assert_eq!(Kind::Chat.stem("m.onnx"), None);
+    }
+
+    #[test]
+    fn a_voice_is_known_by_its_description() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("joe.onnx");
+        assert_eq!(Kind::of_file(&file), Some(Kind::Embedder));
+        std::fs::write(description(&file), "{}").unwrap();
+        assert_eq!(Kind::of_file(&file), Some(Kind::Voice));
+        assert_eq!(Kind::of_file(&description(&file)), None);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! One rule holds throughout: a file under its final name in `<data>/models` is complete and checked.
 //! Everything unfinished has another name, so listing a folder is enough to know what can be used, and a
-//! player may just as well drop a `.gguf` or `.onnx` file into it.
+//! player may just as well drop a `.gguf` or `.onnx` file into it (a voice with its `.onnx.json`).
 
 mod catalogue;
 mod convert;
@@ -35,11 +35,10 @@ pub use online_table::{Refreshed, refresh};
 pub use progress::{Progress, ProgressPrinter};
 pub use pull::PullLimits;
 
+use crate::paths::MODELS;
 use crate::whole_file;
 use files::FolderLock;
 
-/// The folder below the data folder.
-const FOLDER: &str = "models";
 /// Models and leftovers looked at in the folder; a folder with more is not ours.
 const FILES_MAX: usize = 10_000;
 /// A larger record is not one of ours.
@@ -171,7 +170,7 @@ pub struct ModelStore {
 impl ModelStore {
     /// Opens the models of this data folder; the folder is created.
     pub fn open(data_dir: &Path) -> Result<ModelStore, ModelsError> {
-        let folder = data_dir.join(FOLDER);
+        let folder = data_dir.join(MODELS);
         std::fs::create_dir_all(&folder)
             .map_err(|error| ModelsError::storage("create the models folder", &folder, &error))?;
         Ok(ModelStore {
@@ -244,6 +243,9 @@ impl ModelStore {
         };
         if let Some(model) = self.find_installed(name, |_| true) {
             delete(&model.file)?;
+            if model.kind == Kind::Voice {
+                delete(&kind::description(&model.file))?;
+            }
             delete(&self.record_path(&model.name))?;
             return Ok(model.name);
         }
@@ -299,7 +301,7 @@ impl ModelStore {
         let name = files::stem(file_name);
         let file = self.folder.join(file_name);
         let metadata = std::fs::metadata(&file).ok().filter(std::fs::Metadata::is_file)?;
-        let kind = Kind::of(file_name).filter(|_| !name.is_empty())?;
+        let kind = Kind::of_file(&file).filter(|_| !name.is_empty())?;
         let record = self.read_record(name).filter(|record| record.bytes == metadata.len());
         let added = record.as_ref().and_then(|record| httpdate::parse_http_date(&record.added).ok());
         Some(Installed {

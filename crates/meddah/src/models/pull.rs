@@ -208,12 +208,16 @@ impl ModelStore {
         Ok(Added { model, verification: Verification::Expected, was_installed: true })
     }
 
-    /// The header check of the caller, if it gave one. An embedder is tried out: it is small enough.
+    /// The header check of the caller, if it gave one. Embedders and voices are tried out: they are small enough.
     pub(super) fn check_header(&self, file: &Path, kind: Kind) -> Result<Option<Inspected>, ModelsError> {
         match kind {
             Kind::Chat => self.inspect.map(|inspect| inspect(file)).transpose().map_err(not_a_model),
             Kind::Embedder => match Encoder::open(file) {
                 Ok(_) => Ok(None),
+                Err(error) => Err(ModelsError::new(ModelsErrorKind::NotAModel, error.message, error.help)),
+            },
+            Kind::Voice => match meddah_speech::try_voice(file) {
+                Ok(()) => Ok(None),
                 Err(error) => Err(ModelsError::new(ModelsErrorKind::NotAModel, error.message, error.help)),
             },
         }
@@ -401,7 +405,7 @@ pub(super) fn not_a_model(message: String) -> ModelsError {
     ModelsError::new(
         ModelsErrorKind::NotAModel,
         message,
-        "Choose a file that ends in .gguf (.onnx for an embedder), and download it again if it was complete elsewhere; \
+        "Choose a file that ends in .gguf (.onnx for an embedder or a voice), and download it again if it was complete elsewhere; \
          `meddah models list` shows models that work.",
     )
 }

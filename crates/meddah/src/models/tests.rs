@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use meddah_speech::suite::voice_file;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
@@ -608,6 +609,24 @@ fn an_embedder_is_tried_out_before_it_is_taken_in() {
     assert_eq!((added.model.name.as_str(), added.model.kind), ("MiniLM", Kind::Embedder));
     assert_eq!(folder.store.find(Kind::Embedder, "minilm"), Some(added.model.file));
     assert_eq!(folder.store.remove("minilm").unwrap(), "MiniLM");
+}
+
+#[test]
+fn a_voice_is_tried_out_and_comes_with_its_description() {
+    let folder = Folder::new();
+    let cancel = CancellationToken::new();
+    let import = |original: &Path| folder.store.import(original, Placement::Copy, None, |_| {}, &cancel);
+    let broken = folder.write("joe.onnx", b"\x08\x07 and no more");
+    folder.write("joe.onnx.json", b"{}");
+    let error = import(&broken).unwrap_err();
+    assert!(error.kind == ModelsErrorKind::NotAModel && error.help.contains("Piper voice"), "{error:?}");
+    let added = import(&voice_file()).unwrap().model;
+    assert_eq!(added.kind, Kind::Voice);
+    assert!(kind::description(&added.file).is_file());
+    assert_eq!(folder.store.default_model(Kind::Embedder), None);
+    assert!(import(&voice_file()).unwrap().was_installed);
+    folder.store.remove(&added.name).unwrap();
+    assert!(folder.files().is_empty(), "{:?}", folder.files());
 }
 
 /// The real one. A test without it fails rather than passes by doing nothing.

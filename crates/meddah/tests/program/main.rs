@@ -18,3 +18,4 @@ mod killed_worker;
 mod model_path;
 mod online;
 mod process;
+mod voice;

@@ -1,0 +1,71 @@
+//! What can go wrong with speaking.
+
+use std::fmt::Display;
+use std::path::Path;
+
+/// What the caller branches on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpeechErrorKind {
+    /// There is no such voice.
+    UnknownVoice,
+    /// The voice's files cannot be used.
+    BadVoice,
+    /// The request makes no sense: a setting out of its range, or too much text.
+    BadRequest,
+    /// The voice speaks another language than the text can be read in.
+    Language,
+    /// Whoever listens took no sound for too long.
+    Stalled,
+    /// The voice did not do what it did before.
+    Broken,
+}
+
+/// A voice that cannot be had, or a text that could not be spoken.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct SpeechError {
+    /// What to branch on.
+    pub kind: SpeechErrorKind,
+    /// What happened.
+    pub message: String,
+    /// What a player or mod author can do about it.
+    pub help: String,
+}
+
+impl SpeechError {
+    pub(crate) fn new(kind: SpeechErrorKind, message: impl Into<String>, help: impl Into<String>) -> Self {
+        SpeechError { kind, message: message.into(), help: help.into() }
+    }
+
+    pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Self {
+        SpeechError::bad_voice(path, error)
+    }
+
+    pub(crate) fn bad_voice(path: &Path, why: impl Display) -> Self {
+        SpeechError::new(
+            SpeechErrorKind::BadVoice,
+            format!("{} is no voice that can be used: {why}", path.display()),
+            "A voice is a Piper voice of two files, NAME.onnx and NAME.onnx.json, both unchanged and in one folder.",
+        )
+    }
+
+    pub(crate) fn bad_request(message: impl Into<String>, help: impl Into<String>) -> Self {
+        SpeechError::new(SpeechErrorKind::BadRequest, message, help)
+    }
+
+    pub(crate) fn stalled() -> Self {
+        SpeechError::new(
+            SpeechErrorKind::Stalled,
+            "nobody took the sound",
+            "Read the stream or drop it: the lines of others wait behind it.",
+        )
+    }
+
+    pub(crate) fn broken(why: impl Display) -> Self {
+        SpeechError::new(
+            SpeechErrorKind::Broken,
+            format!("the voice failed: {why}"),
+            "Start Meddah again; if it stays, remove the voice and install it anew.",
+        )
+    }
+}

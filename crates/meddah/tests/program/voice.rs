@@ -1,0 +1,83 @@
+//! What a player hears at the command line.
+
+use meddah_speech::suite::voice_file;
+use serde_json::Value;
+
+use crate::process::{home, run};
+
+/// Samples per second and how many of a file that we wrote: 44 bytes, then 16 bits each.
+fn wav(file: &std::path::Path) -> (u32, usize) {
+    let bytes = std::fs::read(file).unwrap();
+    assert!(bytes.starts_with(b"RIFF"));
+    (u32::from_le_bytes(bytes[24..28].try_into().unwrap()), (bytes.len() - 44) / 2)
+}
+
+#[test]
+fn a_pc_without_a_voice_speaks_all_the_same() {
+    let (folder, _) = home();
+    let (data, out) = (folder.path().join("data"), folder.path().join("hail.wav"));
+    let picture = folder.path().join("hail.png");
+    let (code, listed, _) = run(&data, &["voices"]);
+    assert!(code == 0 && listed.starts_with("robot  en_US, 16000 Hz"), "{listed}");
+    let say = [
+        "say",
+        "--out",
+        out.to_str().unwrap(),
+        "--json",
+        "--picture",
+        picture.to_str().unwrap(),
+        "--pronounce",
+        "Nrk=NERK",
+        "Hail,",
+        "Nrk of 12!",
+    ];
+    let (code, shown, err) = run(&data, &say);
+    assert_eq!((code, err.as_str()), (0, ""));
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let words: Vec<&str> =
+        shown["words"].as_array().unwrap().iter().map(|word| word["word"].as_str().unwrap()).collect();
+    assert_eq!(words, ["Hail", "Nrk", "of", "12"]);
+    assert!(shown["visemes"].as_array().unwrap().len() > 8, "{shown}");
+    let (rate, samples) = wav(&out);
+    let milliseconds = samples as u64 * 1000 / u64::from(rate);
+    assert!(shown["duration_ms"].as_u64().unwrap().abs_diff(milliseconds) <= 1, "{shown}");
+    assert!(std::fs::read(picture).unwrap().starts_with(b"\x89PNG"));
+}
+
+#[test]
+fn what_cannot_be_said_leaves_no_file() {
+    let (folder, _) = home();
+    let (data, out) = (folder.path().join("data"), folder.path().join("no.wav"));
+    for (arguments, message) in [
+        (&["--voice", "nobody", "Hail."][..], "there is no voice"),
+        (&["--speed", "9", "Hail."], "`speed` is 9"),
+        (&["--pronounce", "Nrk", "Hail."], "has no `=`"),
+        (&["--pronounce", "Nrk=/nrk/", "Hail."], "has no vowel"),
+        (&["..."], "there is no word to say"),
+    ] {
+        let (code, _, err) = run(&data, &[&["say", "--out", out.to_str().unwrap()], arguments].concat());
+        assert!(code == 2 && err.contains(message), "{code} {err}");
+    }
+    assert!(!out.exists());
+}
+
+#[test]
+fn a_voice_is_imported_listed_used_and_removed() {
+    let (folder, _) = home();
+    let (data, out, file) = (folder.path().join("data"), folder.path().join("hail.wav"), voice_file());
+    let name = file.file_stem().unwrap().to_str().unwrap();
+    let (code, _, err) = run(&data, &["models", "import", "--link", file.to_str().unwrap()]);
+    assert_eq!(code, 0, "{err}");
+    let (_, listed, _) = run(&data, &["models", "list"]);
+    assert!(listed.contains(&format!("{name}  63 MB, installed, a voice\n")), "{listed}");
+    let (_, voices, _) = run(&data, &["voices"]);
+    assert!(voices.starts_with(&format!("{name}  en_US, 22050 Hz\n")), "{voices}");
+    let (code, _, err) = run(&data, &["say", "--out", out.to_str().unwrap(), "Hail."]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(wav(&out).0, 22_050);
+    let (code, _, err) = run(&data, &["models", "remove", name]);
+    assert_eq!(code, 0, "{err}");
+    let left: Vec<_> =
+        std::fs::read_dir(data.join("models")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, [".lock"], "the description goes with its voice");
+}
