@@ -208,7 +208,7 @@ mod tests {
         check("en", "Non so dove sia la chiave della cantina.", false);
         check("en", "O quarto custa duas moedas e a chave está com o Osk.", false);
         check("de", "The bed is two coppers.", false);
-        check("de", "I am not sure.", false);
+        check("de", "I do not know.", false);
         check("fr", "Der Schlüssel ist hinter der Theke.", false);
         check("ja", "今天晚上我们旅馆没有空房间了朋友。", false);
         check("ja", "満員。", true);

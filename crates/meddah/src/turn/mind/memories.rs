@@ -2,7 +2,7 @@
 
 use meddah_engine::memory::{Part, Words};
 use meddah_engine::prompt::{Memory, Past, is_question};
-use meddah_engine::timeline::{Entry, EntryKind, MemoryKind, MemoryRecord, TurnRecord};
+use meddah_engine::timeline::{Entry, EntryKind, MemoryKind, MemoryRecord, RecentTurn, TurnRecord};
 use meddah_store::{StoreError, StoredEntry};
 use tracing::debug;
 
@@ -64,6 +64,10 @@ async fn choose(turn: &Turn, ports: &Ports, past: &Past, found: Search) -> Resul
     }
     let recent: Vec<&str> =
         past.turns.iter().rev().take(TURNS_IN_PROMPT).map(|recent| recent.turn.as_str()).collect();
+    // Somebody began to say something else at once: no prompt shows it, and nobody has to remember it yet.
+    let silent = |turn: &&RecentTurn| turn.lines.is_empty() && turn.actions.is_empty();
+    let cut_short: Vec<&str> =
+        past.turns.iter().rev().take(TURNS_IN_PROMPT).filter(silent).map(|turn| turn.turn.as_str()).collect();
     // Notes are told in any case.
     let noted = |text: &str| past.notes.iter().any(|note| note.contains(text));
     let mut chosen: Vec<Memory> = Vec::new();
@@ -81,6 +85,9 @@ async fn choose(turn: &Turn, ports: &Ports, past: &Past, found: Search) -> Resul
         let both = |part| found.iter().find(|other| other.cursor == memory.cursor && other.part == part);
         let Some(memory) = tell(turn, &entry, memory, both(Part::Answered)) else { continue };
         if !memory.brief.is_empty() && noted(&memory.brief) || chars > MEMORIES_CHARS_MAX {
+            continue;
+        }
+        if cut_short.contains(&memory.turn.as_str()) {
             continue;
         }
         if !recent.contains(&memory.turn.as_str()) {
