@@ -40,6 +40,8 @@ pub enum Fault {
     SaidAgain,
     /// It is a piece of the prompt.
     ReadAloud,
+    /// It announces something that does not come: "You ask:".
+    BrokeOff,
     /// There was nothing to say in it.
     Nothing,
 }
@@ -53,6 +55,7 @@ impl Fault {
             Fault::SpokeForOthers => "spoke_for_others",
             Fault::SaidAgain => "said_again",
             Fault::ReadAloud => "read_aloud",
+            Fault::BrokeOff => "broke_off",
             Fault::Nothing => "nothing",
         }
     }
@@ -133,6 +136,10 @@ impl Guard {
     pub fn judge(&mut self, line: &str, narration: bool) -> Judgement {
         if self.read_aloud.is(line, |phrase| self.is_own(phrase)) {
             return Judgement::LeaveOut(Fault::ReadAloud);
+        }
+        // What it announces is said for itself, if it comes.
+        if line.ends_with([':', '：']) {
+            return Judgement::LeaveOut(Fault::BrokeOff);
         }
         if let Some(fault) = self.fault(line, narration) {
             return Judgement::Unusable(fault);
@@ -349,6 +356,12 @@ mod tests {
         guard.judge("The fog is thick tonight.", false);
         let again = guard.judge("The fog is thick tonight.", false);
         assert_eq!(again, Judgement::Unusable(Fault::SaidAgain));
+    }
+
+    #[test]
+    fn an_announcement_is_left_out() {
+        check("The other people in the cellar are:", Judgement::LeaveOut(Fault::BrokeOff));
+        check("There is one rule: pay first.", Judgement::Say);
     }
 
     #[test]

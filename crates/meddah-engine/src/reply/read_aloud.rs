@@ -91,10 +91,14 @@ impl ReadAloud {
         framed || self.is_unsaid(&words(lower))
     }
 
+    /// It is such a sentence, or most of its beginning, or goes on from one.
     fn is_unsaid(&self, line: &[String]) -> bool {
-        let is_long = |of: usize| line.len() >= WORDS_SURE || line.len() as f32 >= of as f32 * SENTENCE_SHARE;
-        let same = |sentence: &&Vec<String>| sentence.starts_with(line) && is_long(sentence.len());
-        line.len() >= WORDS_MIN && self.unsaid.iter().any(|sentence| same(&sentence))
+        let is_most = |of: usize| line.len() >= WORDS_SURE || line.len() as f32 >= of as f32 * SENTENCE_SHARE;
+        let same = |sentence: &Vec<String>| {
+            let goes_on = sentence.len() > WORDS_MIN && line.starts_with(sentence);
+            goes_on || sentence.starts_with(line) && is_most(sentence.len())
+        };
+        line.len() >= WORDS_MIN && self.unsaid.iter().any(same)
     }
 }
 
@@ -140,6 +144,7 @@ mod tests {
             "You talk with Ana.",
             "You are Mira, innkeeper of the Lantern.",
             "You are still angry because Ana insulted you.",
+            "You are still angry because Ana insulted you, and you shout.",
             "Answer in one short sentence.",
         ] {
             assert!(read_aloud.is(line, |_| false), "{line}");
