@@ -27,17 +27,19 @@ pub fn unsaid(parts: &[PromptPart]) -> Vec<String> {
         of_kind(parts, PartKind::Sample).map(|part| part.text.to_lowercase()).collect();
     let mut unsaid = Vec::new();
     for part in parts {
+        let only_to_you = match part.kind {
+            PartKind::Rules | PartKind::Actions | PartKind::Partner | PartKind::Feeling | PartKind::Goal => {
+                false
+            }
+            PartKind::World | PartKind::Character | PartKind::Knowledge => true,
+            // Words of people stand there.
+            PartKind::Sample | PartKind::Turn | PartKind::Note | PartKind::Memory | PartKind::Said => {
+                continue;
+            }
+        };
         for sentence in sentences(&part.text) {
-            let told = match part.kind {
-                PartKind::Rules | PartKind::Actions | PartKind::Partner => true,
-                PartKind::Feeling | PartKind::Goal => true,
-                PartKind::World | PartKind::Character | PartKind::Knowledge => speaks_to_you(&sentence),
-                // Words of people stand there.
-                PartKind::Sample | PartKind::Turn | PartKind::Note | PartKind::Memory | PartKind::Said => {
-                    false
-                }
-            };
-            if told && !samples.iter().any(|sample| sample.contains(&sentence.to_lowercase())) {
+            let is_unsaid = !only_to_you || speaks_to_you(&sentence);
+            if is_unsaid && !samples.iter().any(|sample| sample.contains(&sentence.to_lowercase())) {
                 unsaid.push(sentence);
             }
         }

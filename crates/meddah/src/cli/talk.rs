@@ -1,12 +1,14 @@
 //! `meddah talk`: a conversation in the terminal, or a scripted one with `--say`.
 
 use std::io::{BufRead as _, IsTerminal as _};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use meddah_protocol::{Capabilities, Command, EventKind, Finish, Hello, Load, Player, Say, WireError};
 use tokio::sync::mpsc;
 
+use super::say::SpokenLines;
 use super::setup::{Common, Setup};
 use super::{DONE, Failure, INTERRUPTED, NO_ANSWER, WRONG_USAGE, explain, print};
 use crate::session::Session;
@@ -29,6 +31,9 @@ pub struct TalkArguments {
     /// Your name; characters remember each name's talk apart. Without it you are the traveller
     #[arg(long, value_name = "NAME")]
     player: Option<String>,
+    /// Write what the character says into this folder, too, a WAV file for each line
+    #[arg(long, value_name = "FOLDER")]
+    voice: Option<PathBuf>,
     /// Show what the model read, part by part with its tokens, and why; on standard error
     #[arg(long)]
     explain: bool,
@@ -64,6 +69,8 @@ pub async fn run(arguments: TalkArguments) -> Result<u8, Failure> {
             format!("no such character\nCharacters of {}: {}.", world.name, known.join(", ")),
         )
     })?;
+    let voice = arguments.voice.as_deref();
+    let voice = voice.map(|folder| SpokenLines::new(&setup.paths, folder, &character)).transpose()?;
     let hello = Hello {
         game: "talk".into(),
         world: world.id.clone(),
@@ -80,6 +87,7 @@ pub async fn run(arguments: TalkArguments) -> Result<u8, Failure> {
         cursor: 0,
         requests: 0,
         refused: None,
+        voice,
         explanations,
     };
     let code = if arguments.say.is_empty() {
@@ -106,6 +114,8 @@ struct Talk {
     requests: u64,
     /// Exit code of a text that was refused.
     refused: Option<u8>,
+    /// Speaks what is said, if that is wanted.
+    voice: Option<SpokenLines>,
     /// What models read, if that is to be shown.
     explanations: Option<mpsc::Receiver<Explanation>>,
 }
@@ -199,6 +209,11 @@ impl Talk {
                     print::json(&event)
                 } else {
                     print::event(&event, &self.name)
+                }
+                if let (Some(voice), EventKind::Line { text, narration: false, .. }) =
+                    (&mut self.voice, &event.kind)
+                {
+                    voice.say(text).await;
                 }
                 if let EventKind::TurnEnded { finish, error, .. } = event.kind
                     && event.turn.as_deref() == turn

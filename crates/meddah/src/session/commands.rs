@@ -453,7 +453,7 @@ impl Session {
             let actions =
                 scene::action_set(&world, state.declared.as_deref(), &state.scene, &self.player.id)?;
             (state.actions, state.last_spoken_to) = (Arc::new(actions), None);
-            state.encounters.part();
+            state.encounters.load();
         }
         self.emit(EventKind::Loaded {
             cursor: loaded.cursor.to_string(),

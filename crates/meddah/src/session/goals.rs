@@ -1,8 +1,8 @@
 //! Goals that go on when something happens, and characters that speak first because of them.
 //!
 //! It is done while a command is carried out, so that what is said next already meets the new state. Whatever
-//! changes is an entry of the timeline; only who has spoken first in this meeting is of the session, because a
-//! meeting ends when the game loads another time.
+//! changes is an entry of the timeline; only who has spoken first in this meeting is of the session, and looked up in
+//! the timeline once when the game has loaded another time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use meddah_engine::goal::{self, GoalProgress, GoalStates, Moment};
 use meddah_engine::timeline::EntryKind;
 use meddah_engine::world::{Character, Goal, GoalOutcome, PLAYER_ID};
 use meddah_protocol::{ErrorCode, EventKind, Scene, WireError};
+use meddah_store::EntryFilter;
 use serde_json::Value;
 
 use super::events::EventOrigin;
@@ -23,19 +24,24 @@ use crate::turn::mind::holds_now;
 /// Characters whose goals one command can move.
 const PURSUERS_MAX: usize = 64;
 
+/// Entries that one meeting may take: further back, another time was loaded into another meeting.
+const MEETING_ENTRIES_MAX: usize = 64;
+
 /// Who has spoken first, and when somebody last did.
 #[derive(Default)]
 pub(super) struct Encounters {
     spoke: BTreeMap<String, BTreeSet<String>>,
     last: Option<Instant>,
+    /// Another time was loaded: the meeting of then goes on.
+    loaded: bool,
     /// Actions called by goals so far.
     calls: u64,
 }
 
 impl Encounters {
-    /// Everybody meets anew: another time was loaded.
-    pub fn part(&mut self) {
-        (self.spoke, self.last) = (BTreeMap::new(), None);
+    /// Everybody meets as they did at the time that was loaded.
+    pub fn load(&mut self) {
+        (self.spoke, self.last, self.loaded) = (BTreeMap::new(), None, true);
     }
 }
 
@@ -149,12 +155,16 @@ impl Session {
             scene
         };
         let world = self.world()?;
-        for character in scene.present.iter().filter_map(|id| world.characters.get(id)) {
+        let there = || scene.present.iter().filter_map(|id| world.characters.get(id));
+        if std::mem::take(&mut self.state().encounters.loaded) {
+            for character in there() {
+                let spoke = self.spoke_of_late(character).await?;
+                self.state().encounters.spoke.insert(character.id.clone(), spoke);
+            }
+        }
+        for character in there() {
             let Some(goal) = self.wants_to_speak(character).await? else { continue };
-            let text = match goal.opening.is_empty() {
-                true => format!("{} is here. You speak first.", self.player.name),
-                false => goal.opening.clone(),
-            };
+            let text = self.opening(goal);
             let patience = Patience { accepted: now, timeout: None };
             let cause = Cause::Happened { text, witnesses: scene.present.clone() };
             self.begin_turn(&character.id, cause, "", patience, None).await?;
@@ -164,6 +174,32 @@ impl Session {
             return Ok(());
         }
         Ok(())
+    }
+
+    /// How a goal makes its character speak, as the character notices it.
+    fn opening(&self, goal: &Goal) -> String {
+        match goal.opening.is_empty() {
+            true => format!("{} is here. You speak first.", self.player.name),
+            false => goal.opening.clone(),
+        }
+    }
+
+    /// The goals for which a character spoke first of late, by the timeline.
+    async fn spoke_of_late(&self, character: &Character) -> Result<BTreeSet<String>, WireError> {
+        let goals: Vec<&Goal> = character.goal.iter().filter(|goal| goal.speak_first).collect();
+        if goals.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let perceived = EntryFilter::PerceivedBy(character.id.clone());
+        let recent = self.ports.store.recent(&self.timeline(), perceived, MEETING_ENTRIES_MAX, None).await?;
+        let opened = |text: &str| {
+            recent.iter().any(|stored| match &stored.entry.kind {
+                EntryKind::Turn(turn) => turn.speaker.is_empty() && turn.text == text,
+                _ => false,
+            })
+        };
+        let spoke = goals.into_iter().filter(|goal| opened(&self.opening(goal)));
+        Ok(spoke.map(|goal| goal.id.clone()).collect())
     }
 
     /// The goal for which a character would speak first, and has not yet in this meeting.

@@ -138,6 +138,13 @@ async fn a_character_speaks_first_once_in_a_meeting_and_only_to_the_player() {
     client.send(json!({"type": "event", "text": "A dog barks."})).await;
     assert_eq!(say(&mut client, &rig, "Yes?").await.matches("out of breath").count(), 1);
     assert_eq!(turns(&rig), 2, "once in a meeting");
+    client.send(json!({"type": "save", "name": "met"})).await;
+    client.until(|event| event["type"] == "saved").await;
+    client.send(json!({"type": "load", "name": "met"})).await;
+    client.until(|event| event["type"] == "loaded").await;
+    client.send(scene(&["bell_stolen"])).await;
+    client.send(json!({"type": "event", "text": "A door slams."})).await;
+    assert_eq!(turns(&rig), 2, "the meeting of that save goes on");
 
     client.send(json!({"type": "scene", "present": ["Ayla"]})).await;
     client.send(scene(&[])).await;

@@ -3,7 +3,7 @@
 use meddah_speech::suite::voice_file;
 use serde_json::Value;
 
-use crate::process::{home, run};
+use crate::process::{home, run, script};
 
 /// Samples per second and how many of a file that we wrote: 44 bytes, then 16 bits each.
 fn wav(file: &std::path::Path) -> (u32, usize) {
@@ -42,6 +42,26 @@ fn a_pc_without_a_voice_speaks_all_the_same() {
     let milliseconds = samples as u64 * 1000 / u64::from(rate);
     assert!(shown["duration_ms"].as_u64().unwrap().abs_diff(milliseconds) <= 1, "{shown}");
     assert!(std::fs::read(picture).unwrap().starts_with(b"\x89PNG"));
+}
+
+#[test]
+fn a_talk_is_spoken_line_by_line() {
+    let (folder, world) = home();
+    let (data, sounds) = (folder.path().join("data"), folder.path().join("sounds"));
+    let model = script(folder.path(), 0);
+    let talk = ["talk", "--world", world.to_str().unwrap(), "--model", &model, "--say", "Hail!"];
+    let (code, said, err) = run(&data, &[&talk[..], &["--voice", sounds.to_str().unwrap()]].concat());
+    assert!(code == 0 && said.contains("Sit down by the fire."), "{said} {err}");
+    let mut files: Vec<String> = std::fs::read_dir(&sounds)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    assert_eq!(files, ["01-bran.wav", "02-bran.wav", "03-bran.wav"]);
+    for file in files {
+        let (rate, samples) = wav(&sounds.join(file));
+        assert!(samples as u32 > rate / 3, "{samples} samples at {rate} Hz");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `meddah say`: a text as a sound file, to hear how a voice speaks and how names are said.
 
+mod lines;
 mod picture;
 
 use std::fs::File;
@@ -16,6 +17,8 @@ use meddah_speech::{
 
 use super::setup::{Common, Setup};
 use super::{BAD_INPUT, DONE, Failure, INTERRUPTED, NO_ANSWER, WRONG_USAGE, print, voices};
+
+pub use lines::SpokenLines;
 
 /// Nothing else is going on.
 const THREADS: usize = 2;
