@@ -50,7 +50,7 @@ pub(super) fn asks(text: &str) -> bool {
 }
 
 /// Whether a text ends in a question.
-pub(super) fn ends_asking(text: &str) -> bool {
+pub(crate) fn ends_asking(text: &str) -> bool {
     let end =
         text.trim_end_matches(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '”' | '*'));
     end.ends_with(['?', '？', '؟'])

@@ -19,6 +19,7 @@ mod view;
 mod weights;
 mod words;
 
+pub(crate) use cues::ends_asking;
 pub use document::{Part, Told, documents, text_to_embed};
 pub use features::{FEATURES, Feature, NAMES, Values, Weights};
 pub use index::{Added, DocumentId, Index, Place};

@@ -1,6 +1,7 @@
 //! A memory as it is told to models of every size.
 
 use super::Reason;
+use crate::memory::ends_asking;
 
 /// Something that came to mind, in two lengths.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,5 +29,5 @@ impl Memory {
 /// Whether a text asks: told again later, it says nothing by itself.
 pub fn is_question(text: &str) -> bool {
     let closing = |c: char| c.is_whitespace() || matches!(c, '"' | '”' | '’' | '\'' | ')' | '!');
-    text.trim_end_matches(closing).ends_with(['?', '？', '؟'])
+    ends_asking(text.trim_end_matches(closing))
 }

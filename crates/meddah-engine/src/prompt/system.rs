@@ -6,7 +6,7 @@
 
 use super::outside::{self, one_line};
 use super::{PartKind, PromptInput, PromptSize};
-use crate::reply::is_sentence_end;
+use crate::reply;
 use crate::world::{Character, PLAYER_ID};
 
 /// A sentence that is longer is cut into pieces at a space, in characters.
@@ -234,19 +234,12 @@ fn sentence(text: &str) -> String {
 
 /// The text sentence by sentence, in pieces that are not too long.
 fn sentences(text: &str) -> Vec<String> {
-    let mut sentences = Vec::new();
-    let mut begun = String::new();
-    for word in one_line(text).split_whitespace() {
-        if !begun.is_empty() {
-            begun.push(' ');
+    let mut sentences = reply::sentences(&one_line(text), PIECE_CHARS_MAX);
+    if let Some(last) = sentences.last_mut() {
+        // What was cut because it is too long goes on; only the rest may lack its end.
+        if last.chars().count() < PIECE_CHARS_MAX && !reply::is_sentence_end(last) {
+            *last = sentence(last);
         }
-        begun.push_str(word);
-        if is_sentence_end(&begun) || begun.chars().count() >= PIECE_CHARS_MAX {
-            sentences.push(std::mem::take(&mut begun));
-        }
-    }
-    if !begun.is_empty() {
-        sentences.push(sentence(&begun));
     }
     sentences
 }

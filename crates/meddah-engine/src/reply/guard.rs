@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use super::language::Languages;
 use super::phrases::{self, is_stage_verb};
 use super::read_aloud::ReadAloud;
+use super::sentence::words;
 
 /// Earlier replies that a line is compared with, the newest ones.
 pub const EARLIER_REPLIES_MAX: usize = 5;
@@ -237,11 +238,6 @@ fn goes_in_circles(words: &[String]) -> bool {
         *count += 1;
         *count >= CIRCLES_MAX && phrase.iter().any(|word| *word != phrase[0])
     })
-}
-
-fn words(text: &str) -> Vec<String> {
-    let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
-    text.split_whitespace().map(bare).filter(|word| !word.is_empty()).collect()
 }
 
 fn phrases_of(words: &[String]) -> HashSet<Vec<String>> {

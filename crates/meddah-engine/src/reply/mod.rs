@@ -33,6 +33,7 @@ pub use guard::{EARLIER_REPLIES_MAX, Fault, Guard, GuardRules, Judgement};
 pub use last_line::last_line;
 use output::Output;
 pub use read_aloud::unsaid;
+pub(crate) use sentence::sentences;
 pub use short_scene::{SceneLine, read_scene};
 use split::Splitter;
 use stop::StopFilter;

@@ -3,8 +3,8 @@
 //! A small model reads aloud what it was told: "You remember: Ana said to you …", "You talk with Ana.". Nobody but the
 //! prompt speaks so, and what was said once comes back as a memory, which would be read aloud again.
 
+use super::sentence::{sentences, words};
 use crate::prompt::{PartKind, PromptPart};
-use crate::reply::is_sentence_end;
 
 /// How sentences begin that only a prompt says, in small letters and without brackets.
 const FRAMES: [&str; 6] =
@@ -23,8 +23,8 @@ const WORDS_SURE: usize = 6;
 /// The sentences of a prompt that nobody says: rules, what can be done, who is talked with, feelings and goals, and of
 /// the rest what speaks to the character as "you". What the character is shown to say in its samples it may say.
 pub fn unsaid(parts: &[PromptPart]) -> Vec<String> {
-    let samples: Vec<String> =
-        of_kind(parts, PartKind::Sample).map(|part| part.text.to_lowercase()).collect();
+    let samples = parts.iter().filter(|part| part.kind == PartKind::Sample);
+    let samples: Vec<String> = samples.map(|part| part.text.to_lowercase()).collect();
     let mut unsaid = Vec::new();
     for part in parts {
         let only_to_you = match part.kind {
@@ -37,7 +37,7 @@ pub fn unsaid(parts: &[PromptPart]) -> Vec<String> {
                 continue;
             }
         };
-        for sentence in sentences(&part.text) {
+        for sentence in sentences(part.text.trim_matches(['[', ']']), usize::MAX) {
             let is_unsaid = !only_to_you || speaks_to_you(&sentence);
             if is_unsaid && !samples.iter().any(|sample| sample.contains(&sentence.to_lowercase())) {
                 unsaid.push(sentence);
@@ -45,26 +45,6 @@ pub fn unsaid(parts: &[PromptPart]) -> Vec<String> {
         }
     }
     unsaid
-}
-
-fn of_kind(parts: &[PromptPart], kind: PartKind) -> impl Iterator<Item = &PromptPart> {
-    parts.iter().filter(move |part| part.kind == kind)
-}
-
-fn sentences(text: &str) -> Vec<String> {
-    let mut sentences = vec![String::new()];
-    for word in text.trim_matches(['[', ']']).split_whitespace() {
-        let Some(begun) = sentences.last_mut() else { break };
-        if !begun.is_empty() {
-            begun.push(' ');
-        }
-        begun.push_str(word);
-        if is_sentence_end(begun) {
-            sentences.push(String::new());
-        }
-    }
-    sentences.retain(|sentence| !sentence.is_empty());
-    sentences
 }
 
 fn speaks_to_you(sentence: &str) -> bool {
@@ -108,11 +88,6 @@ impl ReadAloud {
 fn is_earlier(lower: &str) -> bool {
     let name = lower.strip_prefix(EARLIER).and_then(|rest| rest.split_once(": ")).map(|(name, _)| name);
     name.is_some_and(|name| name.split_whitespace().count() <= 2)
-}
-
-fn words(text: &str) -> Vec<String> {
-    let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
-    text.split_whitespace().map(bare).filter(|word| !word.is_empty()).collect()
 }
 
 #[cfg(test)]

@@ -24,6 +24,31 @@ const TITLES: &[&str] = &[
 /// Abbreviations that a sentence may end with.
 const PERHAPS: &[&str] = &["etc", "a.m", "p.m", "jr", "sr", "usw", "inc", "co", "no", "d.h"];
 
+/// The text sentence by sentence; one that is longer is cut at a space, in characters. The last may have no end.
+pub(crate) fn sentences(text: &str, chars_max: usize) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let mut begun = String::new();
+    for word in text.split_whitespace() {
+        if !begun.is_empty() {
+            begun.push(' ');
+        }
+        begun.push_str(word);
+        if super::is_sentence_end(&begun) || begun.chars().count() >= chars_max {
+            sentences.push(std::mem::take(&mut begun));
+        }
+    }
+    if !begun.is_empty() {
+        sentences.push(begun);
+    }
+    sentences
+}
+
+/// The words of a text in small letters, without the signs around them.
+pub(super) fn words(text: &str) -> Vec<String> {
+    let bare = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    text.split_whitespace().map(bare).filter(|word| !word.is_empty()).collect()
+}
+
 /// Signs that end a sentence when white space follows.
 fn is_terminal(c: char) -> bool {
     matches!(c, '.' | '!' | '?' | '…' | '‽' | '؟' | '۔' | '।' | '॥' | '։' | '።' | '။' | '។')

@@ -107,6 +107,13 @@ pub struct Fact {
     pub condition: Option<Condition>,
 }
 
+impl Fact {
+    /// Whether it is known now.
+    pub fn is_open(&self, state: &GameState) -> bool {
+        self.condition.as_ref().is_none_or(|condition| condition.holds(state))
+    }
+}
+
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(untagged)]
 enum FactForm {
@@ -268,27 +275,21 @@ impl Character {
     /// knows only under a condition that does not hold. Prompts are composed from this one, so what is closed
     /// cannot get into them.
     pub fn as_open(&self, state: &GameState) -> Cow<'_, Character> {
-        let is_open = |fact: &Fact| fact.condition.as_ref().is_none_or(|condition| condition.holds(state));
-        if self.secrets.is_empty() && self.goal.is_empty() && self.knows.iter().all(is_open) {
+        if self.secrets.is_empty()
+            && self.goal.is_empty()
+            && self.knows.iter().all(|fact| fact.is_open(state))
+        {
             return Cow::Borrowed(self);
         }
-        let knows = self.knows.iter().filter(|fact| is_open(fact)).cloned().collect();
+        let knows = self.knows.iter().filter(|fact| fact.is_open(state)).cloned().collect();
         Cow::Owned(Character { knows, secrets: Vec::new(), goal: Vec::new(), ..self.clone() })
     }
 
     /// What may not be told now: secrets and knowledge whose condition does not hold.
     pub fn closed(&self, state: &GameState) -> impl Iterator<Item = &str> {
-        let is_closed =
-            |fact: &&Fact| fact.condition.as_ref().is_some_and(|condition| !condition.holds(state));
-        let knows = self.knows.iter().filter(is_closed).map(|fact| fact.text.as_str());
+        let knows = self.knows.iter().filter(|fact| !fact.is_open(state)).map(|fact| fact.text.as_str());
         let secrets = self.secrets.iter().filter(|secret| !secret.condition.holds(state));
         knows.chain(secrets.map(|secret| secret.text.as_str()))
-    }
-
-    /// The secrets that may be told.
-    pub fn open_secrets(&self, state: &GameState) -> impl Iterator<Item = &str> {
-        let open = self.secrets.iter().filter(|secret| secret.condition.holds(state));
-        open.map(|secret| secret.text.as_str())
     }
 
     /// What is wrong with it beyond the form of its fields.

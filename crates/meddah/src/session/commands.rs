@@ -335,7 +335,7 @@ impl Session {
         let done = |action: &str| if good { action.to_owned() } else { String::new() };
         let running = self.state().running.get(turn).map(|running| running.character.clone());
         if let Some(action) = self.called_by_turn(turn, &call_id)
-            && self.keep_report(turn, &report)?
+            && self.keep_reports(turn, std::slice::from_ref(&report))?
         {
             let done = done(&action);
             self.pursue(running.as_slice(), goal::Moment { done: &done, ..goal::Moment::default() }).await?;
@@ -372,11 +372,7 @@ impl Session {
             // Who stopped in the middle of a line did not hear what comes after it, unless the game says so.
             reports.extend(self.lines_after(turn, line).into_iter().map(|later| report(later, 0.0)));
         }
-        let mut kept = 0;
-        for report in &reports {
-            kept += usize::from(self.keep_report(turn, report)?);
-        }
-        if kept > 0 {
+        if self.keep_reports(turn, &reports)? {
             return Ok(DONE);
         }
         let number = turn.strip_prefix('t').and_then(|number| number.parse::<u64>().ok());
@@ -384,9 +380,7 @@ impl Session {
             return Err(WireError::new(ErrorCode::UnknownTurn, "there is no such turn in this session")
                 .with_help("Send the `turn` of the `line` event, in the same session."));
         }
-        for report in reports {
-            self.append(report, None, Vec::new()).await?;
-        }
+        self.append_all(reports, None, Vec::new()).await?;
         Ok(DONE)
     }
 
@@ -484,9 +478,20 @@ impl Session {
         character: Option<&str>,
         witnesses: Vec<String>,
     ) -> Result<(), WireError> {
-        let mut entry = crate::turn::entry(kind, character, witnesses);
-        entry.game_time = self.state().scene.game_time;
-        self.ports.store.append(&self.timeline(), vec![entry]).await?;
+        self.append_all(vec![kind], character, witnesses).await
+    }
+
+    /// As [`Session::append`], all of it or nothing.
+    async fn append_all(
+        &self,
+        kinds: Vec<EntryKind>,
+        character: Option<&str>,
+        witnesses: Vec<String>,
+    ) -> Result<(), WireError> {
+        let game_time = self.state().scene.game_time;
+        let entry = |kind| Entry { game_time, ..crate::turn::entry(kind, character, witnesses.clone()) };
+        let entries = kinds.into_iter().map(entry).collect();
+        self.ports.store.append(&self.timeline(), entries).await?;
         Ok(())
     }
 

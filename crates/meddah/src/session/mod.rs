@@ -338,17 +338,17 @@ impl Session {
     }
 
     /// Keeps a report on a turn that still runs. `Ok(false)`: it does not run.
-    fn keep_report(&self, turn: &str, report: &EntryKind) -> Result<bool, WireError> {
+    fn keep_reports(&self, turn: &str, reports: &[EntryKind]) -> Result<bool, WireError> {
         let mut state = self.state();
         let Some(running) = state.running.get_mut(turn) else { return Ok(false) };
-        if running.reports.len() == REPORTS_MAX {
+        if running.reports.len() + reports.len() > REPORTS_MAX {
             return Err(WireError::new(
                 ErrorCode::Busy,
                 format!("{REPORTS_MAX} reports wait for this turn's end"),
             )
             .with_help("Report a line once, when its playback ends."));
         }
-        running.reports.push(report.clone());
+        running.reports.extend_from_slice(reports);
         Ok(true)
     }
 

@@ -58,9 +58,11 @@ async fn search(turn: &Turn, ports: &Ports, words: &Words, text: String) -> Sear
 async fn choose(turn: &Turn, ports: &Ports, past: &Past, found: Search) -> Result<Vec<Memory>, StoreError> {
     let near = |memory: &&Remembered| memory.words >= WORDS_MIN || memory.meaning >= MEANING_MIN;
     let mut found = found?;
-    let words = Words::of(&turn.world.language);
-    if !found.iter().any(|memory| near(&memory)) && needs_the_past(turn, &words) {
-        found = search(turn, ports, &words, question(turn, past)).await?;
+    if !found.iter().any(|memory| near(&memory)) {
+        let words = Words::of(&turn.world.language);
+        if needs_the_past(turn, &words) {
+            found = search(turn, ports, &words, question(turn, past)).await?;
+        }
     }
     let recent: Vec<&str> =
         past.turns.iter().rev().take(TURNS_IN_PROMPT).map(|recent| recent.turn.as_str()).collect();
