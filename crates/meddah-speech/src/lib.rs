@@ -1,7 +1,7 @@
 //! The voice of characters: text becomes sound on this PC.
 //!
 //! [`TextToSpeech`] is the port; [`LocalSpeech`] speaks with voice files of Piper's format, or with a robotic voice
-//! that needs none. Speech comes in pieces, with marks that say when each sound and each word is spoken. How names of
+//! that needs none. [`SpeechToText`] is the port to whoever listens. Speech comes in pieces, with marks that say when each sound and each word is spoken. How names of
 //! a world are said is its author's [`Lexicon`]; a name that no list knows is said by rules and never left out.
 
 mod local;
@@ -9,6 +9,7 @@ mod pcm;
 pub mod phonemes;
 mod piper;
 mod scripted;
+mod speech_to_text;
 #[cfg(any(test, feature = "suite"))]
 pub mod suite;
 mod synthesiser;
@@ -19,6 +20,10 @@ pub use local::{LocalSpeech, ROBOT, try_voice};
 pub use pcm::{Pcm, WavError, WavWriter, samples_as_time};
 pub use phonemes::{Lexicon, LexiconError};
 pub use scripted::ScriptedSpeech;
+pub use speech_to_text::{
+    LISTEN_RATE_HZ, ListenRequest, NAMES_MAX, ScriptedListener, SoundStream, SpeechToText, Transcript,
+    TranscriptStream, UTTERANCE_MAX,
+};
 pub use text_to_speech::{
     Mark, MarkKind, PITCH, SPEED, SpeechError, SpeechErrorKind, SpeechPiece, SpeechRequest, SpeechStream,
     TEXT_BYTES_MAX, TextToSpeech, VOLUME, Voice, VoiceSettings,
