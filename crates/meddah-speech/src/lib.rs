@@ -4,10 +4,12 @@
 //! that needs none. [`SpeechToText`] is the port to whoever listens. Speech comes in pieces, with marks that say when each sound and each word is spoken. How names of
 //! a world are said is its author's [`Lexicon`]; a name that no list knows is said by rules and never left out.
 
+pub mod formats;
 mod local;
 mod pcm;
 pub mod phonemes;
 mod piper;
+mod resample;
 mod scripted;
 mod speech_to_text;
 #[cfg(any(test, feature = "suite"))]
@@ -16,9 +18,11 @@ mod synthesiser;
 mod text_to_speech;
 pub mod visemes;
 
+pub use formats::{AudioFormat, Encoder, FormatError, decode, decode_pcm, encode};
 pub use local::{LocalSpeech, ROBOT, try_voice};
 pub use pcm::{Pcm, WavError, WavWriter, samples_as_time};
 pub use phonemes::{Lexicon, LexiconError};
+pub use resample::Resampler;
 pub use scripted::ScriptedSpeech;
 pub use speech_to_text::{
     LISTEN_RATE_HZ, ListenRequest, NAMES_MAX, ScriptedListener, SoundStream, SpeechToText, Transcript,
