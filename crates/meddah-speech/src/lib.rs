@@ -17,6 +17,7 @@ pub mod suite;
 mod synthesiser;
 mod text_to_speech;
 pub mod visemes;
+pub mod voice_activity_detection;
 
 pub use formats::{AudioFormat, Encoder, FormatError, decode, decode_pcm, encode};
 pub use local::{LocalSpeech, ROBOT, try_voice};
