@@ -4,6 +4,8 @@
 //! that needs none. [`SpeechToText`] is the port to whoever listens. Speech comes in pieces, with marks that say when each sound and each word is spoken. How names of
 //! a world are said is its author's [`Lexicon`]; a name that no list knows is said by rules and never left out.
 
+#[cfg(feature = "devices")]
+pub mod devices;
 pub mod formats;
 mod local;
 mod pcm;
@@ -17,6 +19,7 @@ pub mod suite;
 mod synthesiser;
 mod text_to_speech;
 pub mod visemes;
+pub mod voice_activity_detection;
 
 pub use formats::{AudioFormat, Encoder, FormatError, decode, decode_pcm, encode};
 pub use local::{LocalSpeech, ROBOT, try_voice};

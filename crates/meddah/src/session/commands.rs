@@ -400,7 +400,7 @@ impl Session {
         later.collect()
     }
 
-    fn interrupt(&self, turn: Option<&str>) -> Accepted {
+    pub(super) fn interrupt(&self, turn: Option<&str>) -> Accepted {
         if turn.is_none() {
             self.end_chains(|_| true);
         }
