@@ -154,6 +154,8 @@ pub struct SpeechSettings {
     pub voices: Vec<String>,
     pub threads: usize,
     pub memory_mb: usize,
+    pub loudspeaker: String,
+    pub microphone: String,
 }
 
 /// A setting that cannot be used.

@@ -69,6 +69,7 @@ impl Session {
             Command::Pressure(_) => Ok(DONE), // taken for the governor that is to come
             Command::End { character } => {
                 let character = given(character);
+                self.ports.voices.stop_playing(&self.id);
                 self.end_chains(|id| character.as_ref().is_none_or(|wanted| wanted == id));
                 self.cut_where(|_, running| character.as_ref().is_none_or(|id| *id == running.character));
                 self.reflection.talk_ended(&self.timeline(), character.as_deref());
@@ -368,7 +369,7 @@ impl Session {
         names.next()
     }
 
-    async fn heard(&self, turn: &str, line: u32, fraction: f32) -> Result<Accepted, WireError> {
+    pub(super) async fn heard(&self, turn: &str, line: u32, fraction: f32) -> Result<Accepted, WireError> {
         if !(0.0..=1.0).contains(&fraction) {
             return Err(invalid("`fraction` must be 0 to 1", "1 is a line that was heard to its end."));
         }
@@ -404,6 +405,7 @@ impl Session {
         if turn.is_none() {
             self.end_chains(|_| true);
         }
+        self.ports.voices.stop_playing(&self.id);
         let mut cut = self.cut_where(|id, _| turn.is_none_or(|turn| turn == id));
         Accepted { turn: if cut.len() == 1 { cut.pop() } else { None }, repeated: false }
     }

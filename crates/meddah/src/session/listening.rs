@@ -59,6 +59,7 @@ struct Wanted {
     language: Option<String>,
     partial: bool,
     open: bool,
+    microphone: bool,
     format: AudioFormat,
     rate_hz: u32,
 }
@@ -74,7 +75,7 @@ impl Session {
         })?;
         let goes_on = {
             let state = self.state();
-            let same = |of: &Listening| of.req_id == listen.req_id && (listen.end || !of.req_id.is_empty());
+            let same = |of: &Listening| of.req_id == listen.req_id && (listen.end || of.open || !of.req_id.is_empty());
             state.listening.as_ref().is_some_and(same)
         };
         let whole = !listen.more;
@@ -163,11 +164,19 @@ impl Session {
             actions: listen.actions.clone(),
             ..Say::default()
         };
-        if listen.open && format != AudioFormat::Pcm {
+        if listen.open && !listen.microphone && format != AudioFormat::Pcm {
             return Err(invalid("an open microphone sends `pcm`".to_owned(), "Set `format` to \"pcm\"."));
         }
         let language = listen.language.clone().or_else(|| self.language.clone());
-        Ok(Wanted { say, language, partial: listen.partial, open: listen.open, format, rate_hz })
+        Ok(Wanted {
+            say,
+            language,
+            partial: listen.partial,
+            open: listen.open,
+            microphone: listen.microphone,
+            format,
+            rate_hz,
+        })
     }
 
     /// A piece of the utterance that is being listened to.
@@ -220,6 +229,7 @@ impl Session {
         origin: &EventOrigin,
     ) -> Result<(), WireError> {
         let sound = match wanted.format {
+            _ if wanted.microphone => self.recorded(pieces)?,
             AudioFormat::Pcm => as_it_comes(pieces, wanted.rate_hz),
             _ => whole(pieces).await?,
         };
@@ -236,10 +246,16 @@ impl Session {
     ) -> Result<(), WireError> {
         let (utterances, mut waiting) = mpsc::channel(UTTERANCES_WAITING_MAX);
         let so_far = watch::Sender::new(SoFar::Unknown);
-        let finding = self.find_utterances(as_it_comes(pieces, wanted.rate_hz), utterances, &so_far, origin);
+        let sound = match wanted.microphone {
+            true => self.recorded(pieces)?,
+            false => as_it_comes(pieces, wanted.rate_hz),
+        };
+        let finding = self.find_utterances(sound, utterances, &so_far, origin);
         let understanding = async {
             while let Some(sound) = waiting.recv().await {
-                let tell = |text: &str| drop(so_far.send_replace(SoFar::of(text)));
+                let tell = |text: &str| {
+                    so_far.send_replace(SoFar::of(text));
+                };
                 if let Err(error) = self.understand(ears, wanted, sound, origin, &tell).await {
                     self.events.push(origin, EventKind::Error(error)); // the next one may be understood
                 }
@@ -247,6 +263,18 @@ impl Session {
         };
         tokio::join!(finding, understanding);
         Ok(())
+    }
+
+    /// What this PC records until the game says that it is the end.
+    #[cfg(any(windows, target_os = "macos", feature = "devices"))]
+    fn recorded(&self, mut pieces: mpsc::Receiver<Bytes>) -> Result<SoundStream, WireError> {
+        let name = Some(self.microphone.as_str()).filter(|name| !name.is_empty());
+        crate::voice::microphone::record(name, async move { while pieces.recv().await.is_some() {} })
+    }
+
+    #[cfg(not(any(windows, target_os = "macos", feature = "devices")))]
+    fn recorded(&self, _: mpsc::Receiver<Bytes>) -> Result<SoundStream, WireError> {
+        Err(crate::voice::no_devices())
     }
 
     async fn find_utterances(

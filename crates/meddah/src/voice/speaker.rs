@@ -16,6 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::debug;
 
 use super::form::AudioForm;
+use super::player::{HeardReport, LineToPlay};
 use super::spoken::Sound;
 use super::{Voices, mouth};
 use crate::turn::TurnEvents;
@@ -49,13 +50,15 @@ pub(super) struct Part {
     pub accepted: Instant,
     /// What is said while nothing is said yet.
     pub thinking: Option<String>,
+    /// Where it is told what was heard of lines that are played here.
+    pub playback: Option<(String, mpsc::Sender<HeardReport>)>,
 }
 
 impl Speaker {
     pub(super) fn begin(part: Part) -> Speaker {
         let (lines, waiting) = mpsc::channel(LINES_WAITING_MAX);
         let first_audio = Arc::new(OnceLock::new());
-        let speaking = Speaking { part, first_audio: first_audio.clone() };
+        let speaking = Speaking { part, told_silent: false, first_audio: first_audio.clone() };
         let task = AbortOnDropHandle::new(tokio::spawn(speaking.run(waiting)));
         Speaker { lines, task, first_audio }
     }
@@ -82,6 +85,8 @@ impl Speaker {
 
 struct Speaking {
     part: Part,
+    /// The game was told that nothing is heard here.
+    told_silent: bool,
     first_audio: Arc<OnceLock<f64>>,
 }
 
@@ -139,17 +144,17 @@ impl Speaking {
 
     async fn line(&mut self, place: Place, text: String) -> Result<(), Stop> {
         let Part { engine, settings, lexicon, .. } = &self.part;
-        let request = SpeechRequest { text, settings: settings.clone(), lexicon: lexicon.clone() };
+        let request =
+            SpeechRequest { text: text.clone(), settings: settings.clone(), lexicon: lexicon.clone() };
         let late = |_| SpeechError::late(PIECE_WAIT);
         let stream = tokio::time::timeout(PIECE_WAIT, engine.speak(request)).await.map_err(late)??;
-        if self.part.form.parts {
-            self.in_parts(&place, stream).await
-        } else {
-            self.whole(&place, stream).await
+        match self.part.form.parts {
+            true => self.in_parts(&place, stream).await,
+            false => self.whole(&place, text, stream).await,
         }
     }
 
-    async fn whole(&mut self, place: &Place, mut stream: SpeechStream) -> Result<(), Stop> {
+    async fn whole(&mut self, place: &Place, text: String, mut stream: SpeechStream) -> Result<(), Stop> {
         let (mut pcm, mut marks) = (Pcm::default(), Vec::new());
         while let Some(piece) = next(&mut stream).await? {
             pcm.sample_rate_hz = piece.pcm.sample_rate_hz;
@@ -160,7 +165,25 @@ impl Speaking {
             return Ok(()); // no word in it
         }
         let audio = Audio { line: place.line, thinking: place.thinking, ..Audio::default() };
-        Ok(self.emit(audio, pcm, &marks, None).await?)
+        let Some((session, reports)) = &self.part.playback else {
+            return self.emit(audio, pcm, &marks, None).await;
+        };
+        let line = LineToPlay {
+            session: session.clone(),
+            turn: self.part.events.origin.turn.clone().unwrap_or_default(),
+            line: place.line,
+            text,
+            pcm: pcm.clone(),
+            marks: marks.clone(),
+            reports: reports.clone(),
+        };
+        self.emit(audio, pcm, &marks, None).await?;
+        if let Err(error) = self.part.voices.play(line)
+            && !std::mem::replace(&mut self.told_silent, true)
+        {
+            self.part.events.log.push(&self.part.events.origin, notice("no_loudspeaker", error));
+        }
+        Ok(())
     }
 
     async fn in_parts(&mut self, place: &Place, mut stream: SpeechStream) -> Result<(), Stop> {
