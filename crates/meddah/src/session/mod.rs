@@ -149,7 +149,13 @@ impl Session {
             language: hello.language.clone(),
             state: Mutex::new(State {
                 scene: Scene::default(),
-                actions: Arc::new(scene::action_set(&world, None, &Scene::default(), &hello.player.id)?),
+                actions: scene::action_set(
+                    &world,
+                    None,
+                    &Scene::default(),
+                    &hello.player.id,
+                    &Arc::default(),
+                )?,
                 declared: None,
                 requests: Requests::default(),
                 running: BTreeMap::new(),
