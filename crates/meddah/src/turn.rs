@@ -44,6 +44,7 @@ use rules::{guard_rules, reply_rules};
 
 pub use explain::{EXPLANATIONS_MAX, Explainer, Explanation};
 pub(crate) use question::form_for;
+pub(crate) use remember::read_back;
 
 /// What a turn needs from outside.
 #[derive(Clone)]

@@ -314,11 +314,12 @@ impl Session {
             let mut state = self.state();
             let declared = list.or_else(|| state.declared.clone());
             let new_scene = scene.unwrap_or_else(|| state.scene.clone());
-            let actions = scene::action_set(&world, declared.as_deref(), &new_scene, &self.player.id)?;
+            let (player, before) = (&self.player.id, &state.actions);
+            let actions = scene::action_set(&world, declared.as_deref(), &new_scene, player, before)?;
             let noticed = scene::what_is_noticed(&state.scene, &new_scene, also);
             let elsewhere = (&state.scene.place, &state.scene.time) != (&new_scene.place, &new_scene.time);
             let moved = elsewhere.then(|| new_scene.clone());
-            (state.actions, state.declared, state.scene) = (Arc::new(actions), declared, new_scene);
+            (state.actions, state.declared, state.scene) = (actions, declared, new_scene);
             (noticed, moved)
         };
         // Where and when things are said is part of what is remembered of them.
@@ -452,9 +453,9 @@ impl Session {
             // Where everybody is belongs to the time that was left; the game tells it anew.
             let mut state = self.state();
             state.scene = Scene::default();
-            let actions =
-                scene::action_set(&world, state.declared.as_deref(), &state.scene, &self.player.id)?;
-            (state.actions, state.last_spoken_to) = (Arc::new(actions), None);
+            let (player, declared) = (&self.player.id, state.declared.as_deref());
+            let actions = scene::action_set(&world, declared, &state.scene, player, &state.actions)?;
+            (state.actions, state.last_spoken_to) = (actions, None);
             state.encounters.load();
         }
         self.emit(EventKind::Loaded {

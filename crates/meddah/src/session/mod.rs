@@ -169,7 +169,13 @@ impl Session {
             language: hello.language.clone(),
             state: Mutex::new(State {
                 scene: Scene::default(),
-                actions: Arc::new(scene::action_set(&world, None, &Scene::default(), &hello.player.id)?),
+                actions: scene::action_set(
+                    &world,
+                    None,
+                    &Scene::default(),
+                    &hello.player.id,
+                    &Arc::default(),
+                )?,
                 declared: None,
                 requests: Requests::default(),
                 running: BTreeMap::new(),
@@ -329,11 +335,10 @@ impl Session {
         let session = self.clone();
         let turn_runs = self.reflection.turn_begins();
         self.tasks.spawn(async move {
-            let _turn_runs = turn_runs;
             // A turn that is cut or too late while it waits ends at once: `turn::run` sees the cancelled token
             // and the deadline.
             let deadline = tokio::time::Instant::from_std(turn.accepted + turn.timeout);
-            let _lane = match free {
+            let lane = match free {
                 Some(guard) => Some(guard),
                 None => tokio::select! {
                     biased;
@@ -351,6 +356,8 @@ impl Session {
             session.turn_is_over(&turn, calls).await;
             let place = turn.scene.place.as_deref();
             session.reflection.talked(&turn.key, &turn.character.id, place, session.tokens_of(&turn));
+            drop((lane, turn_runs));
+            turn::read_back(&turn, &session.ports).await;
         });
         Ok(Accepted { turn: Some(turn_id), repeated: false })
     }
