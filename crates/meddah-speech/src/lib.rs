@@ -17,7 +17,7 @@ mod text_to_speech;
 pub mod visemes;
 
 pub use local::{LocalSpeech, ROBOT, try_voice};
-pub use pcm::{Pcm, WavError, WavWriter, samples_as_time};
+pub use pcm::{Pcm, WavError, WavWriter, read_wav, resampled, samples_as_time};
 pub use phonemes::{Lexicon, LexiconError};
 pub use scripted::ScriptedSpeech;
 pub use speech_to_text::{

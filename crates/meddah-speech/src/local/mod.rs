@@ -4,7 +4,7 @@
 //! usual priority: the game goes first.
 
 mod line;
-mod resample;
+pub(crate) mod resample;
 mod robot;
 mod shelf;
 
