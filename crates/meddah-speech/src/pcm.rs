@@ -40,7 +40,10 @@ pub fn read_wav(file: impl std::io::Read) -> Result<Pcm, WavError> {
         hound::SampleFormat::Float => reader.samples::<f32>().collect::<Result<_, _>>()?,
         hound::SampleFormat::Int => {
             let top = (1_u64 << (spec.bits_per_sample - 1)) as f32;
-            reader.samples::<i32>().map(|sample| Ok(sample? as f32 / top)).collect::<Result<_, hound::Error>>()?
+            reader
+                .samples::<i32>()
+                .map(|sample| Ok(sample? as f32 / top))
+                .collect::<Result<_, hound::Error>>()?
         }
     };
     let channels = usize::from(spec.channels.max(1));

@@ -72,7 +72,8 @@ fn audio_context(samples: usize) -> u32 {
 }
 
 fn loudest(samples: &[f32]) -> f32 {
-    let power = |moment: &[f32]| moment.iter().map(|sample| sample * sample).sum::<f32>() / moment.len() as f32;
+    let power =
+        |moment: &[f32]| moment.iter().map(|sample| sample * sample).sum::<f32>() / moment.len() as f32;
     samples.chunks(MOMENT).map(power).fold(0.0, f32::max).sqrt()
 }
 

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use futures::StreamExt as _;
-use meddah_speech::{LISTEN_RATE_HZ, ListenRequest, Pcm, SpeechError, SpeechErrorKind, Transcript, UTTERANCE_MAX};
+use meddah_speech::{
+    LISTEN_RATE_HZ, ListenRequest, Pcm, SpeechError, SpeechErrorKind, Transcript, UTTERANCE_MAX,
+};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 

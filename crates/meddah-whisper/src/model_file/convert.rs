@@ -89,7 +89,8 @@ impl Conversion {
                 return Err(ModelFileError::cancelled());
             }
             let numbers = self.model.floats(&tensor.from)?;
-            let row = numbers.len() as u64 / self.model.shape(&tensor.from)?.first().copied().unwrap_or(1).max(1);
+            let row =
+                numbers.len() as u64 / self.model.shape(&tensor.from)?.first().copied().unwrap_or(1).max(1);
             let part = &numbers[(tensor.rows.start * row) as usize..(tensor.rows.end * row) as usize];
             tensor.head().write(out).and_then(|()| write_numbers(out, part, tensor.number)).map_err(fail)?;
             left -= tensor.head().bytes() + tensor.bytes();

@@ -202,7 +202,8 @@ impl TensorHead {
 
     /// Of the numbers that follow; none if that cannot be.
     pub fn content_bytes(&self) -> Option<u64> {
-        let lengths = self.lengths.iter().map(|&length| u64::try_from(length).ok().filter(|&length| length > 0));
+        let lengths =
+            self.lengths.iter().map(|&length| u64::try_from(length).ok().filter(|&length| length > 0));
         let numbers = lengths.into_iter().try_fold(1_u64, |product, length| product.checked_mul(length?))?;
         self.number.bytes(numbers)
     }

@@ -35,10 +35,7 @@ async fn its_death_costs_nothing_but_time() {
     listener.warm_up().await.unwrap();
     let first = listener.worker_pid().unwrap();
     kill(first);
-    assert_eq!(
-        understood(&listener, request(&sound)).await,
-        "Give me the key and nobody will be hurt."
-    );
+    assert_eq!(understood(&listener, request(&sound)).await, "Give me the key and nobody will be hurt.");
     assert_ne!(listener.worker_pid(), Some(first));
     listener.shutdown().await;
 }
@@ -88,7 +85,8 @@ async fn a_cancel_takes_effect_at_once() {
 async fn a_cancel_of_a_part_lets_the_whole_come_sooner() {
     let listener = listener();
     listener.warm_up().await.unwrap();
-    let sound = spoken("Tell him that the bridge has fallen into the river, and that nobody can cross.").await;
+    let sound =
+        spoken("Tell him that the bridge has fallen into the river, and that nobody can cross.").await;
     let alone = Instant::now();
     let whole = understood(&listener, request(&sound)).await;
     let alone = alone.elapsed();

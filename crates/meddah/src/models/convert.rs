@@ -103,13 +103,13 @@ impl ModelStore {
         let fail = |error: io::Error| ModelsError::storage("write to", &self.folder, &error);
         let temporary =
             whole_file::temporary().prefix(LEFTOVER_PREFIX).tempfile_in(&self.folder).map_err(fail)?;
-        let out = BufWriter::with_capacity(READ_BYTES, temporary.as_file());
-        let mut out = Hashing { out, hasher: Sha256::new() };
-        let (conversion, written) = write(&mut out)?;
-        let Hashing { mut out, hasher } = out;
-        out.flush().map_err(fail)?;
-        drop(out);
-        let sha256 = Sha256Hash::of(hasher);
+        let (conversion, written, sha256) = {
+            let out = BufWriter::with_capacity(READ_BYTES, temporary.as_file());
+            let mut out = Hashing { out, hasher: Sha256::new() };
+            let (conversion, written) = write(&mut out)?;
+            out.flush().map_err(fail)?;
+            (conversion, written, Sha256Hash::of(out.hasher))
+        };
         temporary.as_file().sync_all().map_err(fail)?;
         let licence = self.check_header(temporary.path(), kind)?.and_then(|inspected| inspected.licence);
         let record = Record {

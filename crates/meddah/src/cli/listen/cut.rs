@@ -14,7 +14,8 @@ pub fn utterances(mut samples: &[f32]) -> Vec<&[f32]> {
     let mut utterances = Vec::new();
     while samples.len() > UTTERANCE {
         let places = (UTTERANCE / 2..UTTERANCE - PAUSE).step_by(STEP);
-        let power = |place: usize| samples[place..place + PAUSE].iter().map(|sample| sample * sample).sum::<f32>();
+        let power =
+            |place: usize| samples[place..place + PAUSE].iter().map(|sample| sample * sample).sum::<f32>();
         let quietest = places.min_by(|&left, &right| power(left).total_cmp(&power(right)));
         let (first, rest) = samples.split_at(quietest.unwrap_or(UTTERANCE / 2) + PAUSE / 2);
         utterances.push(first);
