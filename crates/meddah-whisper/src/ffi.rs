@@ -22,15 +22,16 @@ struct Raw {
 }
 
 unsafe extern "C" {
-    fn meddah_whisper_open(path: *const c_char, flash_attention: bool) -> *mut Raw;
+    fn meddah_whisper_open(path: *const c_char) -> *mut Raw;
     fn meddah_whisper_close(model: *mut Raw);
-    fn meddah_whisper_is_multilingual(model: *mut Raw) -> bool;
+    fn meddah_whisper_is_multilingual(model: *const Raw) -> bool;
     fn meddah_whisper_knows_language(language: *const c_char) -> bool;
-    fn meddah_whisper_count_tokens(model: *mut Raw, text: *const c_char) -> c_int;
+    fn meddah_whisper_count_tokens(model: *const Raw, text: *const c_char) -> c_int;
     fn meddah_whisper_run(
         model: *mut Raw,
         samples: *const f32,
         count: c_int,
+        speech_seconds: f32,
         threads: c_int,
         audio_context: c_int,
         tokens_max: c_int,
@@ -39,10 +40,9 @@ unsafe extern "C" {
         stop: unsafe extern "C" fn(*mut c_void) -> bool,
         data: *mut c_void,
     ) -> c_int;
-    fn meddah_whisper_segments(model: *mut Raw) -> c_int;
-    fn meddah_whisper_text(model: *mut Raw, segment: c_int) -> *const c_char;
-    fn meddah_whisper_no_speech(model: *mut Raw, segment: c_int) -> f32;
-    fn meddah_whisper_confidence(model: *mut Raw, segment: c_int) -> f32;
+    fn meddah_whisper_text(model: *const Raw) -> *const c_char;
+    fn meddah_whisper_no_speech(model: *const Raw) -> f32;
+    fn meddah_whisper_confidence(model: *const Raw) -> f32;
 }
 
 /// A loaded model.
@@ -54,6 +54,8 @@ unsafe impl Send for Whisper {}
 /// How a piece of sound is to be understood.
 #[derive(Debug)]
 pub struct RunOptions<'a> {
+    /// Where the last word ends.
+    pub speech_seconds: f32,
     /// Compute threads, at least 1.
     pub threads: u32,
     /// Places of the encoder that are computed, each 20 ms.
@@ -66,9 +68,9 @@ pub struct RunOptions<'a> {
     pub prompt: &'a str,
 }
 
-/// What was understood in one go.
+/// What was understood.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Segment {
+pub struct Understood {
     /// As the model writes it.
     pub text: String,
     /// How probable the model finds that nobody speaks, 0 to 1.
@@ -119,7 +121,7 @@ impl Whisper {
         check_ggml()?;
         let path = file.to_str().and_then(|path| CString::new(path).ok()).ok_or(WhisperError::NotLoaded)?;
         // SAFETY: a text that ends; the result is null or a model of ours.
-        let model = unsafe { meddah_whisper_open(path.as_ptr(), FLASH_ATTENTION) };
+        let model = unsafe { meddah_whisper_open(path.as_ptr()) };
         if model.is_null() { Err(WhisperError::NotLoaded) } else { Ok(Whisper(model)) }
     }
 
@@ -143,7 +145,7 @@ impl Whisper {
         samples: &[f32],
         options: &RunOptions<'_>,
         stop: &AtomicBool,
-    ) -> Result<Vec<Segment>, WhisperError> {
+    ) -> Result<Understood, WhisperError> {
         let number = |number: u32| c_int::try_from(number).unwrap_or(c_int::MAX);
         let without_nul = |text: &str| CString::new(text.replace('\0', " ")).unwrap_or_default();
         let language = options.language.map(without_nul);
@@ -155,6 +157,7 @@ impl Whisper {
                 self.0,
                 samples.as_ptr(),
                 count,
+                options.speech_seconds,
                 number(options.threads.max(1)),
                 number(options.audio_context),
                 number(options.tokens_max),
@@ -165,32 +168,23 @@ impl Whisper {
             )
         };
         match code {
-            0 => Ok(self.segments()),
+            0 => Ok(self.understood()),
             code if STOPPED.contains(&code) && stop.load(Ordering::Relaxed) => Err(WhisperError::Stopped),
             code => Err(WhisperError::Failed(code)),
         }
     }
 
-    fn segments(&self) -> Vec<Segment> {
-        // SAFETY: the model is alive.
-        let count = unsafe { meddah_whisper_segments(self.0) };
-        let segment = |place| {
-            // SAFETY: the place is below the count; the text stays until the next run and is copied here.
-            unsafe {
-                let text = meddah_whisper_text(self.0, place);
-                Segment {
-                    text: CStr::from_ptr(text).to_string_lossy().into_owned(),
-                    no_speech: meddah_whisper_no_speech(self.0, place),
-                    confidence: meddah_whisper_confidence(self.0, place),
-                }
+    fn understood(&self) -> Understood {
+        // SAFETY: the model is alive; the text stays until the next run and is copied here.
+        unsafe {
+            Understood {
+                text: CStr::from_ptr(meddah_whisper_text(self.0)).to_string_lossy().into_owned(),
+                no_speech: meddah_whisper_no_speech(self.0),
+                confidence: meddah_whisper_confidence(self.0),
             }
-        };
-        (0..count).map(segment).collect()
+        }
     }
 }
-
-/// Slower or faster on a CPU: measured, see decision 0021.
-const FLASH_ATTENTION: bool = false;
 
 impl Drop for Whisper {
     fn drop(&mut self) {

@@ -23,6 +23,8 @@ const SILENCE_AFTER: usize = RATE / 2;
 const SAMPLES_MIN: usize = RATE * 5 / 4;
 /// Of the loudest moment; below it nobody spoke (-54 dB).
 const LOUDNESS_MIN: f32 = 0.002;
+/// Of the loudest moment's; what is as loud as this may be a word.
+const LOUD: f32 = 0.1;
 /// How long a moment is.
 const MOMENT: usize = RATE * 3 / 100;
 /// Nobody says more tokens in a second.
@@ -48,21 +50,19 @@ pub struct Sound<'a> {
 /// What was said; empty if nobody spoke.
 pub fn understand(model: &mut Whisper, sound: &Sound<'_>, stop: &AtomicBool) -> Result<String, WhisperError> {
     let mut samples: Vec<f32> = sound.samples.iter().map(|&sample| f32::from(sample) / 32_768.0).collect();
-    if loudest(&samples) < LOUDNESS_MIN {
-        return Ok(String::new());
-    }
+    let Some(speech_end) = speech_end(&samples) else { return Ok(String::new()) };
     let seconds = samples.len().div_ceil(RATE);
     samples.resize((samples.len() + SILENCE_AFTER).max(SAMPLES_MIN), 0.0);
     let prompt = prompt(sound.names, |text| model.count_tokens(text));
     let options = RunOptions {
+        speech_seconds: speech_end as f32 / RATE as f32,
         threads: sound.threads,
         audio_context: audio_context(samples.len()),
         tokens_max: (TOKENS_MIN + seconds * TOKENS_PER_SECOND) as u32,
         language: sound.language,
         prompt: &prompt,
     };
-    let segments = model.run(&samples, &options, stop)?;
-    Ok(transcript::of(&segments))
+    Ok(transcript::of(&model.run(&samples, &options, stop)?))
 }
 
 /// Places of the encoder for so many samples.
@@ -71,10 +71,19 @@ fn audio_context(samples: usize) -> u32 {
     places.min(PLACES_MAX) as u32
 }
 
-fn loudest(samples: &[f32]) -> f32 {
-    let power =
-        |moment: &[f32]| moment.iter().map(|sample| sample * sample).sum::<f32>() / moment.len() as f32;
-    samples.chunks(MOMENT).map(power).fold(0.0, f32::max).sqrt()
+/// Where the last loud moment ends; nowhere if there is none.
+fn speech_end(samples: &[f32]) -> Option<usize> {
+    let loudness = |moment: &[f32]| {
+        let power = moment.iter().map(|sample| sample * sample).sum::<f32>() / moment.len() as f32;
+        power.sqrt()
+    };
+    let moments: Vec<f32> = samples.chunks(MOMENT).map(loudness).collect();
+    let loudest = moments.iter().copied().fold(0.0, f32::max);
+    if loudest < LOUDNESS_MIN {
+        return None;
+    }
+    let last = moments.iter().rposition(|&moment| moment >= loudest * LOUD)?;
+    Some(((last + 1) * MOMENT).min(samples.len()))
 }
 
 /// Names as a text that may have stood before: the model spells what it hears like what it has read.
@@ -87,7 +96,7 @@ fn prompt(names: &[String], count_tokens: impl Fn(&str) -> usize) -> String {
         }
         prompt = longer;
     }
-    if prompt.is_empty() { prompt } else { format!("{prompt}.") }
+    prompt
 }
 
 #[cfg(test)]
@@ -102,18 +111,21 @@ mod tests {
     }
 
     #[test]
-    fn loudness_is_that_of_the_loudest_moment() {
-        let mut samples = vec![0.0; RATE];
-        assert_eq!(loudest(&samples), 0.0);
-        samples[RATE / 2..RATE / 2 + MOMENT].fill(0.1);
-        assert!((0.05..=0.1001).contains(&loudest(&samples)));
+    fn speech_ends_with_the_last_loud_moment_and_a_whole_quiet_sound_has_none() {
+        let mut samples = vec![0.001; RATE];
+        assert_eq!(speech_end(&samples), None);
+        samples[MOMENT * 3..MOMENT * 10].fill(0.1);
+        samples[MOMENT * 10..MOMENT * 11].fill(0.02);
+        assert_eq!(speech_end(&samples), Some(MOMENT * 11));
+        assert_eq!(speech_end(&[0.1; 10]), Some(10));
+        assert_eq!(speech_end(&[]), None);
     }
 
     #[test]
     fn names_are_told_up_to_a_limit() {
         let names: Vec<String> = (0..100).map(|place| format!("Name{place}")).collect();
         let told = prompt(&names, |text| text.split(' ').count());
-        assert!(told.starts_with("Name0, Name1") && told.ends_with("Name94."), "{told}");
+        assert!(told.starts_with("Name0, Name1") && told.ends_with("Name94"), "{told}");
         assert_eq!(prompt(&[], |_| 0), "");
     }
 }

@@ -15,5 +15,5 @@ mod worker;
 
 pub use ffi::{WhisperError, check_ggml};
 pub use listener::{WhisperConfig, WhisperListener};
-pub use model_file::{Conversion, MAGIC, ModelFile, ModelFileError, ModelFileErrorKind};
+pub use model_file::{Conversion, MAGIC, ModelFile, ModelFileError, ModelFileErrorKind, Weights};
 pub use worker::worker_main;

@@ -3,7 +3,7 @@
 //! Whisper learned from subtitles: it writes sounds in brackets, thanks for watching where it is silent, and sometimes
 //! says the same again and again.
 
-use crate::ffi::Segment;
+use crate::ffi::Understood;
 
 /// A phrase that is said more often than this in a row is said once.
 const REPEATS_MAX: usize = 3;
@@ -28,19 +28,20 @@ const NO_SPEECH_OF_SILENCE_MAX: f32 = 0.3;
 /// Signs around what is no speech.
 const AROUND: [(char, char); 4] = [('[', ']'), ('(', ')'), ('*', '*'), ('♪', '♪')];
 
-/// The words of these segments.
-pub fn of(segments: &[Segment]) -> String {
-    let spoken = segments.iter().filter(|segment| is_speech(segment));
-    let text: Vec<&str> = spoken.map(|segment| segment.text.trim()).collect();
-    without_loops(&without_noises(&text.join(" ")))
+/// The words of this text that somebody said.
+pub fn of(understood: &Understood) -> String {
+    if !is_speech(understood) {
+        return String::new();
+    }
+    without_loops(&without_noises(&understood.text))
 }
 
-fn is_speech(segment: &Segment) -> bool {
-    let text = segment.text.trim().to_lowercase();
-    if OF_SILENCE.contains(&text.as_str()) && segment.no_speech > NO_SPEECH_OF_SILENCE_MAX {
+fn is_speech(understood: &Understood) -> bool {
+    let text = understood.text.trim().to_lowercase();
+    if OF_SILENCE.contains(&text.as_str()) && understood.no_speech > NO_SPEECH_OF_SILENCE_MAX {
         return false;
     }
-    segment.no_speech <= NO_SPEECH_MAX || segment.confidence >= CONFIDENCE_MIN
+    understood.no_speech <= NO_SPEECH_MAX || understood.confidence >= CONFIDENCE_MIN
 }
 
 /// Without `[BLANK_AUDIO]`, `(wind blowing)` and the like, and with single blanks.
@@ -94,8 +95,8 @@ fn alike(left: &[&str], right: &[&str]) -> bool {
 mod tests {
     use super::*;
 
-    fn segment(text: &str, no_speech: f32, confidence: f32) -> Segment {
-        Segment { text: text.into(), no_speech, confidence }
+    fn text(text: &str, no_speech: f32, confidence: f32) -> Understood {
+        Understood { text: text.into(), no_speech, confidence }
     }
 
     #[test]
@@ -109,23 +110,23 @@ mod tests {
             (" ...", ""),
             ("It costs 5 (five)", "It costs 5"),
         ] {
-            assert_eq!(of(&[segment(written, 0.0, -0.1)]), said, "{written}");
+            assert_eq!(of(&text(written, 0.0, -0.1)), said, "{written}");
         }
     }
 
     #[test]
     fn a_phrase_that_goes_on_is_said_once() {
-        let text = "I see. I see. I see. I see. I see. Go on.";
-        assert_eq!(of(&[segment(text, 0.0, -0.1)]), "I see. Go on.");
-        assert_eq!(of(&[segment("No, no, no!", 0.0, -0.1)]), "No, no, no!");
-        assert_eq!(of(&[segment(&"ha ".repeat(100), 0.0, -0.1)]), "ha");
+        let again = "I see. I see. I see. I see. I see. Go on.";
+        assert_eq!(of(&text(again, 0.0, -0.1)), "I see. Go on.");
+        assert_eq!(of(&text("No, no, no!", 0.0, -0.1)), "No, no, no!");
+        assert_eq!(of(&text(&"ha ".repeat(100), 0.0, -0.1)), "ha");
     }
 
     #[test]
     fn silence_is_no_thanks() {
-        assert_eq!(of(&[segment(" Thank you.", 0.5, -0.3)]), "");
-        assert_eq!(of(&[segment(" Thank you.", 0.05, -0.3)]), "Thank you.");
-        assert_eq!(of(&[segment(" Whatever this is.", 0.9, -1.5)]), "");
-        assert_eq!(of(&[segment(" A whisper.", 0.9, -0.3)]), "A whisper.");
+        assert_eq!(of(&text(" Thank you.", 0.5, -0.3)), "");
+        assert_eq!(of(&text(" Thank you.", 0.05, -0.3)), "Thank you.");
+        assert_eq!(of(&text(" Whatever this is.", 0.9, -1.5)), "");
+        assert_eq!(of(&text(" A whisper.", 0.9, -0.3)), "A whisper.");
     }
 }

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use meddah_whisper::Conversion;
+use meddah_whisper::{Conversion, Weights};
 
 fn main() -> ExitCode {
     let paths: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
@@ -15,7 +15,8 @@ fn main() -> ExitCode {
         Err(error) => return say(&format!("{}: {error}", to.display())),
     };
     let mut out = BufWriter::new(file);
-    let converted = Conversion::open(from).and_then(|model| model.write(&mut out, &mut |_| (), &|| false));
+    let converted = Conversion::open(from, Weights::default())
+        .and_then(|model| model.write(&mut out, &mut |_| (), &|| false));
     match converted {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => say(&format!("{error}\n{}", error.help)),

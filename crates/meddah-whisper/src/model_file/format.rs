@@ -6,8 +6,6 @@ use super::error::ModelFileError;
 
 /// The first bytes of the file.
 pub const MAGIC: [u8; 4] = *b"lmgg";
-/// Matrices of 16 bits.
-pub const FILE_TYPE_F16: i32 = 1;
 /// A file type above has the version of its quantisation in it, in units of this.
 const QUANTISATION_UNIT: i32 = 1000;
 
@@ -121,6 +119,9 @@ pub enum NumberType {
 }
 
 impl NumberType {
+    /// Blocks of 32 numbers of 8 bits.
+    pub const Q8_0: NumberType = NumberType::Blocks(8, 32, 34);
+
     fn of(id: i32) -> Option<NumberType> {
         Some(match id {
             0 => NumberType::F32,
@@ -129,7 +130,7 @@ impl NumberType {
             3 => NumberType::Blocks(3, 32, 20),
             6 => NumberType::Blocks(6, 32, 22),
             7 => NumberType::Blocks(7, 32, 24),
-            8 => NumberType::Blocks(8, 32, 34),
+            8 => NumberType::Q8_0,
             _ => return None,
         })
     }

@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
-pub use convert::Conversion;
+pub use convert::{Conversion, Weights};
 pub use error::{ModelFileError, ModelFileErrorKind};
 pub use format::MAGIC;
 use format::{Header, TensorHead, number};

@@ -106,7 +106,7 @@ impl Folder {
 }
 
 fn converted(folder: &Path) -> Result<Vec<u8>, ModelFileError> {
-    let conversion = Conversion::open(folder)?;
+    let conversion = Conversion::open(folder, Weights::Q8_0)?;
     let (bytes, mut file) = (conversion.bytes(), Vec::new());
     let mut wrote = 0;
     conversion.write(&mut file, &mut |bytes| wrote = bytes, &|| false)?;
@@ -149,7 +149,7 @@ fn what_is_missing_or_of_another_kind_is_told() {
     bytes[6] = b'X';
     std::fs::write(folder.folder.path().join("model.bin"), bytes).unwrap();
     assert_eq!(converted(folder.folder.path()).unwrap_err().kind, ModelFileErrorKind::Unsupported);
-    let error = Conversion::open(&folder.folder.path().join("nowhere")).err().unwrap();
+    let error = Conversion::open(&folder.folder.path().join("nowhere"), Weights::F16).err().unwrap();
     assert_eq!(error.kind, ModelFileErrorKind::Storage);
 }
 
@@ -160,6 +160,29 @@ fn the_filters_are_those_that_whisper_was_trained_with() {
     let near = |value: f32, known: f32| assert!((value - known).abs() < 1e-7, "{value} {known}");
     for (band, frequency, known) in KNOWN_FILTERS {
         near(at(band, frequency), known);
+    }
+}
+
+#[test]
+fn eight_bits_are_near_and_sixteen_are_the_same() {
+    let folder = Folder::new();
+    for weights in [Weights::F16, Weights::Q8_0] {
+        let conversion = Conversion::open(&folder.write(), weights).unwrap();
+        let mut file = Vec::new();
+        conversion.write(&mut file, &mut |_| (), &|| false).unwrap();
+        let name = b"decoder.blocks.0.attn.key.weight";
+        let place = file.windows(name.len()).position(|window| window == name).unwrap() + name.len();
+        // The last row of the keys, whose numbers are all the same.
+        let before = ((WIDTH - 1) * WIDTH) as usize;
+        let half = |at: usize| half::f16::from_le_bytes([file[at], file[at + 1]]).to_f32();
+        let value = match weights {
+            Weights::F16 => half(place + before * 2),
+            Weights::Q8_0 => {
+                let block = place + before / 32 * 34;
+                half(block) * f32::from(file[block + 2].cast_signed())
+            }
+        };
+        assert!((value - (2 * WIDTH - 1) as f32).abs() < 0.1, "{weights:?} {value}");
     }
 }
 
@@ -174,6 +197,6 @@ proptest! {
         std::fs::write(folder.path().join("vocabulary.txt"), "a\n<|endoftext|>\n").unwrap();
         prop_assert!(ModelFile::check(&file).is_err());
         std::fs::write(&file, [&6_u32.to_le_bytes()[..], b"\x0c\0WhisperSpec\0", &bytes].concat()).unwrap();
-        prop_assert!(Conversion::open(folder.path()).is_err());
+        prop_assert!(Conversion::open(folder.path(), Weights::F16).is_err());
     }
 }

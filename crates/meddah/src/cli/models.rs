@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use meddah_inference::budget::format_micro;
 use meddah_inference::model_table::{Change, ModelTable, Row};
 use meddah_llama::checkpoint::Quantize;
+use meddah_whisper::Weights;
 use tokio_util::sync::CancellationToken;
 
 use super::setup::{Common, Setup};
@@ -161,14 +162,16 @@ fn is_listener(folder: &Path) -> bool {
 
 async fn import_listener(store: ModelStore, arguments: ImportArguments) -> Result<(), Failure> {
     refuse_flags_of_files(&arguments)?;
-    if arguments.quantize.is_some() {
-        return Err(Failure::new(
-            WRONG_USAGE,
-            "--quantize is for models that talk\nA model that listens keeps its weights of 16 bits.",
-        ));
-    }
+    let weights = match arguments.quantize.as_deref() {
+        None | Some("q8_0") => Weights::Q8_0,
+        Some("f16") => Weights::F16,
+        Some(_) => {
+            let message = "--quantize is not known for a model that listens\nGive q8_0 or f16.";
+            return Err(Failure::new(WRONG_USAGE, message));
+        }
+    };
     let added = in_background(move |progress, cancel| {
-        store.import_listener(&arguments.path, arguments.name.as_deref(), progress, cancel)
+        store.import_listener(&arguments.path, arguments.name.as_deref(), weights, progress, cancel)
     });
     say_added(&added.await?);
     Ok(())

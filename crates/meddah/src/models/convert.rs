@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use meddah_llama::checkpoint::{Checkpoint, CheckpointError, CheckpointErrorKind, Quantize, Report};
-use meddah_whisper::{ModelFileError, ModelFileErrorKind};
+use meddah_whisper::{ModelFileError, ModelFileErrorKind, Weights};
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
@@ -70,6 +70,7 @@ impl ModelStore {
         &self,
         folder: &Path,
         name: Option<&str>,
+        weights: Weights,
         progress: &mut dyn FnMut(Progress),
         cancel: &CancellationToken,
     ) -> Result<Added, ModelsError> {
@@ -78,7 +79,7 @@ impl ModelStore {
         if self.final_path(&name, Kind::Listener).exists() {
             return Err(already_installed(&name));
         }
-        let conversion = meddah_whisper::Conversion::open(&folder)?;
+        let conversion = meddah_whisper::Conversion::open(&folder, weights)?;
         let bytes_total = conversion.bytes();
         let _lock = FolderLock::take(&self.folder)?;
         self.delete_leftovers()?;
@@ -87,7 +88,7 @@ impl ModelStore {
         let write = |out: &mut Hashing<'_>| {
             let mut tell = now_and_then(bytes_total, &mut show);
             conversion.write(out, &mut tell, &|| cancel.is_cancelled())?;
-            Ok((vec!["from CTranslate2; matrices of 16 bits".to_owned()], ()))
+            Ok((vec![format!("from CTranslate2; matrices {weights:?}")], ()))
         };
         Ok(self.place_converted(&folder, (&name, Kind::Listener), bytes_total, write)?.0)
     }
