@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use meddah_speech::LISTEN_RATE_HZ;
 
 use crate::ffi::{RunOptions, Whisper, WhisperError};
-use crate::transcript;
+use crate::{names, transcript};
 
 const RATE: usize = LISTEN_RATE_HZ as usize;
 /// Samples that one place of the encoder stands for.
@@ -62,7 +62,8 @@ pub fn understand(model: &mut Whisper, sound: &Sound<'_>, stop: &AtomicBool) -> 
         language: sound.language,
         prompt: &prompt,
     };
-    Ok(transcript::of(&model.run(&samples, &options, stop)?))
+    let said = transcript::of(&model.run(&samples, &options, stop)?);
+    Ok(names::spelled(&said, sound.names))
 }
 
 /// Places of the encoder for so many samples.

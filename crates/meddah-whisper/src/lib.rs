@@ -9,6 +9,7 @@ mod ffi;
 mod hearing;
 mod listener;
 mod model_file;
+mod names;
 mod transcript;
 mod wire;
 mod worker;
