@@ -10,6 +10,7 @@ use super::{BAD_INPUT, Failure, print};
 use crate::config::Settings;
 use crate::embedder::LateEmbedder;
 use crate::ladders::Ladders;
+use crate::listening::local_listener;
 use crate::paths::Paths;
 use crate::sidecar::Sidecar;
 use crate::tavern;
@@ -119,7 +120,11 @@ impl Setup {
         let embedder = LateEmbedder::from_setting(&self.settings.embedder, &self.paths);
         let voices = Voices::open(&self.settings.speech, &self.paths)
             .map_err(|error| Failure::new(BAD_INPUT, format!("{}\n{}", error.message, error.help)))?;
-        let ports = Ports::new(ladders, Arc::new(store), embedder).with_voices(voices);
+        let mut ports = Ports::new(ladders, Arc::new(store), embedder).with_voices(voices);
+        // Without a model that listens, games are told so when they want to be heard.
+        if let Ok(listener) = local_listener(None, &self.paths) {
+            ports = ports.with_ears(Arc::new(listener));
+        }
         Ok(Sidecar::new(Arc::new(worlds), ports, self.settings.clone()))
     }
 }

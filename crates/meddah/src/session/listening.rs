@@ -25,7 +25,6 @@ use tracing::debug;
 use super::commands::DONE;
 use super::events::EventOrigin;
 use super::{Accepted, Session};
-use crate::voice::to_listen_rate;
 use crate::wire::{no_ears, speech_error};
 
 /// Pieces of sound that wait to be listened to.
@@ -418,7 +417,7 @@ async fn whole(mut pieces: mpsc::Receiver<Bytes>) -> Result<SoundStream, WireErr
     while let Ok(Some(piece)) = tokio::time::timeout(PIECE_WAIT, pieces.recv()).await {
         file.extend_from_slice(&piece);
     }
-    let decoded = tokio::task::spawn_blocking(move || decode(&file).map(to_listen_rate));
+    let decoded = tokio::task::spawn_blocking(move || decode(&file).map(|pcm| pcm.resampled(LISTEN_RATE_HZ)));
     let decoded = decoded.await.map_err(|error| WireError::new(ErrorCode::Internal, error.to_string()))?;
     let pcm = decoded.map_err(|error| {
         invalid(error.to_string(), "Send a whole WAV, OGG, Opus or MP3 file, or `pcm` with its rate.")

@@ -3,7 +3,6 @@
 //! [`speaker`](Voices::speaker) gives each turn its own voice; see [`speaker.rs`](self::speaker).
 
 mod casting;
-mod ears;
 mod files;
 mod form;
 #[cfg(any(windows, target_os = "macos", feature = "devices"))]
@@ -37,7 +36,6 @@ use crate::sidecar::unguessable;
 use crate::turn::{Turn, TurnEvents};
 
 pub use casting::{cast, gender_of};
-pub use ears::to_listen_rate;
 pub(crate) use files::{AudioFiles, AudioId};
 pub use form::{AudioForm, Delivery, VisemeSet};
 use player::Player;

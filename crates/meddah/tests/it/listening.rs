@@ -173,7 +173,7 @@ fn meddah_test_voice() -> Vec<u8> {
         whole.sample_rate_hz = piece.pcm.sample_rate_hz;
         whole.samples.extend(piece.pcm.samples);
     }
-    meddah::voice::to_listen_rate(whole).to_i16().iter().flat_map(|one| one.to_le_bytes()).collect()
+    whole.resampled(RATE_HZ).to_i16().iter().flat_map(|one| one.to_le_bytes()).collect()
 }
 
 #[tokio::test]

@@ -173,7 +173,7 @@ fn failure(error: SpeechError) -> Failure {
         SpeechErrorKind::UnknownVoice | SpeechErrorKind::BadRequest | SpeechErrorKind::Language => {
             WRONG_USAGE
         }
-        SpeechErrorKind::BadVoice => BAD_INPUT,
+        SpeechErrorKind::BadVoice | SpeechErrorKind::BadModel => BAD_INPUT,
         SpeechErrorKind::Late | SpeechErrorKind::Stalled | SpeechErrorKind::Broken => NO_ANSWER,
     };
     Failure::new(code, format!("{}\n{}", error.message, error.help))
