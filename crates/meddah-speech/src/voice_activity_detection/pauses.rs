@@ -99,7 +99,8 @@ mod tests {
     fn who_pauses_long_is_waited_for_and_who_does_not_is_answered_soon() {
         let stranger = after(&[]).limit(SPEECH, SoFar::Unknown);
         let slow = after(&[500, 900, 700, 1_100, 800]).limit(SPEECH, SoFar::Unknown);
-        let quick = after(&[160, 170, 200, 180, 150, 160, 170, 150, 190]).limit(SPEECH, SoFar::Unknown);
+        let quick = after(&[160, 170, 200, 180, 150, 160, 170, 150, 190, 160, 150, 170])
+            .limit(SPEECH, SoFar::Unknown);
         assert!(quick < stranger && stranger < slow, "{quick:?} {stranger:?} {slow:?}");
         assert!(slow > Duration::from_millis(1_100) && quick < Duration::from_millis(450));
     }
