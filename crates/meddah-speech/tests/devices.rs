@@ -101,6 +101,14 @@ async fn stop() {
     let heard = heard.expect("a stop is heard while the voice is waited for").unwrap();
     assert!(!heard.whole && heard.fraction(TEXT.len()) < 1.0, "{heard:?}");
     assert_eq!(loudspeaker.level(), None);
+    let unfinished = || futures::stream::pending().boxed();
+    let both =
+        async { tokio::join!(loudspeaker.play(unfinished(), 1.0), loudspeaker.play(line().await, 1.0)) };
+    let (first, second) = tokio::time::timeout(Duration::from_secs(5), both).await.unwrap();
+    assert!(
+        !first.unwrap().whole && second.unwrap().whole,
+        "the next line takes the place of the one before"
+    );
 }
 
 async fn record() {

@@ -234,25 +234,31 @@ fn babble(length: usize, others: &[&Clip], random: &mut Random) -> Vec<f32> {
     sum
 }
 
-/// What comes back of a character from the loudspeakers: later, softer, and with the room.
-pub fn echo(played: &[f32], loss_db: f32, random: &mut Random) -> Vec<f32> {
-    let factor = 10.0_f32.powf(-loss_db / 20.0);
-    let delay = (random.between(0.03, 0.12) * RATE) as usize;
-    let reflections: Vec<(usize, f32)> = (0..24)
-        .map(|n| {
+/// How a room sends back what loudspeakers play: later, and from its walls.
+pub struct Room(Vec<(usize, f32)>);
+
+impl Room {
+    pub fn new(random: &mut Random) -> Room {
+        let delay = (random.between(0.03, 0.12) * RATE) as usize;
+        let walls = (0..24).map(|n| {
             let later = random.between(0.0, 0.2);
             let sign = if n % 2 == 0 { 1.0 } else { -1.0 };
             (delay + (later * RATE) as usize, sign * 0.5 * (-later * 20.0).exp() as f32)
-        })
-        .chain([(delay, 1.0)])
-        .collect();
-    let mut heard = vec![0.0; played.len()];
-    for (later, share) in reflections {
-        for (place, sample) in heard.iter_mut().skip(later).zip(played) {
-            *place += sample * share * factor;
-        }
+        });
+        Room(walls.chain([(delay, 1.0)]).collect())
     }
-    heard
+
+    /// What the microphone hears of it, softer by so much.
+    pub fn echo(&self, played: &[f32], loss_db: f32) -> Vec<f32> {
+        let factor = 10.0_f32.powf(-loss_db / 20.0);
+        let mut heard = vec![0.0; played.len()];
+        for (later, share) in &self.0 {
+            for (place, sample) in heard.iter_mut().skip(*later).zip(played) {
+                *place += sample * share * factor;
+            }
+        }
+        heard
+    }
 }
 
 /// A character speaks all the time: sentences at this level, one after the other.
@@ -266,6 +272,10 @@ pub fn character(clips: &[&Clip], length: usize, random: &mut Random) -> Vec<f32
     }
     played.truncate(length);
     played
+}
+
+pub fn rms(samples: &[f32]) -> f32 {
+    (samples.iter().map(|sample| sample * sample).sum::<f32>() / samples.len().max(1) as f32).sqrt()
 }
 
 pub fn add(left: &mut [f32], right: &[f32]) {

@@ -7,7 +7,7 @@ use meddah_speech::voice_activity_detection::{
     BargeIn, Earshot, PushToTalk, SoFar, Utterance, UtteranceDetector,
 };
 
-use crate::scenes::{Clip, Noise, Player, Random, Scene, add, character, echo, noise, scene};
+use crate::scenes::{Clip, Noise, Player, Random, Room, Scene, add, character, noise, rms, scene};
 
 const PIECE: usize = 320;
 const RATE: f64 = LISTEN_RATE_HZ as f64;
@@ -47,6 +47,10 @@ enum Words {
 
 #[derive(Default)]
 struct Found {
+    /// Of the session so far.
+    seconds: f64,
+    /// An utterance goes on.
+    open: bool,
     scenes: usize,
     cut: usize,
     missed: usize,
@@ -57,13 +61,7 @@ struct Found {
 }
 
 /// Puts scenes through one detector, which gets to know its speaker.
-fn follow(
-    detector: &mut UtteranceDetector,
-    scene: &Scene,
-    words: Words,
-    found: &mut Found,
-    offset: &mut f64,
-) {
+fn follow(detector: &mut UtteranceDetector, scene: &Scene, words: Words, found: &mut Found) {
     let mut events = Vec::new();
     let mut told = usize::MAX;
     for (number, piece) in scene.samples.chunks(PIECE).enumerate() {
@@ -84,38 +82,35 @@ fn follow(
             detector.understood(SoFar::Unknown);
         }
     }
-    let before = *offset;
-    *offset += scene.samples.len() as f64 / RATE;
-    judge(scene, &events, before, found);
+    judge(scene, &events, found);
 }
 
-fn judge(scene: &Scene, events: &[Utterance], before: f64, found: &mut Found) {
+fn judge(scene: &Scene, events: &[Utterance], found: &mut Found) {
     let (from, until) = (scene.from(), scene.until());
-    let begins: Vec<f64> = events
-        .iter()
-        .filter_map(|event| match event {
-            Utterance::Began { at } => Some(at.as_secs_f64() - before),
-            _ => None,
-        })
-        .collect();
-    let ends: Vec<f64> = events
-        .iter()
-        .filter_map(|event| match event {
-            Utterance::Ended { at, .. } => Some(at.as_secs_f64() - before),
-            _ => None,
-        })
-        .collect();
-    found.scenes += 1;
-    found.false_starts += begins.iter().filter(|at| **at < from - 0.3 || **at > until + 0.2).count();
-    found.seconds_alone += scene.samples.len() as f64 / RATE - (until - from);
-    if !begins.iter().any(|at| *at > from - 0.3 && *at < until) {
-        found.missed += 1;
-        return;
+    let before = found.seconds;
+    found.seconds += scene.samples.len() as f64 / RATE;
+    // One that began in the scene before goes on.
+    let mut begins = if found.open { vec![f64::NEG_INFINITY] } else { Vec::new() };
+    let mut ends = Vec::new();
+    for event in events {
+        match event {
+            Utterance::Began { at } => begins.push(at.as_secs_f64() - before),
+            Utterance::Ended { at, .. } => ends.push(at.as_secs_f64() - before),
+            _ => {}
+        }
     }
-    if ends.iter().any(|at| *at > from && *at < until - 0.05) {
+    found.open = begins.len() > ends.len();
+    found.scenes += 1;
+    found.false_starts +=
+        begins.iter().filter(|at| at.is_finite() && (**at < from - 0.3 || **at > until + 0.2)).count();
+    found.seconds_alone += scene.samples.len() as f64 / RATE - (until - from);
+    ends.resize(begins.len(), f64::INFINITY);
+    if !begins.iter().zip(&ends).any(|(begin, end)| *begin < until && *end > from + 0.3) {
+        found.missed += 1;
+    } else if ends.iter().any(|at| *at > from && *at < until - 0.05) {
         found.cut += 1;
     }
-    if let Some(end) = ends.iter().find(|at| **at >= until - 0.05) {
+    if let Some(end) = ends.iter().find(|at| at.is_finite() && **at >= until - 0.05) {
         found.delays_ms.push((end - until) * 1000.0);
     }
 }
@@ -131,8 +126,9 @@ struct Session {
 impl Session {
     fn run(&self, half: &[&Clip], others: &[&Clip], random: &mut Random, found: &mut Found) {
         let mut detector = UtteranceDetector::new(Box::new(Earshot::new()));
-        let mut offset = 0.0;
-        for clip in half.iter().filter(|clip| clip.player == self.player) {
+        (found.seconds, found.open) = (0.0, false);
+        let theirs = half.iter().filter(|clip| clip.player == self.player);
+        for clip in theirs.clone().chain(theirs) {
             let pauses = (random.next() * 3.0) as usize;
             let mut scene = scene(clip, pauses, 1.5, 3.0, random);
             let noise = noise(self.condition, scene.samples.len(), others, random);
@@ -140,7 +136,7 @@ impl Session {
             if !self.known {
                 detector.forget_speaker();
             }
-            follow(&mut detector, &scene, self.words, found, &mut offset);
+            follow(&mut detector, &scene, self.words, found);
         }
     }
 }
@@ -306,19 +302,28 @@ fn barge_ins(out: &mut String, half: &[&Clip], others: &[&Clip], seed: u64) {
                 let mut offset = 0.0;
                 for clip in half.iter().filter(|clip| clip.player == player) {
                     let scene = scene(clip, 0, random.between(3.0, 5.0), 1.0, &mut random);
-                    let played = character(others, scene.samples.len(), &mut random);
-                    let mut heard = scene.samples.clone();
-                    if let Some(loss) = loss {
-                        add(&mut heard, &echo(&played, loss, &mut random));
-                    }
-                    let noise = noise(condition, heard.len(), others, &mut random);
-                    add(&mut heard, &noise);
+                    let mut played = character(others, scene.samples.len(), &mut random);
+                    let room = Room::new(&mut random);
+                    let noise = noise(condition, scene.samples.len(), others, &mut random);
+                    let mut echo = loss.map_or_else(Vec::new, |loss| room.echo(&played, loss));
                     let mut noticed = Vec::new();
-                    for (heard, played) in heard.chunks(PIECE).zip(played.chunks(PIECE)) {
-                        let rms = (played.iter().map(|s| s * s).sum::<f32>() / played.len() as f32).sqrt();
+                    for at in (0..scene.samples.len()).step_by(PIECE) {
+                        let piece = at..(at + PIECE).min(scene.samples.len());
+                        let mut heard = scene.samples[piece.clone()].to_vec();
+                        add(&mut heard, &noise[piece.clone()]);
+                        if loss.is_some() {
+                            add(&mut heard, &echo[piece.clone()]);
+                        }
+                        let rms = rms(&played[piece]);
                         offset += heard.len() as f64 / RATE;
-                        if barge_in.push(heard, Some(rms)).is_some() {
-                            noticed.push(offset);
+                        if barge_in.push(&heard, (rms > 0.0).then_some(rms)).is_none() {
+                            continue;
+                        }
+                        noticed.push(offset);
+                        if at as f64 / RATE > scene.from() {
+                            // The character stops.
+                            played[(at + PIECE).min(scene.samples.len())..].fill(0.0);
+                            echo = loss.map_or_else(Vec::new, |loss| room.echo(&played, loss));
                         }
                     }
                     let from = offset - scene.samples.len() as f64 / RATE + scene.from();

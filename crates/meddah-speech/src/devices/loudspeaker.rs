@@ -21,6 +21,8 @@ const TAKES_NOTHING_MAX: Duration = Duration::from_secs(3);
 /// A device that plays one line at a time. It is closed when this is dropped.
 pub struct Loudspeaker {
     queue: Arc<Mutex<Queue>>,
+    /// Whose line it is.
+    turn: tokio::sync::Mutex<()>,
     sample_rate_hz: u32,
     /// Its thread belongs to cpal, and ends with it.
     _stream: cpal::Stream,
@@ -72,12 +74,19 @@ impl Loudspeaker {
         };
         let stream = stream.map_err(told)?;
         stream.play().map_err(told)?;
-        Ok(Loudspeaker { queue, sample_rate_hz: config.sample_rate, _stream: stream })
+        Ok(Loudspeaker {
+            queue,
+            turn: tokio::sync::Mutex::default(),
+            sample_rate_hz: config.sample_rate,
+            _stream: stream,
+        })
     }
 
     /// Plays a line at this volume, 1.0 as it is, and returns when it was heard or stopped. A line that plays already
     /// is stopped.
     pub async fn play(&self, mut line: SpeechStream, volume: f32) -> Result<Heard, PlayError> {
+        self.stop();
+        let _turn = self.turn.lock().await;
         self.queue().begin(volume);
         let (mut marks, mut resampler, mut first): (Vec<Mark>, Option<Resampler>, _) =
             (Vec::new(), None, true);

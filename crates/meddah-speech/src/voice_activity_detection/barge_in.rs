@@ -9,32 +9,35 @@ use std::time::Duration;
 use super::frames::{Frames, Recent};
 use super::{VoiceActivity, time};
 
-/// So many voiced frames of so many: 80 of 112 ms.
-const FRAMES: u32 = 5;
+/// So many voiced frames of so many: 64 of 112 ms.
+const FRAMES: u32 = 4;
 const OF: u32 = 7;
 /// Echo comes back within a quarter of a second, and the room holds it.
 const ECHO_FRAMES: usize = 16;
 /// The voice has to be louder than the echo by so much, dB.
-const ABOVE_ECHO_DB: f32 = 5.0;
+const ABOVE_ECHO_DB: f32 = 4.0;
 /// Where nothing is known yet, the echo is as loud as what is played.
 const ECHO_AT_FIRST_DB: f32 = 0.0;
-/// How fast the estimate falls, dB a frame: 6 dB a second, and 60 where the microphone hears nearly nothing.
-const FALLS_DB: f32 = 0.1;
+/// Less is none.
+const ECHO_MIN_DB: f32 = -80.0;
+/// How fast the estimate falls, dB a frame: 12 dB a second, and 60 where the microphone hears nearly nothing.
+const FALLS_DB: f32 = 0.2;
 const FALLS_IN_SILENCE_DB: f32 = 1.0;
 /// How fast it rises at most: less than the player's voice is there before it counts.
 const RISES_DB: f32 = 0.4;
 /// What is played softer than that has no echo, dB below full scale.
 const PLAYED_MIN_DB: f32 = -45.0;
 /// As silent is the microphone where no echo is, dB above the noise.
-const SILENT_ABOVE_NOISE_DB: f32 = 6.0;
+const SILENT_ABOVE_NOISE_DB: f32 = 2.0;
 
 /// Notices that the player speaks.
 pub struct BargeIn {
     frames: Frames,
     count: u64,
     recent: Recent,
-    /// Levels of what was played lately, dB.
+    /// Levels of what was played and of what was heard lately, dB.
     played: VecDeque<f32>,
+    heard: VecDeque<f32>,
     /// How much louder the echo is than what is played, dB.
     echo_db: f32,
     /// Voiced frames that are needed.
@@ -51,6 +54,7 @@ impl BargeIn {
             count: 0,
             recent: Recent::default(),
             played: VecDeque::new(),
+            heard: VecDeque::new(),
             echo_db: ECHO_AT_FIRST_DB,
             needed: FRAMES,
             of: OF,
@@ -79,18 +83,17 @@ impl BargeIn {
     }
 
     fn frame(&mut self, samples: [f32; super::FRAME_SAMPLES], played_db: f32) -> Option<Duration> {
-        let frame = self.frames.judge(samples, self.recent.count(self.of) > 0);
+        // The character's own voice is no noise of the room.
+        let lately = self.played.iter().any(|played| *played > PLAYED_MIN_DB) || played_db > PLAYED_MIN_DB;
+        let frame = self.frames.judge(samples, lately || self.recent.count(self.of) > 0);
         self.count += 1;
-        if self.played.len() == ECHO_FRAMES {
-            self.played.pop_front();
-        }
-        self.played.push_back(played_db);
-        let loudest_db = self.played.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let loudest_db = loudest(&mut self.played, played_db);
+        let heard_db = loudest(&mut self.heard, frame.level_db);
         let is_played = loudest_db > PLAYED_MIN_DB;
         let voice =
             frame.begins && (!is_played || frame.level_db > loudest_db + self.echo_db + ABOVE_ECHO_DB);
         if is_played {
-            self.learn(frame.level_db - loudest_db, frame.level_db - self.frames.noise_db());
+            self.learn(heard_db - loudest_db, heard_db - self.frames.noise_db());
         }
         self.recent.add(voice);
         if self.recent.count(self.of) < self.needed {
@@ -101,11 +104,24 @@ impl BargeIn {
         (!std::mem::replace(&mut self.told, true)).then(|| time(first))
     }
 
-    /// The echo is what is heard of what is played.
+    /// The echo is what is heard of what is played, the loudest of either: what is soft may be a pause on its way.
     fn learn(&mut self, heard_db: f32, above_noise_db: f32) {
-        let falls = if above_noise_db < SILENT_ABOVE_NOISE_DB { FALLS_IN_SILENCE_DB } else { FALLS_DB };
-        self.echo_db += (heard_db - self.echo_db).clamp(-falls, RISES_DB);
+        let rises_or_falls = if above_noise_db < SILENT_ABOVE_NOISE_DB {
+            -FALLS_IN_SILENCE_DB
+        } else {
+            (heard_db - self.echo_db).clamp(-FALLS_DB, RISES_DB)
+        };
+        self.echo_db = (self.echo_db + rises_or_falls).max(ECHO_MIN_DB);
     }
+}
+
+/// Adds a level; gives the loudest of the last ones.
+fn loudest(levels: &mut VecDeque<f32>, level: f32) -> f32 {
+    if levels.len() == ECHO_FRAMES {
+        levels.pop_front();
+    }
+    levels.push_back(level);
+    levels.iter().copied().fold(f32::NEG_INFINITY, f32::max)
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use super::{FRAME_SAMPLES, VoiceActivity};
 const BEGINS: f32 = 0.5;
 const GOES_ON: f32 = 0.3;
 /// So far above the usual noise has a voice to be, dB, and by how many times the noise's own spread at the beginning.
-const ABOVE_NOISE_DB: f32 = 5.0;
-const GOES_ON_ABOVE_DB: f32 = 2.5;
+const ABOVE_NOISE_DB: f32 = 3.0;
+const GOES_ON_ABOVE_DB: f32 = 0.8;
 const SPREADS: f32 = 1.5;
 
 /// A frame and what is thought of it.

@@ -43,9 +43,10 @@ impl Noise {
     /// The usual level of the noise, and how far above it its loud moments are, dB. Both from when nobody spoke; while
     /// somebody does, noise that became less is noticed.
     pub fn level_and_spread_db(&self) -> (f32, f32) {
-        let usual = at_share(&self.quiet, 0.5).unwrap_or(SILENCE_DB);
-        let loud = at_share(&self.quiet, 0.9).unwrap_or(SILENCE_DB);
         let quietest = at_share(&self.levels, QUIET_SHARE).unwrap_or(SILENCE_DB);
+        // In the first moments nothing else is known.
+        let usual = at_share(&self.quiet, 0.5).unwrap_or(quietest);
+        let loud = at_share(&self.quiet, 0.9).unwrap_or(quietest);
         (usual.min(quietest + (loud - usual).max(3.0)), loud - usual)
     }
 }

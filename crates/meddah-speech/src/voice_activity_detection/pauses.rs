@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::SoFar;
 
-/// The limit for somebody of whom nothing is known.
-const USUAL: Duration = Duration::from_millis(700);
+/// Pauses of somebody of whom nothing is known, as if they had made them, ms. They make a limit of 0.7 s, and are
+/// forgotten first.
+const EXPECTED_MS: [u64; 4] = [200, 300, 460, 460];
 /// It never gets shorter, so that a slow consonant is no end.
 pub const PAUSE_LIMIT_MIN: Duration = Duration::from_millis(320);
 /// It never gets longer, so that nobody waits for an answer as if it had been lost.
@@ -18,8 +19,6 @@ pub const PAUSE_LIMIT_MAX: Duration = Duration::from_millis(1_600);
 const PAUSE_MIN: Duration = Duration::from_millis(150);
 /// So many pauses of a speaker count.
 const REMEMBERED: usize = 12;
-/// Of fewer nothing can be said.
-const KNOWN: usize = 4;
 /// Four of five of their pauses should be shorter than the limit even with its margin off.
 const SHARE: f32 = 0.8;
 const MARGIN: f32 = 1.25;
@@ -27,14 +26,19 @@ const MARGIN_MORE: Duration = Duration::from_millis(120);
 /// With a sentence that is open, and with one that is complete.
 const OPEN: f32 = 1.8;
 const OPEN_MIN: Duration = Duration::from_millis(1_100);
-const COMPLETE: f32 = 0.65;
+const COMPLETE: f32 = 0.75;
 /// After a word or two more may come: a name, a "well".
 const SHORT_SPEECH: Duration = Duration::from_millis(600);
 const SHORT: f32 = 1.1;
 
 /// The pauses of a speaker.
-#[derive(Default)]
 pub struct Pauses(VecDeque<Duration>);
+
+impl Default for Pauses {
+    fn default() -> Pauses {
+        Pauses(EXPECTED_MS.map(Duration::from_millis).into())
+    }
+}
 
 impl Pauses {
     /// A pause after which they went on.
@@ -46,6 +50,12 @@ impl Pauses {
             self.0.pop_front();
         }
         self.0.push_back(pause.min(PAUSE_LIMIT_MAX));
+    }
+
+    /// A pause that was taken for the end. It counts twice: to be cut off is worse than to wait.
+    pub fn regret(&mut self, pause: Duration) {
+        self.learn(pause);
+        self.learn(pause);
     }
 
     /// They spoke for a while without any.
@@ -66,9 +76,6 @@ impl Pauses {
     }
 
     fn usual(&self) -> Duration {
-        if self.0.len() < KNOWN {
-            return USUAL;
-        }
         let mut sorted: Vec<Duration> = self.0.iter().copied().collect();
         sorted.sort_unstable();
         let place = ((sorted.len() - 1) as f32 * SHARE).round() as usize;
@@ -92,7 +99,8 @@ mod tests {
     fn who_pauses_long_is_waited_for_and_who_does_not_is_answered_soon() {
         let stranger = after(&[]).limit(SPEECH, SoFar::Unknown);
         let slow = after(&[500, 900, 700, 1_100, 800]).limit(SPEECH, SoFar::Unknown);
-        let quick = after(&[160, 170, 200, 180, 150]).limit(SPEECH, SoFar::Unknown);
+        let quick = after(&[160, 170, 200, 180, 150, 160, 170, 150, 190, 160, 150, 170])
+            .limit(SPEECH, SoFar::Unknown);
         assert!(quick < stranger && stranger < slow, "{quick:?} {stranger:?} {slow:?}");
         assert!(slow > Duration::from_millis(1_100) && quick < Duration::from_millis(450));
     }

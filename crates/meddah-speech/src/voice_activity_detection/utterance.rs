@@ -105,7 +105,7 @@ impl UtteranceDetector {
         let first = u64::from(self.recent.oldest(BEGIN_OF));
         let began = self.count - 1 - first;
         if let Some(until) = self.last_until.filter(|until| time(began - until) < REGRET) {
-            self.pauses.learn(time(began - until));
+            self.pauses.regret(time(began - until));
         }
         self.so_far = SoFar::Unknown;
         told.push(Utterance::Began { at: time(began) });
@@ -253,7 +253,7 @@ mod tests {
         let mut detector = fresh();
         let ends = |told: &[Utterance]| told.iter().filter(|event| ms(event).0 == "ended").count();
         let slow = [800, 800, 1_008, 800, 1_008, 800, 1_008, 800, 1_008, 800, 3_000];
-        assert_eq!(ends(&told(&mut detector, &slow)), 5);
+        assert!((2..5).contains(&ends(&told(&mut detector, &slow))), "a stranger");
         assert_eq!(ends(&told(&mut detector, &slow)), 1, "now it knows");
         detector.forget_speaker();
         assert!(ends(&told(&mut detector, &slow)) > 1);
