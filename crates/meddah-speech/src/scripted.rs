@@ -24,7 +24,7 @@ pub struct ScriptedSpeech {
     pub delay: Duration,
     /// Fail in place of the word with this number, from 0.
     pub fail_at: Option<usize>,
-    seen: Mutex<Vec<SpeechRequest>>,
+    pub(crate) seen: Mutex<Vec<SpeechRequest>>,
 }
 
 impl ScriptedSpeech {

@@ -15,7 +15,7 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("meddah-llama", &["meddah-inference"]),
     ("meddah-embedding", &["meddah-inference"]),
     ("meddah-cards", &["meddah-engine"]),
-    ("meddah-speech", &["meddah-fakes"]),
+    ("meddah-speech", &["meddah-fakes", "meddah-inference"]),
     ("meddah-store", &["meddah-engine", "meddah-protocol"]),
     ("meddah-client", &["meddah-protocol"]),
     (
