@@ -3,7 +3,7 @@
 use axum::extract::ws::{Message, WebSocket};
 use serde_json::{Value, json};
 
-use super::{FakeSpeech, State_, close_with, json as answer_json, key_in_address, receive};
+use super::{FakeSpeech, Services, close_with, json as answer_json, key_in_address, receive};
 use crate::{Recorded, Transcript};
 
 /// Bytes of sound for each word that it understands: 200 ms of 16 000 numbers in a second.
@@ -26,7 +26,7 @@ pub(super) fn check(asked: &Recorded) -> Option<Transcript> {
 }
 
 /// Says "word1 word2 ..." of the sound so far; the key terms behind them.
-pub(super) async fn talk(socket: &mut WebSocket, state: &State_, asked: &Recorded) {
+pub(super) async fn talk(socket: &mut WebSocket, state: &Services, asked: &Recorded) {
     let terms: Vec<String> = asked
         .path
         .split(['?', '&'])

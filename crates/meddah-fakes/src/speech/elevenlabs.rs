@@ -3,7 +3,7 @@
 use axum::extract::ws::{Message, WebSocket};
 use serde_json::{Value, json};
 
-use super::{FakeSpeech, State_, close_with, json as answer_json, key_in_address, pieces, receive, tone};
+use super::{FakeSpeech, Services, close_with, json as answer_json, key_in_address, pieces, receive, tone};
 use crate::{Recorded, Transcript};
 
 const RATE_HZ: u32 = 22_050;
@@ -85,7 +85,7 @@ fn speech(asked: &Recorded) -> Transcript {
 }
 
 /// A word in each frame, times from the frame on, spelled in turns in either way; now and then without sound.
-pub(super) async fn talk(socket: &mut WebSocket, state: &State_) {
+pub(super) async fn talk(socket: &mut WebSocket, state: &Services) {
     let mut text = String::new();
     let mut first = true;
     while let Some(said) = receive(socket, state).await {

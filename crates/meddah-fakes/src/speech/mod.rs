@@ -33,11 +33,12 @@ const BODY_BYTES_MAX: usize = 8 << 20;
 /// All made-up services of speech, on a free port of this computer.
 pub struct FakeSpeech {
     served: Served,
-    state: Arc<State_>,
+    state: Arc<Services>,
 }
 
+/// What has come in, and what goes out.
 #[derive(Default)]
-struct State_ {
+struct Services {
     requests: Mutex<Vec<Recorded>>,
     /// What came over sockets; bytes as their number.
     frames: Mutex<Vec<String>>,
@@ -57,7 +58,7 @@ impl FakeSpeech {
 
     /// Starts it.
     pub async fn start() -> FakeSpeech {
-        let state = Arc::<State_>::default();
+        let state = Arc::<Services>::default();
         let router = Router::new()
             .route("/v1/text-to-speech/{voice}/stream-input", get(socket))
             .route("/v1/listen", get(socket))
@@ -114,7 +115,7 @@ fn recorded(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Re
 }
 
 async fn answer(
-    State(state): State<Arc<State_>>,
+    State(state): State<Arc<Services>>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -140,6 +141,8 @@ async fn answer(
     play(transcript, state.piece_bytes.load(Ordering::SeqCst), state.open.enter())
 }
 
+type Sent = Result<Vec<u8>, std::io::Error>;
+
 /// Sends a transcript; one with a header `endless` repeats its last bytes for ever.
 fn play(transcript: Transcript, piece_bytes: usize, guard: OpenGuard) -> Response {
     let mut response = Response::builder().status(status_of(&transcript));
@@ -148,31 +151,28 @@ fn play(transcript: Transcript, piece_bytes: usize, guard: OpenGuard) -> Respons
         response = response.header(name, value);
     }
     let last = transcript.steps.iter().rev().find(|step| matches!(step, Step::Send(_))).cloned();
-    let again =
-        futures::stream::iter(last.filter(|_| endless)).flat_map(|step| futures::stream::repeat(step));
+    let again = futures::stream::iter(last.filter(|_| endless)).flat_map(futures::stream::repeat);
     let steps = futures::stream::iter(transcript.steps).chain(again);
     let steps = steps.flat_map(move |step| futures::stream::iter(cut(step, piece_bytes)));
     let sent = steps.then(move |step| {
         let _open = &guard;
-        let sent: Pin<Box<dyn Future<Output = Option<Result<Vec<u8>, std::io::Error>>> + Send>> =
-            Box::pin(async move {
-                match step {
-                    Step::Send(bytes) => {
-                        tokio::task::yield_now().await;
-                        Some(Ok(bytes))
-                    }
-                    Step::Pause(pause) => {
-                        tokio::time::sleep(pause).await;
-                        None
-                    }
-                    Step::Cut => Some(Err(std::io::Error::other("cut"))),
-                    Step::Hang => std::future::pending().await,
+        let sent: Pin<Box<dyn Future<Output = Option<Sent>> + Send>> = Box::pin(async move {
+            match step {
+                Step::Send(bytes) => {
+                    tokio::task::yield_now().await;
+                    Some(Ok(bytes))
                 }
-            });
+                Step::Pause(pause) => {
+                    tokio::time::sleep(pause).await;
+                    None
+                }
+                Step::Cut => Some(Err(std::io::Error::other("cut"))),
+                Step::Hang => std::future::pending().await,
+            }
+        });
         sent
     });
-    let body: Pin<Box<dyn Stream<Item = Result<Vec<u8>, std::io::Error>> + Send>> =
-        Box::pin(sent.filter_map(futures::future::ready));
+    let body: Pin<Box<dyn Stream<Item = Sent> + Send>> = Box::pin(sent.filter_map(futures::future::ready));
     response.body(Body::from_stream(body)).expect("an answer")
 }
 
@@ -186,7 +186,7 @@ fn cut(step: Step, piece_bytes: usize) -> Vec<Step> {
 }
 
 async fn socket(
-    State(state): State<Arc<State_>>,
+    State(state): State<Arc<Services>>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -215,7 +215,7 @@ async fn socket(
 }
 
 /// Plays a transcript over a socket, whatever is said to it.
-async fn frames(socket: &mut WebSocket, state: &State_, odd: Transcript) {
+async fn frames(socket: &mut WebSocket, state: &Services, odd: Transcript) {
     // Whoever says nothing gets nothing.
     if receive(socket, state).await.is_none() {
         return;
@@ -237,7 +237,7 @@ async fn frames(socket: &mut WebSocket, state: &State_, odd: Transcript) {
     close_with(socket, state, code.parse().unwrap_or(1000), reason).await;
 }
 
-async fn close_with(socket: &mut WebSocket, state: &State_, code: u16, reason: &str) {
+async fn close_with(socket: &mut WebSocket, state: &Services, code: u16, reason: &str) {
     let close = CloseFrame { code, reason: reason.into() };
     socket.send(Message::Close(Some(close))).await.ok();
     // The other side closes too; whoever does not is left.
@@ -246,7 +246,7 @@ async fn close_with(socket: &mut WebSocket, state: &State_, code: u16, reason: &
 }
 
 /// What the client says; the number of bytes for sound.
-async fn receive(socket: &mut WebSocket, state: &State_) -> Option<String> {
+async fn receive(socket: &mut WebSocket, state: &Services) -> Option<String> {
     loop {
         let said = match socket.recv().await? {
             Ok(Message::Text(text)) => text.as_str().to_owned(),

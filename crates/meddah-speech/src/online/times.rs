@@ -12,7 +12,7 @@ use super::words::{Follower, TextWord, weight};
 use crate::phonemes::symbols::phones;
 use crate::{Mark, MarkKind};
 
-/// A shorter silence between two words is part of the sound before it, seconds.
+/// A shorter silence between two words is part of the second one, seconds.
 const SILENCE_MIN: f64 = 0.03;
 
 /// Times of one line, in seconds from its beginning.
