@@ -91,7 +91,8 @@ fn make_room(folder: &Path, bytes_max: u64) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Speaks lines that were spoken before from the cache, and the others with the voice behind it.
+/// Speaks lines that were spoken before from the cache, and the others with the voice behind it. It belongs directly around
+/// one service, inside of ladders: what a voice of last resort said in its place is not to be heard again.
 pub struct CachedSpeech {
     inner: Arc<dyn TextToSpeech>,
     cache: Arc<SpeechCache>,

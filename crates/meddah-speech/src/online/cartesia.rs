@@ -32,7 +32,7 @@ impl Dialect for Cartesia {
             "add_phoneme_timestamps": true,
             "generation_config": speed,
         });
-        Ok(Source::Body(server.send(server.post(server.url_under("", "tts/sse")?, body)?).await?))
+        Ok(Source::body(server.send(server.post(server.url_under("", "tts/sse")?, body)?).await?))
     }
 
     fn reader(&self) -> Box<dyn Reader> {

@@ -51,7 +51,7 @@ impl Dialect for ElevenLabs {
             "language_code": server.language,
             "voice_settings": settings(asked),
         });
-        Ok(Source::Body(server.send(server.post(url, body)?).await?))
+        Ok(Source::body(server.send(server.post(url, body)?).await?))
     }
 
     fn reader(&self) -> Box<dyn Reader> {

@@ -33,7 +33,7 @@ impl Dialect for Inworld {
             "timestampType": "WORD",
         });
         let call = server.post(server.url_under("", "tts/v1/voice:stream")?, body)?;
-        Ok(Source::Body(server.send(call).await?))
+        Ok(Source::body(server.send(call).await?))
     }
 
     fn reader(&self) -> Box<dyn Reader> {

@@ -40,13 +40,15 @@ pub(super) struct Line {
     last_time: f64,
 }
 
-/// How a line is to sound beyond what the service does itself.
+/// What is to be done to a line beyond what the service does itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Changes {
     /// 1.0 leaves it.
     pub volume: f32,
     /// By how much it is played faster and higher.
     pub pitch_ratio: f32,
+    /// The service tells times.
+    pub is_timed: bool,
 }
 
 impl Line {
@@ -54,7 +56,7 @@ impl Line {
         let pitch_ratio = f64::from(changes.pitch_ratio);
         Line {
             service: service.to_owned(),
-            times: Times::new(text, words),
+            times: Times::new(text, words, changes.is_timed),
             volume: changes.volume,
             pitch_ratio,
             resampler: (changes.pitch_ratio != 1.0).then(|| Resampler::new(pitch_ratio)),
@@ -138,7 +140,8 @@ impl Line {
         let rest = self.waiting.split_off(count);
         let samples = std::mem::replace(&mut self.waiting, rest);
         self.given += samples.len();
-        let marks = self.times.take(samples_as_time(self.given, self.rate_hz).as_secs_f64());
+        let until = samples_as_time(self.given, self.rate_hz).as_secs_f64();
+        let marks = self.times.take(until, &self.loudness);
         Some(SpeechPiece { pcm: Pcm { sample_rate_hz: self.rate_hz, samples }, marks })
     }
 
@@ -169,7 +172,7 @@ mod tests {
         Line::new("it", "one two", vec![word(0..3), word(4..7)], changes)
     }
 
-    const AS_IT_IS: Changes = Changes { volume: 1.0, pitch_ratio: 1.0 };
+    const AS_IT_IS: Changes = Changes { volume: 1.0, pitch_ratio: 1.0, is_timed: true };
 
     fn words(pieces: &[SpeechPiece]) -> Vec<(u128, u128)> {
         let marks = pieces.iter().flat_map(|piece| &piece.marks);
@@ -194,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_higher_pitch_shortens_the_times_with_the_sound_and_volume_is_ours() {
-        let mut line = line(Changes { volume: 0.5, pitch_ratio: 1.25 });
+        let mut line = line(Changes { volume: 0.5, pitch_ratio: 1.25, is_timed: true });
         line.said("one", 0.0, 0.5);
         line.said("two", 0.5, 1.0);
         line.sound(1000, &[0.8; 1000]).unwrap();

@@ -37,12 +37,27 @@ impl Loudness {
         }
     }
 
+    /// Whether anything is heard then.
+    pub fn is_loud_between(&self, between: Range<f64>) -> bool {
+        let (begin, end) = (self.place(between.start), self.place(between.end));
+        let threshold = self.threshold(end);
+        self.levels[begin..end].iter().any(|level| *level > threshold)
+    }
+
+    fn place(&self, time: f64) -> usize {
+        ((time / STEP) as usize).min(self.levels.len())
+    }
+
+    /// Of what has come until then, so that later sound changes nothing.
+    fn threshold(&self, end: usize) -> f32 {
+        let loudest = self.levels[..end].iter().copied().fold(0.0, f32::max);
+        (loudest * SILENT_SHARE).max(SILENT)
+    }
+
     /// Stretches of sound between these times, in order; the whole if there is none.
     pub fn sounding(&self, between: Range<f64>) -> Vec<Range<f64>> {
-        let place = |time: f64| ((time / STEP) as usize).min(self.levels.len());
-        let (begin, end) = (place(between.start), place(between.end));
-        let loudest = self.levels.iter().copied().fold(0.0, f32::max);
-        let threshold = (loudest * SILENT_SHARE).max(SILENT);
+        let (begin, end) = (self.place(between.start), self.place(between.end));
+        let threshold = self.threshold(end);
         let mut found: Vec<Range<f64>> = Vec::new();
         for step in (begin..end).filter(|step| self.levels[*step] > threshold) {
             let (from, until) = (step as f64 * STEP, (step + 1) as f64 * STEP);

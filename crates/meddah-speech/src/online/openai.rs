@@ -37,11 +37,15 @@ impl Dialect for Speech {
             "speed": (asked.speed != 1.0).then_some(asked.speed),
         });
         let reply = server.send(server.post(server.url("audio/speech")?, body)?).await?;
-        check_is_sound(server, reply)
+        check_is_sound(server, reply).await
     }
 
     fn reader(&self) -> Box<dyn Reader> {
         Box::new(Bare::new(RATE_HZ))
+    }
+
+    fn is_timed(&self) -> bool {
+        false
     }
 
     fn rate_hz(&self) -> u32 {
@@ -81,7 +85,7 @@ impl Dialect for Captioned {
             "return_timestamps": true,
         });
         let call = server.post(server.url_under("", "dev/captioned_speech")?, body)?;
-        Ok(Source::Body(server.send(call).await?))
+        Ok(Source::body(server.send(call).await?))
     }
 
     fn reader(&self) -> Box<dyn Reader> {

@@ -35,11 +35,15 @@ impl Dialect for Player2 {
             // The game plays it, where its character stands.
             "play_in_app": false,
         });
-        Ok(Source::Body(server.send(server.post(server.url("tts/speak")?, body)?).await?))
+        Ok(Source::body(server.send(server.post(server.url("tts/speak")?, body)?).await?))
     }
 
     fn reader(&self) -> Box<dyn Reader> {
         Box::new(WholeJson::new(whole))
+    }
+
+    fn is_timed(&self) -> bool {
+        false
     }
 
     fn rate_hz(&self) -> u32 {

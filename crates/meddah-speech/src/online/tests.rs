@@ -192,7 +192,7 @@ async fn refusals_are_told_apart() {
         ("openai", "rate-limit-untimed", Kind::RateLimited),
         ("openai", "moderation", Kind::Refused),
         ("openai", "no-such-model", Kind::NotFound),
-        ("openai", "error-200", Kind::Protocol),
+        ("openai", "error-200", Kind::Overloaded),
         ("openai", "mp3", Kind::Protocol),
         ("openai", "page", Kind::Protocol),
         ("openai", "gateway", Kind::Overloaded),

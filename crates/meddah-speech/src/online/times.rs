@@ -2,7 +2,11 @@
 //!
 //! Services time words, signs or sounds, some of them in the pieces in which the sound comes, some not at all. A word
 //! is marked when a later one has its time, so that nothing has to be taken back; its sounds are the service's where it
-//! tells them, and otherwise ours, spread over its time. What is left untimed in the end is spread over what sounds.
+//! tells them, and otherwise ours, spread over its time.
+//!
+//! Where nothing is told, a mouth should move before the line is over: sounds are spread over what is heard at an usual
+//! pace as it comes in, except for the last third of them, which takes what is left. A pace that is wrong is put right
+//! there.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -15,6 +19,15 @@ use crate::{Mark, MarkKind};
 /// A shorter silence between two words is part of the second one, seconds.
 const SILENCE_MIN: f64 = 0.03;
 
+/// How long a sound of weight 1 is at the usual pace, seconds: 14 English signs in a second.
+const PACE: f64 = 0.06;
+/// The share of sounds that is left for the end, where nobody tells times.
+const SHARE_FOR_THE_END: f64 = 0.34;
+/// How often what has come is looked at there, seconds.
+const LOOK_EVERY: f64 = 0.25;
+/// Sound that came last is not looked at yet: a pause in it may go on, seconds.
+const LOOK_BACK: f64 = 0.15;
+
 /// Times of one line, in seconds from its beginning.
 #[derive(Debug)]
 pub(super) struct Times {
@@ -24,6 +37,10 @@ pub(super) struct Times {
     told: Vec<Option<Range<f64>>>,
     /// Sounds that the service told, in order.
     sounds: Vec<(String, Range<f64>)>,
+    /// The service tells times, sooner or later.
+    is_timed: bool,
+    /// The sound that was looked at where it does not.
+    looked_at: f64,
     /// Words before this one are marked.
     marked: usize,
     /// Marks reach until here.
@@ -32,10 +49,18 @@ pub(super) struct Times {
 }
 
 impl Times {
-    pub fn new(text: &str, words: Vec<TextWord>) -> Times {
-        let told = vec![None; words.len()];
-        let follower = Follower::new(text);
-        Times { words, follower, told, sounds: Vec::new(), marked: 0, at: 0.0, marks: Vec::new() }
+    pub fn new(text: &str, words: Vec<TextWord>, is_timed: bool) -> Times {
+        Times {
+            told: vec![None; words.len()],
+            words,
+            follower: Follower::new(text),
+            sounds: Vec::new(),
+            is_timed,
+            looked_at: 0.0,
+            marked: 0,
+            at: 0.0,
+            marks: Vec::new(),
+        }
     }
 
     /// The service says this then: a word, a part of one, or a sign.
@@ -71,14 +96,54 @@ impl Times {
     }
 
     /// Marks that end before `until`, the end of the sound that has come.
-    pub fn take(&mut self, until: f64) -> Vec<Mark> {
-        let known = self.told.iter().rposition(Option::is_some).unwrap_or(0);
-        let settled = (self.marked..known)
-            .rfind(|place| self.told[*place].as_ref().is_some_and(|told| told.end <= until));
-        if let Some(last) = settled {
-            self.mark_until(last + 1);
+    pub fn take(&mut self, until: f64, loudness: &Loudness) -> Vec<Mark> {
+        if let Some(known) = self.told.iter().rposition(Option::is_some) {
+            self.take_told(known, until);
+        }
+        // At the same moments whatever the pieces in which the sound comes.
+        while !self.is_timed && self.looked_at + LOOK_EVERY <= until {
+            self.looked_at += LOOK_EVERY;
+            self.take_at_usual_pace(self.looked_at - LOOK_BACK, loudness);
         }
         std::mem::take(&mut self.marks)
+    }
+
+    fn take_told(&mut self, known: usize, until: f64) {
+        let ends = |place: &usize| self.told[*place].as_ref().is_some_and(|told| told.end <= until);
+        if let Some(last) = (self.marked..known).rfind(ends) {
+            self.mark_until(last + 1);
+        }
+    }
+
+    fn take_at_usual_pace(&mut self, until: f64, loudness: &Loudness) {
+        if until <= self.at {
+            return;
+        }
+        let stretches = loudness.sounding(self.at..until);
+        let whole: f64 = self.words.iter().map(TextWord::weight).sum();
+        let before: f64 = self.words[..self.marked].iter().map(TextWord::weight).sum();
+        let most = whole * (1.0 - SHARE_FOR_THE_END) - before;
+        let sounding: f64 = stretches.iter().map(|stretch| stretch.end - stretch.start).sum();
+        let (mut weight, mut count) = (0.0, 0);
+        for word in &self.words[self.marked..] {
+            let with = weight + word.weight();
+            if with > most || with * PACE > sounding {
+                break;
+            }
+            (weight, count) = (with, count + 1);
+        }
+        // A silence alone is no word.
+        if count == 0 || !loudness.is_loud_between(self.at..until) {
+            return;
+        }
+        let mut left = weight * PACE;
+        let end = stretches.iter().find_map(|stretch| {
+            let length = stretch.end - stretch.start;
+            let ends_here = (left <= length).then_some(stretch.start + left);
+            left -= length;
+            ends_here
+        });
+        self.spread(count, end.unwrap_or(until), loudness);
     }
 
     /// The rest, when all sound is there.
@@ -90,7 +155,7 @@ impl Times {
             self.mark_until(last + 1);
         }
         if self.marked < self.words.len() {
-            self.spread(total, loudness);
+            self.spread(self.words.len() - self.marked, total, loudness);
         }
         if total - self.at > 1e-6 {
             self.push_sound("", total);
@@ -139,10 +204,10 @@ impl Times {
             return;
         }
         let words: Vec<TextWord> = self.words[places].to_vec();
-        let whole: f64 = words.iter().flat_map(|word| &word.sounds).map(|ipa| weight(ipa)).sum();
+        let whole: f64 = words.iter().map(TextWord::weight).sum();
         let (begin, mut done) = (self.at, 0.0);
         for word in words {
-            let share: f64 = word.sounds.iter().map(|ipa| weight(ipa)).sum();
+            let share = word.weight();
             let place = |done: f64| begin + (end - begin) * done / whole;
             self.push(MarkKind::Word(word.bytes), place(done), place(done + share));
             for ipa in word.sounds {
@@ -171,13 +236,13 @@ impl Times {
         true
     }
 
-    /// Spreads the words that are left over the stretches that sound. A sound belongs to the stretch that its middle is
-    /// in, so that silence stays silence.
-    fn spread(&mut self, total: f64, loudness: &Loudness) {
-        let stretches = loudness.sounding(self.at..total.max(self.at));
+    /// Spreads the next words over the stretches that sound until then. A sound belongs to the stretch that its middle
+    /// is in, so that silence stays silence.
+    fn spread(&mut self, count: usize, end: f64, loudness: &Loudness) {
+        let stretches = loudness.sounding(self.at..end.max(self.at));
         let sounding: f64 = stretches.iter().map(|stretch| stretch.end - stretch.start).sum();
-        let words: Vec<TextWord> = self.words[self.marked..].to_vec();
-        self.marked = self.words.len();
+        let words: Vec<TextWord> = self.words[self.marked..self.marked + count].to_vec();
+        self.marked += count;
         let all: Vec<(usize, &String)> = words
             .iter()
             .enumerate()
@@ -230,9 +295,17 @@ mod tests {
     use super::*;
 
     fn times() -> Times {
+        timed(true)
+    }
+
+    fn timed(is_timed: bool) -> Times {
         let word =
             |bytes, sounds: &str| TextWord { bytes, sounds: sounds.split(' ').map(str::to_owned).collect() };
-        Times::new("hi 12 you", vec![word(0..2, "h aɪ"), word(3..5, "t w ɛ l v"), word(6..9, "j uː")])
+        Times::new(
+            "hi 12 you",
+            vec![word(0..2, "h aɪ"), word(3..5, "t w ɛ l v"), word(6..9, "j uː")],
+            is_timed,
+        )
     }
 
     fn shown(marks: &[Mark]) -> String {
@@ -258,10 +331,11 @@ mod tests {
     fn a_word_is_marked_when_the_next_has_its_time_and_its_sound_has_come() {
         let mut times = times();
         times.said("Hi", 0.1..0.4);
-        assert_eq!(shown(&times.take(9.0)), "");
+        let silence = tone(&[]);
+        assert_eq!(shown(&times.take(9.0, &silence)), "");
         times.said("twelve", 0.4..0.6);
-        assert_eq!(shown(&times.take(0.3)), "", "its sound is not here");
-        assert_eq!(shown(&times.take(0.5)), "@0+100 [0]@100+300 h@100+100 aɪ@200+200");
+        assert_eq!(shown(&times.take(0.3, &silence)), "", "its sound is not here");
+        assert_eq!(shown(&times.take(0.5, &silence)), "@0+100 [0]@100+300 h@100+100 aɪ@200+200");
         times.said("you", 0.7..1.2);
         let rest = times.finish(1.0, &tone(&[(0.5, 1.0)]));
         assert_eq!(
@@ -309,5 +383,19 @@ mod tests {
         assert_eq!(marks.iter().filter(|mark| matches!(mark.kind, MarkKind::Word(_))).count(), 3);
         assert_eq!(marks[0].kind, MarkKind::Phoneme(String::new()));
         assert_eq!(marks[1].kind, MarkKind::Word(0..2));
+    }
+
+    #[test]
+    fn a_mouth_moves_before_a_line_without_times_is_over() {
+        let mut times = timed(false);
+        let heard = [(0.0, 0.2), (0.5, 0.3), (0.0, 0.3), (0.5, 0.2)];
+        assert_eq!(shown(&times.take(0.3, &tone(&heard[..1]))), "", "a silence is no word");
+        let early = times.take(1.0, &tone(&heard));
+        assert_eq!(shown(&early), "@0+200 [0]@200+180 h@200+60 aɪ@260+120", "the rest is for the end");
+        let rest = times.finish(1.0, &tone(&heard));
+        assert_eq!(rest[0].at, early[3].at + early[3].duration, "no gap");
+        let end = rest.last().unwrap();
+        assert_eq!((end.at + end.duration).as_millis(), 1000);
+        assert_eq!(rest.iter().filter(|mark| matches!(mark.kind, MarkKind::Word(_))).count(), 2);
     }
 }

@@ -40,6 +40,11 @@ pub(super) trait Dialect: Send + Sync {
     /// For one answer.
     fn reader(&self) -> Box<dyn Reader>;
 
+    /// Whether its answers tell times.
+    fn is_timed(&self) -> bool {
+        true
+    }
+
     /// Samples per second that are asked for.
     fn rate_hz(&self) -> u32;
 
@@ -76,11 +81,15 @@ pub(super) struct Asked<'a> {
 
 /// Where an answer comes from.
 pub(super) enum Source {
-    Body(Reply),
+    Body(Box<Reply>),
     Socket(Box<Socket>),
 }
 
 impl Source {
+    pub fn body(reply: Reply) -> Source {
+        Source::Body(Box::new(reply))
+    }
+
     async fn next(&mut self, server: &Server) -> Result<Option<Vec<u8>>, SpeechError> {
         match self {
             Source::Body(reply) => server.next(reply).await,
@@ -209,7 +218,8 @@ impl TextToSpeech for OnlineVoice {
         let asked = Asked { text: &request.text, voice: &voice, speed };
         let words = words::read(&request, self.server.language.as_deref());
         let (source, words) = tokio::join!(self.dialect.ask(&self.server, &asked), words);
-        let changes = Changes { volume: settings.volume, pitch_ratio };
+        let is_timed = self.dialect.is_timed();
+        let changes = Changes { volume: settings.volume, pitch_ratio, is_timed };
         let speaking = Speaking {
             source: source?,
             reader: self.dialect.reader(),
@@ -295,15 +305,18 @@ pub(super) fn is_safe_in_a_path(id: &str) -> bool {
     !id.is_empty() && id.chars().all(|sign| sign.is_ascii_alphanumeric() || matches!(sign, '-' | '_'))
 }
 
-/// Of answers that are sound, one that is packed or a page.
-pub(super) fn check_is_sound(server: &Server, reply: Reply) -> Result<Source, SpeechError> {
+/// Of answers that should be sound, one that is packed, a page, or a refusal that calls itself a success.
+pub(super) async fn check_is_sound(server: &Server, reply: Reply) -> Result<Source, SpeechError> {
     let kind = reply.media_type();
+    if kind == "application/json" {
+        return Err(fault::refused(reply, &server.name).await);
+    }
     let packed =
         ["audio/mpeg", "audio/mp3", "audio/ogg", "audio/opus", "audio/flac", "audio/aac", "text/html"];
     if packed.contains(&kind.as_str()) {
         return Err(fault::nonsense(&server.name, format!("{kind} instead of WAV or PCM")));
     }
-    Ok(Source::Body(reply))
+    Ok(Source::body(reply))
 }
 
 #[cfg(test)]

@@ -15,6 +15,13 @@ pub(super) struct TextWord {
     pub sounds: Vec<String>,
 }
 
+impl TextWord {
+    /// How long it is beside other words.
+    pub fn weight(&self) -> f64 {
+        self.sounds.iter().map(|ipa| weight(ipa)).sum()
+    }
+}
+
 /// The words of a text. English is read with the word list, which takes half a second the first time and so happens in a
 /// thread; other languages are read by their letters.
 pub(super) async fn read(request: &SpeechRequest, language: Option<&str>) -> Vec<TextWord> {

@@ -32,14 +32,14 @@ impl Xtts {
             .append_pair("speaker_wav", asked.voice)
             .append_pair("language", language);
         let call = Call { method: Method::GET, ..server.post(url, body)? };
-        check_is_sound(server, server.send(call).await?)
+        check_is_sound(server, server.send(call).await?).await
     }
 
     async fn file(&self, server: &Server, asked: &Asked<'_>) -> Result<Source, SpeechError> {
         let language = server.language.as_deref().unwrap_or("en");
         let body = json!({"text": asked.text, "speaker_wav": asked.voice, "language": language});
         let call = server.post(server.url_under("", "tts_to_audio/")?, body)?;
-        check_is_sound(server, server.send(call).await?)
+        check_is_sound(server, server.send(call).await?).await
     }
 }
 
@@ -61,6 +61,10 @@ impl Dialect for Xtts {
 
     fn reader(&self) -> Box<dyn Reader> {
         Box::new(Bare::new(RATE_HZ))
+    }
+
+    fn is_timed(&self) -> bool {
+        false
     }
 
     fn rate_hz(&self) -> u32 {
