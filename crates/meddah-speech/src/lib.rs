@@ -5,6 +5,7 @@
 //! a world are said is its author's [`Lexicon`]; a name that no list knows is said by rules and never left out.
 
 pub mod cache;
+pub mod formats;
 pub mod ladder;
 mod local;
 pub mod online;
@@ -12,6 +13,7 @@ mod pcm;
 pub mod phonemes;
 mod piper;
 pub mod prices;
+mod resample;
 mod scripted;
 mod speech_to_text;
 #[cfg(any(test, feature = "suite"))]
@@ -20,9 +22,11 @@ mod synthesiser;
 mod text_to_speech;
 pub mod visemes;
 
+pub use formats::{AudioFormat, Encoder, FormatError, decode, decode_pcm, encode};
 pub use local::{LocalSpeech, ROBOT, try_voice};
 pub use pcm::{Pcm, WavError, WavWriter, samples_as_time};
 pub use phonemes::{Lexicon, LexiconError};
+pub use resample::Resampler;
 pub use scripted::ScriptedSpeech;
 pub use speech_to_text::{
     LISTEN_RATE_HZ, ListenRequest, NAMES_MAX, ScriptedListener, SoundStream, SpeechToText, Transcript,

@@ -5,6 +5,8 @@
 use std::io::{Seek, Write};
 use std::time::Duration;
 
+use crate::Resampler;
+
 /// Sound of one channel.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pcm {
@@ -22,8 +24,21 @@ impl Pcm {
 
     /// As numbers of 16 bits, the form that games and files take.
     pub fn to_i16(&self) -> Vec<i16> {
-        let quantise = |sample: &f32| (sample.clamp(-1.0, 1.0) * f32::from(i16::MAX)).round() as i16;
-        self.samples.iter().map(quantise).collect()
+        Pcm::quantised(&self.samples).collect()
+    }
+
+    pub(crate) fn quantised(samples: &[f32]) -> impl Iterator<Item = i16> {
+        samples.iter().map(|sample| (sample.clamp(-1.0, 1.0) * f32::from(i16::MAX)).round() as i16)
+    }
+
+    /// The same sound at another rate.
+    pub fn resampled(self, sample_rate_hz: u32) -> Pcm {
+        let Some(mut resampler) = Resampler::between(self.sample_rate_hz, sample_rate_hz) else {
+            return self;
+        };
+        let mut samples = resampler.push(&self.samples);
+        samples.extend(resampler.finish());
+        Pcm { sample_rate_hz, samples }
     }
 }
 

@@ -24,10 +24,20 @@ pub struct ScriptedSpeech {
     pub delay: Duration,
     /// Fail in place of the word with this number, from 0.
     pub fail_at: Option<usize>,
-    pub(crate) seen: Mutex<Vec<SpeechRequest>>,
+    seen: Mutex<Vec<SpeechRequest>>,
 }
 
 impl ScriptedSpeech {
+    /// Waits so long before each piece.
+    pub fn slow(delay: Duration) -> ScriptedSpeech {
+        ScriptedSpeech { delay, ..ScriptedSpeech::default() }
+    }
+
+    /// Fails in place of the word with this number, from 0.
+    pub fn failing_at(word: usize) -> ScriptedSpeech {
+        ScriptedSpeech { fail_at: Some(word), ..ScriptedSpeech::default() }
+    }
+
     /// What it was asked to say, oldest first.
     pub fn seen(&self) -> Vec<SpeechRequest> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()

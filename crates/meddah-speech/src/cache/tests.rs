@@ -81,7 +81,7 @@ async fn a_line_that_was_cut_or_failed_is_not_kept() {
     stream.next().await.unwrap().unwrap();
     drop(stream);
     assert!(files(&kept).is_empty());
-    let kept = cached(CACHE_BYTES_DEFAULT, ScriptedSpeech { fail_at: Some(1), ..ScriptedSpeech::default() });
+    let kept = cached(CACHE_BYTES_DEFAULT, ScriptedSpeech::failing_at(1));
     let stream = kept.speech.speak(SpeechRequest::new("one two three")).await.unwrap();
     assert_eq!(stream.collect::<Vec<_>>().await.len(), 2);
     assert!(files(&kept).is_empty());

@@ -161,7 +161,7 @@ impl SpeechRung {
             }
             Ok(Err(error)) => error,
             Err(_) => SpeechError::new(
-                SpeechErrorKind::Timeout,
+                SpeechErrorKind::Late,
                 format!("no sound came within {} ms", patience.as_millis()),
                 "Try again, or let another voice speak.",
             ),

@@ -80,7 +80,7 @@ async fn the_next_one_speaks_and_the_first_is_tried_again_later() {
 
 #[tokio::test(start_paused = true)]
 async fn who_is_slow_is_left_before_its_first_piece_only() {
-    let slow = || ScriptedSpeech { delay: Duration::from_secs(3), ..ScriptedSpeech::default() };
+    let slow = || ScriptedSpeech::slow(Duration::from_secs(3));
     let (first, second) = (Double::new(None, slow()), Double::new(None, ScriptedSpeech::default()));
     let began = Instant::now();
     assert_eq!(speak(&ladder(&[&first, &second])).await.0, 1);
@@ -88,7 +88,7 @@ async fn who_is_slow_is_left_before_its_first_piece_only() {
     let last = ladder(&[&second, &first]);
     *second.fails.lock().unwrap() = Some(SpeechErrorKind::Network);
     assert_eq!(speak(&last).await.0, 1, "the last one is waited for");
-    let halfway = Double::new(None, ScriptedSpeech { fail_at: Some(1), ..ScriptedSpeech::default() });
+    let halfway = Double::new(None, ScriptedSpeech::failing_at(1));
     *second.fails.lock().unwrap() = None;
     let spoken = ladder(&[&halfway, &second]).speak_with(SpeechRequest::new("one two")).await.unwrap();
     let pieces: Vec<_> = spoken.stream.collect().await;

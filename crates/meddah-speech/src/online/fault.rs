@@ -17,7 +17,7 @@ impl SpeechErrorKind {
             ErrorKind::RateLimited => SpeechErrorKind::RateLimited,
             ErrorKind::Quota => SpeechErrorKind::Quota,
             ErrorKind::OverBudget => SpeechErrorKind::OverBudget,
-            ErrorKind::Timeout => SpeechErrorKind::Timeout,
+            ErrorKind::Timeout => SpeechErrorKind::Late,
             ErrorKind::Network => SpeechErrorKind::Network,
             ErrorKind::Refused => SpeechErrorKind::Refused,
             ErrorKind::ContextFull | ErrorKind::BadRequest => SpeechErrorKind::BadRequest,
@@ -108,7 +108,7 @@ pub(crate) fn nonsense(service: &str, why: impl Display) -> SpeechError {
 /// Nothing came for too long.
 pub(crate) fn silent(service: &str, wait: std::time::Duration) -> SpeechError {
     SpeechError::new(
-        SpeechErrorKind::Timeout,
+        SpeechErrorKind::Late,
         format!("{service} was silent for {} s", wait.as_secs()),
         "Try again, or let another voice speak.",
     )
@@ -129,7 +129,7 @@ pub(crate) fn for_breaker(error: &SpeechError) -> ModelError {
         SpeechErrorKind::Stalled => ErrorKind::Cancelled,
         SpeechErrorKind::Overloaded => ErrorKind::Overloaded,
         SpeechErrorKind::Network => ErrorKind::Network,
-        SpeechErrorKind::Timeout => ErrorKind::Timeout,
+        SpeechErrorKind::Late => ErrorKind::Timeout,
         SpeechErrorKind::Protocol => ErrorKind::Protocol,
         SpeechErrorKind::Broken => ErrorKind::Broken,
     };

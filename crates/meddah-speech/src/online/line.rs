@@ -8,7 +8,7 @@ use super::fault;
 use super::loudness::Loudness;
 use super::times::Times;
 use super::words::TextWord;
-use crate::local::resample::Resampler;
+use crate::resample::Resampler;
 use crate::{Pcm, SpeechError, SpeechPiece, samples_as_time};
 
 /// Shorter pieces wait for more, seconds.
@@ -59,7 +59,7 @@ impl Line {
             times: Times::new(text, words, changes.is_timed),
             volume: changes.volume,
             pitch_ratio,
-            resampler: (changes.pitch_ratio != 1.0).then(|| Resampler::new(pitch_ratio)),
+            resampler: (changes.pitch_ratio != 1.0).then(|| Resampler::new(1.0 / pitch_ratio)),
             loudness: Loudness::default(),
             rate_hz: 0,
             waiting: Vec::new(),

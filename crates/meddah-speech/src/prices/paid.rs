@@ -62,7 +62,7 @@ impl Reservation {
 
     /// A failure before anything came costs nothing, unless it was us who lost patience.
     fn failed(&mut self, error: &SpeechError) {
-        if !matches!(error.kind, SpeechErrorKind::Timeout | SpeechErrorKind::Stalled) {
+        if !matches!(error.kind, SpeechErrorKind::Late | SpeechErrorKind::Stalled) {
             self.release();
         }
     }
@@ -238,7 +238,7 @@ mod tests {
         drop(cut);
         assert_eq!((ledger.spent(), ledger.held()), (200, 0), "what was cut was spoken");
         spoken(&speech, SpeechRequest::new("...")).await;
-        let fails = paid(ScriptedSpeech { fail_at: Some(0), ..ScriptedSpeech::default() }, &ledger);
+        let fails = paid(ScriptedSpeech::failing_at(0), &ledger);
         let stream = fails.speak(SpeechRequest::new("Good ölgür")).await.unwrap();
         stream.collect::<Vec<_>>().await;
         assert_eq!((ledger.spent(), ledger.held()), (200, 0), "what failed costs nothing");

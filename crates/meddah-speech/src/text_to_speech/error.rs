@@ -15,6 +15,8 @@ pub enum SpeechErrorKind {
     BadRequest,
     /// The voice speaks another language than the text can be read in.
     Language,
+    /// The voice took too long.
+    Late,
     /// Whoever listens took no sound for too long.
     Stalled,
     /// The voice did not do what it did before.
@@ -33,8 +35,6 @@ pub enum SpeechErrorKind {
     Refused,
     /// The other side cannot be reached, or the connection broke.
     Network,
-    /// The other side is silent.
-    Timeout,
     /// What came back makes no sense.
     Protocol,
     /// There is no such model, service or route.
@@ -49,6 +49,7 @@ impl SpeechErrorKind {
             SpeechErrorKind::BadVoice => "bad_voice",
             SpeechErrorKind::BadRequest => "bad_request",
             SpeechErrorKind::Language => "language",
+            SpeechErrorKind::Late => "timeout",
             SpeechErrorKind::Stalled => "stalled",
             SpeechErrorKind::Broken => "broken",
             SpeechErrorKind::Unauthorized => "auth",
@@ -58,7 +59,6 @@ impl SpeechErrorKind {
             SpeechErrorKind::Overloaded => "overloaded",
             SpeechErrorKind::Refused => "moderation",
             SpeechErrorKind::Network => "network",
-            SpeechErrorKind::Timeout => "timeout",
             SpeechErrorKind::Protocol => "protocol",
             SpeechErrorKind::NotFound => "not_found",
         }
@@ -108,7 +108,26 @@ impl SpeechError {
         )
     }
 
-    pub(crate) fn broken(why: impl Display) -> Self {
+    /// A setting names somebody who speaks, and there is no such one.
+    pub fn unknown_engine(name: &str) -> Self {
+        SpeechError::new(
+            SpeechErrorKind::UnknownVoice,
+            format!("`speech.voices` names {name:?}"),
+            "Known is \"local\": the voices of this PC.",
+        )
+    }
+
+    /// No sound came for so long.
+    pub fn late(after: std::time::Duration) -> Self {
+        SpeechError::new(
+            SpeechErrorKind::Late,
+            format!("no sound came within {} s", after.as_secs()),
+            "The text of the lines goes on. Choose a smaller voice, or leave it more of the processor.",
+        )
+    }
+
+    /// It did not do what it did before.
+    pub fn broken(why: impl Display) -> Self {
         SpeechError::new(
             SpeechErrorKind::Broken,
             format!("the voice failed: {why}"),
