@@ -11,8 +11,10 @@ use super::words::TextWord;
 use crate::resample::Resampler;
 use crate::{Pcm, SpeechError, SpeechPiece, samples_as_time};
 
-/// Shorter pieces wait for more, seconds.
-const PIECE_MIN: f64 = 0.04;
+/// The first piece has so much sound, seconds. Each later one has as much as came before it, so that a service that is no
+/// slower than speech never leaves a gap, up to the longest: whoever listens makes a file of each.
+const FIRST_PIECE: f64 = 0.25;
+const PIECE_MAX: f64 = 1.0;
 /// So much is held back until the end, seconds, so that the last marks come with sound.
 const HELD_BACK: f64 = 0.02;
 /// The longest that a text may be spoken: who goes on after this does not stop. Seconds, and seconds for each byte.
@@ -134,7 +136,8 @@ impl Line {
     pub fn take(&mut self) -> Option<SpeechPiece> {
         let held = (HELD_BACK * f64::from(self.rate_hz)) as usize;
         let count = self.waiting.len().saturating_sub(held);
-        if self.rate_hz == 0 || (count as f64) < PIECE_MIN * f64::from(self.rate_hz) {
+        let least = samples_as_time(self.given, self.rate_hz).as_secs_f64().clamp(FIRST_PIECE, PIECE_MAX);
+        if self.rate_hz == 0 || (count as f64) < least * f64::from(self.rate_hz) {
             return None;
         }
         let rest = self.waiting.split_off(count);
@@ -193,6 +196,17 @@ mod tests {
             assert_eq!(words(&pieces), [(0, 400), (500, 400)]);
             assert_eq!(pieces[0].pcm.samples.len() + pieces[1].pcm.samples.len(), 1000);
         }
+    }
+
+    #[test]
+    fn pieces_grow_with_what_was_given() {
+        let mut line = line(AS_IT_IS);
+        let mut lengths = Vec::new();
+        for _ in 0..40 {
+            line.sound(1000, &[0.5; 100]).unwrap();
+            lengths.extend(line.take().map(|piece| piece.pcm.samples.len()));
+        }
+        assert_eq!(lengths, [280, 300, 600, 1000, 1000]);
     }
 
     #[test]
