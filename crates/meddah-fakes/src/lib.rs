@@ -10,6 +10,7 @@ mod faults;
 mod request;
 mod server;
 pub mod services;
+pub mod speech;
 mod tls;
 mod transcript;
 

@@ -1,16 +1,20 @@
-//! The voice of characters: text becomes sound on this PC.
+//! The voice of characters: text becomes sound, on this PC or through a service.
 //!
 //! [`TextToSpeech`] is the port; [`LocalSpeech`] speaks with voice files of Piper's format, or with a robotic voice
-//! that needs none. [`SpeechToText`] is the port to whoever listens. Speech comes in pieces, with marks that say when each sound and each word is spoken. How names of
+//! that needs none, [`online`] through services. [`SpeechToText`] is the port to whoever listens. Speech comes in pieces, with marks that say when each sound and each word is spoken. How names of
 //! a world are said is its author's [`Lexicon`]; a name that no list knows is said by rules and never left out.
 
+pub mod cache;
 #[cfg(feature = "devices")]
 pub mod devices;
 pub mod formats;
+pub mod ladder;
 mod local;
+pub mod online;
 mod pcm;
 pub mod phonemes;
 mod piper;
+pub mod prices;
 mod resample;
 mod scripted;
 mod speech_to_text;

@@ -15,7 +15,7 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("meddah-llama", &["meddah-inference"]),
     ("meddah-embedding", &["meddah-inference"]),
     ("meddah-cards", &["meddah-engine"]),
-    ("meddah-speech", &["meddah-fakes"]),
+    ("meddah-speech", &["meddah-fakes", "meddah-inference"]),
     // What it takes of meddah-llama is about workers and this PC, nothing about models that talk.
     ("meddah-whisper", &["meddah-speech", "meddah-llama"]),
     ("meddah-store", &["meddah-engine", "meddah-protocol"]),

@@ -29,17 +29,17 @@ pub use player2::FakePlayer2;
 
 use crate::{Step, Transcript};
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A server on a free port, which ends when this is dropped.
-struct Served {
-    base_url: String,
+pub(crate) struct Served {
+    pub(crate) base_url: String,
     _task: JoinSet<()>,
 }
 
-async fn serve(router: Router) -> Served {
+pub(crate) async fn serve(router: Router) -> Served {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
     let address: SocketAddr = listener.local_addr().expect("the port");
     let mut task = JoinSet::new();
@@ -49,13 +49,13 @@ async fn serve(router: Router) -> Served {
 
 /// How many answers are under way.
 #[derive(Clone, Default)]
-struct Open(Arc<AtomicUsize>);
+pub(crate) struct Open(Arc<AtomicUsize>);
 
 /// Counts as long as it lives.
-struct OpenGuard(Open);
+pub(crate) struct OpenGuard(Open);
 
 impl Open {
-    fn enter(&self) -> OpenGuard {
+    pub(crate) fn enter(&self) -> OpenGuard {
         self.0.fetch_add(1, Ordering::SeqCst);
         OpenGuard(self.clone())
     }
@@ -65,7 +65,7 @@ impl Open {
     }
 
     /// Waits until so many are open; gives up with the number there is after ten seconds.
-    async fn wait_for(&self, count: usize) -> Result<(), usize> {
+    pub(crate) async fn wait_for(&self, count: usize) -> Result<(), usize> {
         for _ in 0..2000 {
             if self.count() == count {
                 return Ok(());
@@ -84,14 +84,14 @@ impl Drop for OpenGuard {
 
 /// What is sent in place of the usual answers, one after the other.
 #[derive(Default)]
-struct Queue(Mutex<VecDeque<Transcript>>);
+pub(crate) struct Queue(Mutex<VecDeque<Transcript>>);
 
 impl Queue {
-    fn push(&self, transcript: Transcript) {
+    pub(crate) fn push(&self, transcript: Transcript) {
         lock(&self.0).push_back(transcript);
     }
 
-    fn next(&self) -> Option<Transcript> {
+    pub(crate) fn next(&self) -> Option<Transcript> {
         lock(&self.0).pop_front()
     }
 }
@@ -123,7 +123,7 @@ fn play(transcript: Transcript, guard: OpenGuard) -> Response {
     response.body(Body::from_stream(body)).expect("a transcript is an answer")
 }
 
-fn status_of(transcript: &Transcript) -> StatusCode {
+pub(crate) fn status_of(transcript: &Transcript) -> StatusCode {
     let number = transcript.status.split(' ').next().and_then(|number| number.parse::<u16>().ok());
     number.and_then(|number| StatusCode::from_u16(number).ok()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }

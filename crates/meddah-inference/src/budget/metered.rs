@@ -150,8 +150,11 @@ impl CharacterService for MeteredService {
 const GIVEN_BACK_WAIT_MAX: Duration = Duration::from_secs(3);
 const GIVEN_BACK_LOOK: Duration = Duration::from_millis(50);
 
-/// Asks for leave, again while what others have reserved could make room.
-async fn reserve(ledger: &dyn Ledger, ask: &Ask) -> Result<Reserved, Refusal> {
+/// Asks for leave, again while what others have reserved could make room; for adapters of other ports than those here.
+///
+/// # Errors
+/// The last refusal, after at most three seconds.
+pub async fn reserve(ledger: &dyn Ledger, ask: &Ask) -> Result<Reserved, Refusal> {
     let deadline = Instant::now() + GIVEN_BACK_WAIT_MAX;
     loop {
         let refusal = match ledger.reserve(ask) {

@@ -29,7 +29,7 @@ use crate::{ErrorKind, ModelError, Notice, TokenUsage};
 pub use amount::{AMOUNT_MICRO_MAX, AmountError, format_micro, parse_micro};
 pub use estimate::{Estimate, OUTPUT_TOKENS_UNSTATED};
 pub use memory::MemoryLedger;
-pub use metered::{Metered, MeteredService, Rates, ServiceRates};
+pub use metered::{Metered, MeteredService, Rates, ServiceRates, reserve};
 pub use price::Price;
 
 /// A reservation that was neither settled nor released for so long is given back. No reply takes this long.

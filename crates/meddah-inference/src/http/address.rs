@@ -7,10 +7,12 @@ use reqwest::Url;
 use crate::{ErrorKind, ModelError};
 
 /// Ends of paths that people paste along with the base, longest first.
-const PASTED_TAILS: [&str; 8] = [
+const PASTED_TAILS: [&str; 10] = [
     "/api/extra/generate/stream",
+    "/audio/transcriptions",
     "/chat/completions",
     "/api/v1/generate",
+    "/audio/speech",
     "/api/generate",
     "/api/chat",
     "/responses",

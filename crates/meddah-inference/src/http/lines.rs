@@ -8,18 +8,34 @@ pub const LINE_BYTES_MAX: usize = 1 << 20;
 pub struct TooLong;
 
 /// Splits at LF, CR and CRLF, drops a byte order mark at the start. Bytes that are no UTF-8 become U+FFFD.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct LineSplitter {
     line: Vec<u8>,
     after_cr: bool,
     begun: bool,
+    line_bytes_max: usize,
+}
+
+impl Default for LineSplitter {
+    fn default() -> Self {
+        LineSplitter::up_to(LINE_BYTES_MAX)
+    }
 }
 
 impl LineSplitter {
+    /// For lines of at most so many bytes, where a server has sound in them.
+    pub fn up_to(line_bytes_max: usize) -> LineSplitter {
+        LineSplitter { line: Vec::new(), after_cr: false, begun: false, line_bytes_max }
+    }
+
+    pub(super) fn line_bytes_max(&self) -> usize {
+        self.line_bytes_max
+    }
+
     /// Takes bytes; each whole line goes to `take`, without its end.
     ///
     /// # Errors
-    /// A line beyond [`LINE_BYTES_MAX`], or the error of `take`.
+    /// A line beyond the limit, or the error of `take`.
     pub fn push<E: From<TooLong>>(
         &mut self,
         mut bytes: &[u8],
@@ -32,7 +48,7 @@ impl LineSplitter {
             }
             let end = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
             let part = &bytes[..end.unwrap_or(bytes.len())];
-            if self.line.len() + part.len() > LINE_BYTES_MAX {
+            if self.line.len() + part.len() > self.line_bytes_max {
                 return Err(TooLong.into());
             }
             self.line.extend_from_slice(part);

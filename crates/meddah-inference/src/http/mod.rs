@@ -2,9 +2,11 @@
 //! notices within two seconds that the other side is gone.
 
 mod address;
+mod form;
 mod lines;
 mod reach;
 mod reply;
+mod socket;
 mod sse;
 mod trouble;
 
@@ -13,15 +15,19 @@ use std::time::Duration;
 
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Method, Request, Url};
+use reqwest::{Client, Request};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::{ErrorKind, Key, ModelError};
 
+pub use reqwest::{Method, Url};
+
 pub use address::{check_key_is_safe, endpoint, host_name, is_near};
+pub use form::{FormFile, post_form};
 pub use lines::{LINE_BYTES_MAX, LineSplitter, TooLong};
 pub use reply::{ERROR_BODY_BYTES_MAX, Reply, retry_after};
+pub use socket::{Frame, Opened, Socket};
 pub use sse::{SseEvent, SseParser};
 pub(crate) use trouble::broke;
 pub use trouble::{bad_certificate, cancelled, causes, mask};

@@ -1,6 +1,6 @@
 //! Server-sent events (WHATWG HTML, section 9.2), as servers really send them.
 
-use super::{LINE_BYTES_MAX, LineSplitter, TooLong};
+use super::{LineSplitter, TooLong};
 
 /// One event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,14 +22,19 @@ pub struct SseParser {
 const DONE: &str = "[DONE]";
 
 impl SseParser {
+    /// For events of at most so many bytes, where a server has sound in them.
+    pub fn up_to(event_bytes_max: usize) -> SseParser {
+        SseParser { lines: LineSplitter::up_to(event_bytes_max), event: None }
+    }
+
     /// Takes bytes and gives back the events that they complete.
     ///
     /// # Errors
-    /// A line or an event beyond [`LINE_BYTES_MAX`].
+    /// A line or an event beyond the limit.
     pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<SseEvent>, TooLong> {
         let mut events = Vec::new();
-        let pending = &mut self.event;
-        self.lines.push(bytes, |line| take_line(line, pending, &mut events))?;
+        let (pending, most) = (&mut self.event, self.lines.line_bytes_max());
+        self.lines.push(bytes, |line| take_line(line, pending, most, &mut events))?;
         Ok(events)
     }
 
@@ -39,14 +44,19 @@ impl SseParser {
     /// As [`SseParser::push`].
     pub fn finish(&mut self) -> Result<Vec<SseEvent>, TooLong> {
         let mut events = Vec::new();
-        let pending = &mut self.event;
-        self.lines.finish(|line| take_line(line, pending, &mut events))?;
+        let (pending, most) = (&mut self.event, self.lines.line_bytes_max());
+        self.lines.finish(|line| take_line(line, pending, most, &mut events))?;
         dispatch(pending, &mut events);
         Ok(events)
     }
 }
 
-fn take_line(line: &str, pending: &mut Option<SseEvent>, events: &mut Vec<SseEvent>) -> Result<(), TooLong> {
+fn take_line(
+    line: &str,
+    pending: &mut Option<SseEvent>,
+    event_bytes_max: usize,
+    events: &mut Vec<SseEvent>,
+) -> Result<(), TooLong> {
     if line.is_empty() {
         dispatch(pending, events);
         return Ok(());
@@ -60,7 +70,7 @@ fn take_line(line: &str, pending: &mut Option<SseEvent>, events: &mut Vec<SseEve
         }
         "data" => {
             let event = pending.get_or_insert_default();
-            if event.data.len() + value.len() > LINE_BYTES_MAX {
+            if event.data.len() + value.len() > event_bytes_max {
                 return Err(TooLong);
             }
             if !event.data.is_empty() {

@@ -24,10 +24,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::{ChatModel, ChatRequest, ChatStream, Chunk, ErrorKind, ModelError, Notice, ServiceRequest};
-use breaker::{Breaker, Pass};
 use retry::RetryBudget;
 use watch::Watched;
 
+pub use breaker::{Breaker, Pass};
 pub use model::LadderModel;
 pub use rung::{Rung, RungLimits, Thinker};
 

@@ -13,7 +13,8 @@ use crate::{ErrorKind, Key, ModelError};
 const MESSAGE_CHARS_MAX: usize = 300;
 
 /// A refusal, as it came.
-pub(super) struct Refusal<'r> {
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal<'r> {
     /// 200 for errors in the middle of a reply.
     pub status: u16,
     /// JSON, or the text of it.
@@ -22,6 +23,7 @@ pub(super) struct Refusal<'r> {
     pub headers: Option<&'r HeaderMap>,
     /// Who refuses, for the message.
     pub who: &'r str,
+    /// What may not stand in the message.
     pub secrets: &'r [Key],
 }
 
@@ -33,8 +35,8 @@ struct Words {
     message: String,
 }
 
-/// The error of a refusal.
-pub(super) fn classify(refusal: &Refusal<'_>) -> ModelError {
+/// The error of a refusal. Its help speaks of models; who asked for something else has words of their own.
+pub fn classify(refusal: &Refusal<'_>) -> ModelError {
     let words = words(refusal.body);
     let retry_after = refusal.headers.and_then(retry_after).or_else(|| told_pause(refusal.body));
     let kind = kind(&words, refusal.status, retry_after.is_some());
@@ -133,7 +135,7 @@ fn collect(value: &Value, words: &mut Words) {
         words.message.clone_from(text);
     }
     collect_codes(value, words);
-    for name in ["message", "msg", "error_message", "error"] {
+    for name in ["message", "msg", "error_message", "error", "err_msg"] {
         if let (true, Value::String(text)) = (words.message.is_empty(), &value[name]) {
             words.message.clone_from(text);
         }
@@ -153,7 +155,8 @@ fn collect(value: &Value, words: &mut Words) {
 }
 
 fn collect_codes(value: &Value, words: &mut Words) {
-    for name in ["code", "type", "status", "error_type", "error_code", "provider_code", "reason"] {
+    for name in ["code", "type", "status", "error_type", "error_code", "provider_code", "reason", "err_code"]
+    {
         words.codes.extend(value[name].as_str().map(str::to_lowercase));
     }
     if value["reasons"].is_array() || value["flagged_input"].is_string() {

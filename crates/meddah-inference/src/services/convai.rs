@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 use super::line::Line;
 use super::reply::{self, Reply, Stop};
 use super::sessions::Sessions;
-use super::{Characters, ServiceConfig, actions, form, options_of, spoken};
-use crate::http::{Call, Http, SseParser};
+use super::{Characters, ServiceConfig, actions, options_of, spoken};
+use crate::http::{Call, Http, SseParser, post_form};
 use crate::service::ServiceAction;
 use crate::{CharacterService, ChatStream, ErrorKind, Key, ModelError, ModelState, ServiceRequest};
 
@@ -185,7 +185,7 @@ impl Shared {
             fields.push(("objects", objects(request).to_string()));
             fields.push(("characters", people(request).to_string()));
         }
-        let call = form::post(self.classic.url("", "character/getResponse")?, &fields)?;
+        let call = post_form(self.classic.url("", "character/getResponse")?, &fields, None)?;
         let call = with_key(call, "CONVAI-API-KEY", self.classic.key.as_ref())?;
         let body = self.classic.ask_text(call).await?;
         let answer: ClassicAnswer =
@@ -322,7 +322,7 @@ impl Shared {
         let mut fields = vec![("character_id", character.to_owned()), ("text_input", spoken(&request.heard))];
         // "Do not send -1 or other placeholder values."
         fields.extend(session.map(|session| ("character_session_id", session.to_owned())));
-        let call = form::post(self.stream.url("", "connect/stream")?, &fields)?;
+        let call = post_form(self.stream.url("", "connect/stream")?, &fields, None)?;
         let call = with_key(call, "X-API-Key", self.stream.key.as_ref())?;
         self.stream.ask(call.with_header("accept", "text/event-stream")?).await
     }

@@ -10,7 +10,6 @@ mod charisma;
 mod convai;
 mod emotions;
 mod fault;
-mod form;
 mod inworld;
 mod line;
 pub mod player2;

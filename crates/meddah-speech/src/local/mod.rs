@@ -131,14 +131,12 @@ fn work(folder: PathBuf, threads: usize, mut jobs: mpsc::Receiver<Job>) {
     let threads = Arc::new(ThreadPool::with_num_threads(threads));
     threads.run(|| rayon::broadcast(|_| below_usual_priority()));
     let mut shelf = Shelf::new(folder, threads);
-    let mut phonemes = None;
     while let Some(Job { request, pieces }) = jobs.blocking_recv() {
         // Who asked may have gone.
         if pieces.is_closed() {
             continue;
         }
-        let phonemes = phonemes.get_or_insert_with(Phonemes::new);
-        if let Err(error) = speak(&mut shelf, phonemes, &request, &pieces) {
+        if let Err(error) = speak(&mut shelf, Phonemes::shared(), &request, &pieces) {
             pieces.try_send(Err(error)).ok(); // likewise
         }
     }

@@ -88,6 +88,12 @@ impl Lexicon {
         let owner = self.0.get(key.strip_suffix("'s")?)?;
         Some(format!("{owner}{}", possessive(owner)))
     }
+
+    /// What is said of the words of this text, in its order.
+    pub(crate) fn of(&self, text: &str) -> Vec<(String, String)> {
+        let words = parts(text).into_iter().filter_map(word_of);
+        words.filter_map(|word| Some((word.clone(), self.find(&word)?))).collect()
+    }
 }
 
 fn word_of(part: Part) -> Option<String> {

@@ -11,6 +11,7 @@ pub(crate) mod symbols;
 mod words;
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use english::English;
 use lexicon::possessive;
@@ -41,6 +42,12 @@ impl Phonemes {
         Phonemes(English::new())
     }
 
+    /// The one that all voices of a program share; read in on the first call.
+    pub fn shared() -> &'static Phonemes {
+        static SHARED: OnceLock<Phonemes> = OnceLock::new();
+        SHARED.get_or_init(Phonemes::new)
+    }
+
     /// The sounds of a text.
     pub fn read(&self, text: &str, lexicon: &Lexicon) -> Vec<Item> {
         let parts = parts(text);
@@ -62,6 +69,23 @@ impl Default for Phonemes {
     fn default() -> Self {
         Phonemes::new()
     }
+}
+
+/// The sounds of a text as its letters suggest, whatever its language: good enough for a mouth, not for a voice.
+pub(crate) fn read_by_rules(text: &str, lexicon: &Lexicon) -> Vec<Item> {
+    let items = parts(text).into_iter().map(|part| match part {
+        Part::Pause(pause) => Item::Pause(pause),
+        Part::Word(word) => {
+            let ipa = lexicon.find(&word.letters).unwrap_or_else(|| by_rules(&word.letters));
+            Item::Word { bytes: word.bytes, ipa }
+        }
+    });
+    items.collect()
+}
+
+/// Whether there is anything to speak.
+pub(crate) fn has_word(text: &str) -> bool {
+    parts(text).iter().any(|part| matches!(part, Part::Word(_)))
 }
 
 fn by_rules(letters: &str) -> String {

@@ -16,7 +16,7 @@ pub struct ScriptedListener {
     pub text: String,
     /// Fail at the end of the utterance.
     pub fails: bool,
-    heard: Arc<Mutex<Vec<Duration>>>,
+    pub(crate) heard: Arc<Mutex<Vec<Duration>>>,
 }
 
 /// How many utterances it remembers for a test to look at.

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::path::Path;
+use std::time::Duration;
 
 /// What the caller branches on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,49 @@ pub enum SpeechErrorKind {
     Stalled,
     /// The voice did not do what it did before.
     Broken,
+    /// The key is missing or wrong, or may not do this.
+    Unauthorized,
+    /// The account has nothing left; only its owner can change that.
+    Quota,
+    /// The player's own ceiling is reached: nothing was sent.
+    OverBudget,
+    /// Asked too often; later works.
+    RateLimited,
+    /// Too much is waiting on the other side; later may work.
+    Overloaded,
+    /// A filter of the other side stopped the text.
+    Refused,
+    /// The other side cannot be reached, or the connection broke.
+    Network,
+    /// What came back makes no sense.
+    Protocol,
+    /// There is no such model, service or route.
+    NotFound,
+}
+
+impl SpeechErrorKind {
+    /// A stable word, for logs and notices; where models have the same error it is the same word.
+    pub fn name(self) -> &'static str {
+        match self {
+            SpeechErrorKind::UnknownVoice => "unknown_voice",
+            SpeechErrorKind::BadVoice => "bad_voice",
+            SpeechErrorKind::BadRequest => "bad_request",
+            SpeechErrorKind::Language => "language",
+            SpeechErrorKind::BadModel => "bad_model",
+            SpeechErrorKind::Late => "timeout",
+            SpeechErrorKind::Stalled => "stalled",
+            SpeechErrorKind::Broken => "broken",
+            SpeechErrorKind::Unauthorized => "auth",
+            SpeechErrorKind::Quota => "quota",
+            SpeechErrorKind::OverBudget => "over_budget",
+            SpeechErrorKind::RateLimited => "rate_limited",
+            SpeechErrorKind::Overloaded => "overloaded",
+            SpeechErrorKind::Refused => "moderation",
+            SpeechErrorKind::Network => "network",
+            SpeechErrorKind::Protocol => "protocol",
+            SpeechErrorKind::NotFound => "not_found",
+        }
+    }
 }
 
 /// A voice that cannot be had, a text that could not be spoken, or sound that could not be understood.
@@ -34,12 +78,14 @@ pub struct SpeechError {
     pub message: String,
     /// What a player or mod author can do about it.
     pub help: String,
+    /// When to try again, if the other side said so.
+    pub retry_after: Option<Duration>,
 }
 
 impl SpeechError {
     /// An error with its sentence of help.
     pub fn new(kind: SpeechErrorKind, message: impl Into<String>, help: impl Into<String>) -> Self {
-        SpeechError { kind, message: message.into(), help: help.into() }
+        SpeechError { kind, message: message.into(), help: help.into(), retry_after: None }
     }
 
     pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Self {

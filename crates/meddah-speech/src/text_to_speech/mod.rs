@@ -64,7 +64,7 @@ impl SpeechRequest {
 pub type SpeechStream = BoxStream<'static, Result<SpeechPiece, SpeechError>>;
 
 /// Sound, and what is known of it by now.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SpeechPiece {
     /// Follows the sound before it without a gap. Every piece of a stream has the same rate.
     pub pcm: Pcm,

@@ -5,21 +5,14 @@
 
 use std::time::Duration;
 
-use futures::{SinkExt as _, StreamExt as _};
-use reqwest::Upgraded;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::client::generate_key;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
-use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
 use tokio_util::sync::CancellationToken;
 
 use super::colyseus::{self, FRAME_BYTES_MAX, Frame};
-use crate::http::{Call, mask};
+use crate::http::{Call, Frame as SocketFrame, Opened, Socket, mask};
 use crate::services::line::Line;
 use crate::{Key, ModelError};
 
@@ -37,8 +30,6 @@ const LEAVE_WAIT_MAX: Duration = Duration::from_secs(1);
 const ID_BYTES_MAX: usize = 64;
 /// Close codes after which the seat is given away: done, and left by consent.
 const CONSENTED: [u16; 2] = [1000, 4000];
-
-type Socket = WebSocketStream<Upgraded>;
 
 /// A place in a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,43 +172,33 @@ async fn reserve(line: &Line, way: &str, body: &Value, secrets: &[Key]) -> Resul
     if sound { Ok(seat) } else { Err(line.nonsense("no place in a room")) }
 }
 
-/// Opens the socket, over the same HTTP client as everything else (RFC 6455, section 4.1).
+/// Opens the socket.
 async fn connect(line: &Line, seat: &Seat) -> Result<Socket, ModelError> {
     let mut url = line.url("", &format!("{}/{}", seat.process, seat.room))?;
     url.set_query(Some(&format!("sessionId={}", seat.session)));
-    let key = generate_key();
-    let call = Call::get(url)
-        .with_header("connection", "Upgrade")?
-        .with_header("upgrade", "websocket")?
-        .with_header("sec-websocket-version", "13")?
-        .with_header("sec-websocket-key", &key)?;
     let never = CancellationToken::new();
-    let opening = tokio::time::timeout(JOIN_WAIT_MAX, line.http.send(call, &never));
-    let reply = opening.await.map_err(|_| line.silent())??;
-    let accepted = reply.headers().get("sec-websocket-accept").and_then(|value| value.to_str().ok());
-    if reply.status() != 101 || accepted != Some(derive_accept_key(key.as_bytes()).as_str()) {
-        let status = reply.status();
-        return Err(line.refusal(if status == 101 { 0 } else { status }, "no WebSocket", None));
+    let opening = Socket::open(&line.http, Call::get(url), FRAME_BYTES_MAX, &never);
+    match tokio::time::timeout(JOIN_WAIT_MAX, opening).await.map_err(|_| line.silent())?? {
+        Opened::Socket(socket) => Ok(socket),
+        Opened::Refused(reply) => {
+            let status = reply.status();
+            Err(line.refusal(if status == 101 { 0 } else { status }, "no WebSocket", None))
+        }
     }
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(FRAME_BYTES_MAX))
-        .max_frame_size(Some(FRAME_BYTES_MAX));
-    let raw = reply.upgraded().await?;
-    Ok(WebSocketStream::from_raw_socket(raw, Role::Client, Some(config)).await)
 }
 
 /// Waits until the room has let us in and says that it is ready.
 async fn enter(line: &Line, mut socket: Socket, is_back: bool) -> Result<Socket, ModelError> {
     loop {
         let frame = match socket.next().await {
-            Some(Ok(Message::Binary(bytes))) => colyseus::read(&bytes),
-            Some(Ok(Message::Close(close))) => return Err(closed(line, close)),
-            Some(Ok(_)) => continue,
-            Some(Err(_)) | None => return Err(line.broke()),
+            Ok(SocketFrame::Binary(bytes)) => colyseus::read(&bytes),
+            Ok(SocketFrame::Closed { code, reason }) => return Err(closed(line, code, &reason)),
+            Ok(SocketFrame::Text(_)) => continue,
+            Err(_) => return Err(line.broke()),
         };
         match frame {
             Some(Frame::Joined) => {
-                let acknowledged = socket.send(Message::Binary(colyseus::acknowledge().into())).await;
+                let acknowledged = socket.send_bytes(colyseus::acknowledge()).await;
                 acknowledged.map_err(|_| line.broke())?;
                 if is_back {
                     return Ok(socket);
@@ -233,12 +214,10 @@ async fn enter(line: &Line, mut socket: Socket, is_back: bool) -> Result<Socket,
     }
 }
 
-fn closed(line: &Line, close: Option<CloseFrame>) -> ModelError {
-    match close {
-        Some(close) if !close.reason.is_empty() => {
-            line.refusal(0, &format!("{} ({})", close.reason, u16::from(close.code)), None)
-        }
-        _ => line.broke(),
+fn closed(line: &Line, code: u16, reason: &str) -> ModelError {
+    match reason {
+        "" => line.broke(),
+        reason => line.refusal(0, &format!("{reason} ({code})"), None),
     }
 }
 
@@ -253,23 +232,20 @@ async fn run(
         tokio::select! {
             message = to_send.recv() => {
                 let Some((name, payload)) = message else {
-                    socket.send(Message::Binary(colyseus::leave().into())).await.ok();
+                    socket.send_bytes(colyseus::leave()).await.ok();
                     return;
                 };
                 idle_until = tokio::time::Instant::now() + IDLE_MAX;
-                if socket.send(Message::Binary(colyseus::data(name, &payload).into())).await.is_err() {
+                if socket.send_bytes(colyseus::data(name, &payload)).await.is_err() {
                     break true;
                 }
             }
             frame = socket.next() => {
                 let frame = match frame {
-                    Some(Ok(Message::Binary(bytes))) => colyseus::read(&bytes),
-                    Some(Ok(Message::Close(close))) => {
-                        break !close.is_some_and(|close| CONSENTED.contains(&close.code.into()));
-                    }
-                    // Pings are answered by the socket itself while it is read.
-                    Some(Ok(_)) => continue,
-                    Some(Err(_)) | None => break true,
+                    Ok(SocketFrame::Binary(bytes)) => colyseus::read(&bytes),
+                    Ok(SocketFrame::Closed { code, .. }) => break !CONSENTED.contains(&code),
+                    Ok(SocketFrame::Text(_)) => continue,
+                    Err(_) => break true,
                 };
                 let event = match frame {
                     Some(Frame::Data { name, payload }) => RoomEvent::Message(name, payload),
@@ -286,7 +262,7 @@ async fn run(
                 }
             }
             () = tokio::time::sleep_until(idle_until) => {
-                let goodbye = socket.send(Message::Binary(colyseus::leave().into()));
+                let goodbye = socket.send_bytes(colyseus::leave());
                 tokio::time::timeout(LEAVE_WAIT_MAX, goodbye).await.ok();
                 break false;
             }
