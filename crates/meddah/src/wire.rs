@@ -74,7 +74,7 @@ pub fn speech_error(error: SpeechError) -> WireError {
 /// Nobody understands speech.
 pub fn no_ears() -> WireError {
     WireError::new(ErrorCode::Unsupported, "nothing here understands speech")
-        .with_help("Install a recogniser with `meddah models pull whisper`, or send words as text.")
+        .with_help("Install a recogniser with `meddah models pull whisper-base.en`, or send words as text.")
 }
 
 /// The turn took too long.
