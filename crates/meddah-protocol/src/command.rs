@@ -2,7 +2,7 @@
 
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{ActionDeclaration, ActionResult, ErrorCode, Scene, WireError};
 
@@ -185,9 +185,22 @@ pub struct Capabilities {
     /// Audio formats that the game plays, best first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub audio: Vec<String>,
+    /// How the sound reaches the game: `url` (the default), `path` (a file on this PC), `data` (in the event, Base64)
+    /// or `frames` (binary frames of the WebSocket).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub audio_as: String,
+    /// Send the sound of a line in parts, as soon as each is made; for `wav` and `pcm`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub audio_parts: bool,
+    /// Samples a second: 16000, 22050, 24000, 44100 or 48000; absent: as the voice has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample_rate_hz: Option<u32>,
     /// Send mouth shapes.
     #[serde(default)]
     pub visemes: bool,
+    /// Which: `oculus` (the default), `arkit`, `azure`, `rhubarb`, or `ipa` (the sounds themselves).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub viseme_set: String,
     /// The sidecar plays the audio itself.
     #[serde(default)]
     pub self_playback: bool,
@@ -222,7 +235,10 @@ fn is_none(turns: &u32) -> bool {
     *turns == 0
 }
 
-/// The player speaks aloud. Speech recognition answers it; text-only builds refuse it with help.
+/// The player speaks aloud. What is understood comes back as `transcript` events and is then said.
+///
+/// The sound is in `data`, whole or, with `more`, in several commands with one `req_id`; without `data` it follows as
+/// binary frames of the WebSocket, until `end`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Listen {
     /// As in [`Say`].
@@ -231,9 +247,36 @@ pub struct Listen {
     /// As in [`Say`].
     #[serde(default)]
     pub to: String,
-    /// Audio fields.
-    #[serde(flatten)]
-    pub audio: Map<String, Value>,
+    /// The sound, in Base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+    /// What it is: `wav` (the default), `pcm` (16 bits, little endian, one channel), `ogg`, `opus`, `mp3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// Samples a second of `pcm`; absent: 16000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample_rate_hz: Option<u32>,
+    /// More of the sound comes with the next `listen` of this `req_id`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
+    /// The sound is at its end: the key was let go.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub end: bool,
+    /// The microphone stays open: utterances are told apart here, and each is said. Until `end`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub open: bool,
+    /// Send what is understood so far, too, while the player still speaks. For `pcm`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
+    /// What is probably spoken, as in `en`; absent: as in `hello`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// As in [`Say`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scene: Option<Scene>,
+    /// As in [`Say`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actions: Option<Vec<ActionDeclaration>>,
 }
 
 /// Something happened.

@@ -24,6 +24,82 @@ pub struct Event {
     pub character: Option<String>,
 }
 
+/// The sound of a line, or of a part of it where the game asked for parts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Audio {
+    /// The line's number.
+    pub line: u32,
+    /// It is the short sound of thinking before that line, not the line.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub thinking: bool,
+    /// Which part of the line, from 0, where the game asked for `audio_parts`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<u32>,
+    /// No part of the line follows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub last: bool,
+    /// Where it begins within the line, ms; only for parts after the first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub at_ms: u32,
+    /// Where to fetch it, below the address of the sidecar: `/v1/audio/….wav`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The file it is in, if the game asked for `audio_as: "path"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The file itself in Base64, if the game asked for `audio_as: "data"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+    /// The file is the binary frame after this one, if the game asked for `audio_as: "frames"` and reads by WebSocket.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub frame: bool,
+    /// `wav`, `pcm`, `ogg`, `opus` or `mp3`.
+    pub format: String,
+    /// Samples a second.
+    pub sample_rate_hz: u32,
+    /// Length.
+    pub duration_ms: u32,
+    /// Mouth shapes, if the game asked for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub visemes: Vec<Viseme>,
+    /// Weights of ARKit's blend shapes over time, if the game asked for `viseme_set: "arkit"`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blend_shapes: Vec<BlendShapes>,
+    /// How far the mouth is open, 0 to 1, every `envelope_step_ms`; for a face without mouth shapes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub envelope: Vec<f32>,
+    /// From one value of `envelope` to the next.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub envelope_step_ms: u32,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// A shape of the mouth.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Viseme {
+    /// When it begins, from the beginning of the line.
+    pub at_ms: u32,
+    /// How long it is held; the next begins there.
+    #[serde(default)]
+    pub duration_ms: u32,
+    /// One of Oculus' fifteen (`sil`, `PP`, …), or of the set that the game asked for.
+    pub viseme: String,
+    /// How far the mouth gets, 0 to 1.
+    pub weight: f32,
+}
+
+/// A face at one moment. Shapes that are not named are at rest.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BlendShapes {
+    /// From the beginning of the line.
+    pub at_ms: u32,
+    /// `jawOpen`, `mouthPucker`, … and how much, 0 to 1.
+    pub weights: Map<String, Value>,
+}
+
 /// The kinds of events.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -55,20 +131,8 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         narration: bool,
     },
-    /// The sound of a line.
-    Audio {
-        /// The line's number.
-        line: u32,
-        /// Where to fetch it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        url: Option<String>,
-        /// `wav`, `ogg`, …
-        format: String,
-        /// Samples a second.
-        sample_rate_hz: u32,
-        /// Length.
-        duration_ms: u32,
-    },
+    /// The sound of a line, or of a part of it. In order.
+    Audio(Audio),
     /// How the character feels; comes before the first line it colours.
     Emotion {
         /// One of the engine's labels.

@@ -18,7 +18,9 @@ pub use command::{
     WorldEvent,
 };
 pub use error::{ErrorBody, ErrorCode, WireError};
-pub use event::{Event, EventKind, Finish, GoalProgress, LadderState, Timing, Usage};
+pub use event::{
+    Audio, BlendShapes, Event, EventKind, Finish, GoalProgress, LadderState, Timing, Usage, Viseme,
+};
 pub use scene::Scene;
 pub use talk::{TalkAction, TalkEmotion, TalkLine, TalkReply, TalkRequest};
 pub use tidy::tidy;

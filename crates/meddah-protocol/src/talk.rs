@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{ActionDeclaration, Event, Finish, Player, Scene, Timing, Usage, WireError, WorldEvent};
+use crate::{
+    ActionDeclaration, Capabilities, Event, Finish, Player, Scene, Timing, Usage, WireError, WorldEvent,
+};
 
 /// Body of `POST /v1/talk`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -34,6 +36,9 @@ pub struct TalkRequest {
     /// Fail the turn after this long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
+    /// What the game can make use of in this answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<Capabilities>,
 }
 
 /// Answer of `POST /v1/talk`.

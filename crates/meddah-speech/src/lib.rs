@@ -4,10 +4,14 @@
 //! that needs none. [`SpeechToText`] is the port to whoever listens. Speech comes in pieces, with marks that say when each sound and each word is spoken. How names of
 //! a world are said is its author's [`Lexicon`]; a name that no list knows is said by rules and never left out.
 
+#[cfg(feature = "devices")]
+pub mod devices;
+pub mod formats;
 mod local;
 mod pcm;
 pub mod phonemes;
 mod piper;
+mod resample;
 mod scripted;
 mod speech_to_text;
 #[cfg(any(test, feature = "suite"))]
@@ -15,10 +19,13 @@ pub mod suite;
 mod synthesiser;
 mod text_to_speech;
 pub mod visemes;
+pub mod voice_activity_detection;
 
+pub use formats::{AudioFormat, Encoder, FormatError, decode, decode_pcm, encode};
 pub use local::{LocalSpeech, ROBOT, try_voice};
-pub use pcm::{Pcm, WavError, WavWriter, read_wav, resampled, samples_as_time};
+pub use pcm::{Pcm, WavError, WavWriter, samples_as_time};
 pub use phonemes::{Lexicon, LexiconError};
+pub use resample::Resampler;
 pub use scripted::ScriptedSpeech;
 pub use speech_to_text::{
     LISTEN_RATE_HZ, ListenRequest, NAMES_MAX, ScriptedListener, SoundStream, SpeechToText, Transcript,

@@ -5,6 +5,8 @@
 use std::io::{Seek, Write};
 use std::time::Duration;
 
+use crate::Resampler;
+
 /// Sound of one channel.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pcm {
@@ -22,8 +24,21 @@ impl Pcm {
 
     /// As numbers of 16 bits, the form that games and files take.
     pub fn to_i16(&self) -> Vec<i16> {
-        let quantise = |sample: &f32| (sample.clamp(-1.0, 1.0) * f32::from(i16::MAX)).round() as i16;
-        self.samples.iter().map(quantise).collect()
+        Pcm::quantised(&self.samples).collect()
+    }
+
+    pub(crate) fn quantised(samples: &[f32]) -> impl Iterator<Item = i16> {
+        samples.iter().map(|sample| (sample.clamp(-1.0, 1.0) * f32::from(i16::MAX)).round() as i16)
+    }
+
+    /// The same sound at another rate.
+    pub fn resampled(self, sample_rate_hz: u32) -> Pcm {
+        let Some(mut resampler) = Resampler::between(self.sample_rate_hz, sample_rate_hz) else {
+            return self;
+        };
+        let mut samples = resampler.push(&self.samples);
+        samples.extend(resampler.finish());
+        Pcm { sample_rate_hz, samples }
     }
 }
 
@@ -32,40 +47,12 @@ pub fn samples_as_time(samples: usize, sample_rate_hz: u32) -> Duration {
     Duration::from_secs_f64(samples as f64 / f64::from(sample_rate_hz.max(1)))
 }
 
-/// Reads a WAV file of any kind as sound of one channel.
-pub fn read_wav(file: impl std::io::Read) -> Result<Pcm, WavError> {
-    let mut reader = hound::WavReader::new(file)?;
-    let spec = reader.spec();
-    let samples: Vec<f32> = match spec.sample_format {
-        hound::SampleFormat::Float => reader.samples::<f32>().collect::<Result<_, _>>()?,
-        hound::SampleFormat::Int => {
-            let top = (1_u64 << (spec.bits_per_sample - 1)) as f32;
-            reader
-                .samples::<i32>()
-                .map(|sample| Ok(sample? as f32 / top))
-                .collect::<Result<_, hound::Error>>()?
-        }
-    };
-    let channels = usize::from(spec.channels.max(1));
-    let mixed = samples.chunks(channels).map(|moment| moment.iter().sum::<f32>() / channels as f32);
-    Ok(Pcm { sample_rate_hz: spec.sample_rate, samples: mixed.collect() })
-}
-
-/// The same sound at another rate.
-pub fn resampled(pcm: Pcm, sample_rate_hz: u32) -> Pcm {
-    let step = f64::from(pcm.sample_rate_hz) / f64::from(sample_rate_hz);
-    let mut resampler = crate::local::resample::Resampler::new(step);
-    let mut samples = resampler.push(&pcm.samples);
-    samples.extend(resampler.finish());
-    Pcm { sample_rate_hz, samples }
-}
-
 /// A WAV file that is written while the sound is still made.
 pub struct WavWriter<W: Write + Seek>(hound::WavWriter<W>);
 
 /// A WAV file could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("the WAV file: {0}")]
+#[error("cannot write the WAV file: {0}")]
 pub struct WavError(#[from] hound::Error);
 
 impl<W: Write + Seek> WavWriter<W> {

@@ -28,6 +28,16 @@ pub struct ScriptedSpeech {
 }
 
 impl ScriptedSpeech {
+    /// Waits so long before each piece.
+    pub fn slow(delay: Duration) -> ScriptedSpeech {
+        ScriptedSpeech { delay, ..ScriptedSpeech::default() }
+    }
+
+    /// Fails in place of the word with this number, from 0.
+    pub fn failing_at(word: usize) -> ScriptedSpeech {
+        ScriptedSpeech { fail_at: Some(word), ..ScriptedSpeech::default() }
+    }
+
     /// What it was asked to say, oldest first.
     pub fn seen(&self) -> Vec<SpeechRequest> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()

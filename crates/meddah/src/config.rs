@@ -50,6 +50,7 @@ pub struct Settings {
     pub scenes: SceneSettings,
     pub budget: BudgetSettings,
     pub local: LocalSettings,
+    pub speech: SpeechSettings,
     pub online: OnlineSettings,
     pub ladders: BTreeMap<String, Vec<String>>,
     pub rungs: BTreeMap<String, RungSettings>,
@@ -144,6 +145,15 @@ pub struct LocalSettings {
     pub hang_timeout_ms: u64,
     pub background: bool,
     pub preload: bool,
+}
+
+/// What characters sound like.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpeechSettings {
+    pub voices: Vec<String>,
+    pub threads: usize,
+    pub memory_mb: usize,
 }
 
 /// A setting that cannot be used.

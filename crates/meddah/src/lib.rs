@@ -31,6 +31,7 @@ pub mod suggestion;
 pub mod tavern;
 pub mod transport;
 pub mod turn;
+pub mod voice;
 pub mod whole_file;
 pub mod wire;
 pub mod world_files;

@@ -35,6 +35,11 @@ impl Paths {
         self.data.join(MODELS)
     }
 
+    /// Sounds for games that open files.
+    pub fn audio(&self) -> PathBuf {
+        self.data.join("audio")
+    }
+
     /// What every character lived through.
     pub fn timeline(&self) -> PathBuf {
         self.data.join("timeline.sqlite3")

@@ -72,6 +72,10 @@ impl Sidecar {
         )?);
         // A timeline begins with its first session: what happens before the first words is remembered, too.
         self.ports.store.open(&session.timeline()).await?;
+        if session.wants_sound() {
+            self.ports.voices.list_voices().await;
+            self.ports.voices.prepare_soon();
+        }
         self.ports.memories.prepare(&session.timeline(), &world, &hello.player);
         if let Some(cursor) = hello.save.filter(|save| !save.is_empty()) {
             session.load_save(Load { cursor: Some(cursor), ..Load::default() }).await?;
@@ -145,6 +149,7 @@ impl Sidecar {
         futures::future::join_all(sessions.iter().map(|session| session.close(SHUTDOWN_GRACE))).await;
         self.reflection.shutdown().await;
         self.ports.memories.shutdown().await;
+        self.ports.voices.shutdown().await;
     }
 
     async fn add(&self, session: Arc<Session>) -> Result<(), WireError> {

@@ -24,6 +24,7 @@ use meddah_engine::timeline::{Entry, EntryKind, TimelineKey};
 use meddah_engine::world::{Character, World};
 use meddah_inference::{ChatStream, Chunk, ModelError, StopReason};
 use meddah_protocol::{ErrorCode, EventKind, Finish, Player, Scene, Timing, Usage, WireError};
+use meddah_speech::SpeechToText;
 use meddah_store::TimelineStore;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -33,7 +34,8 @@ use crate::embedder::LateEmbedder;
 use crate::ladders::Ladders;
 use crate::memory::Memories;
 use crate::session::events::{EventLog, EventOrigin};
-use crate::wire::{self, model_error, notice, timed_out};
+use crate::voice::{AudioForm, Voices};
+use crate::wire::{self, model_error, ms_since, notice, timed_out};
 use mind::Mind;
 use question::TurnQuestion;
 use reply::Reply;
@@ -53,13 +55,27 @@ pub struct Ports {
     pub embedder: LateEmbedder,
     /// Finds what is remembered.
     pub memories: Memories,
+    /// Speaks.
+    pub voices: Arc<Voices>,
+    /// Understands what players say aloud, if it is there.
+    pub ears: Option<Arc<dyn SpeechToText>>,
 }
 
 impl Ports {
-    /// With the memories that are in this store.
+    /// With the memories that are in this store, and without a voice.
     pub fn new(ladders: Ladders, store: Arc<dyn TimelineStore>, embedder: LateEmbedder) -> Ports {
         let memories = Memories::new(store.clone(), embedder.clone());
-        Ports { ladders, store, embedder, memories }
+        Ports { ladders, store, embedder, memories, voices: Arc::default(), ears: None }
+    }
+
+    /// The same with a voice.
+    pub fn with_voices(self, voices: Voices) -> Ports {
+        Ports { voices: Arc::new(voices), ..self }
+    }
+
+    /// The same with ears.
+    pub fn with_ears(self, ears: Arc<dyn SpeechToText>) -> Ports {
+        Ports { ears: Some(ears), ..self }
     }
 }
 
@@ -114,6 +130,8 @@ pub struct Turn {
     pub actions: Arc<ActionSet>,
     /// The game shows text as it comes.
     pub deltas: bool,
+    /// The game wants to hear it.
+    pub audio: Option<AudioForm>,
     /// When the command was decoded.
     pub accepted: Instant,
     /// How long it may take from then.
@@ -132,6 +150,7 @@ pub struct Written {
 }
 
 /// Where a turn's events go.
+#[derive(Clone)]
 pub struct TurnEvents {
     /// The session's log.
     pub log: Arc<EventLog>,
@@ -149,6 +168,7 @@ pub async fn run(
 ) -> Vec<(String, String)> {
     events.push(EventKind::TurnStarted);
     let mut reply = Reply::default();
+    reply.speaker = ports.voices.speaker(turn, events);
 
     let deadline = deadline(turn);
     let (mut finish, mut error) = tokio::select! {
@@ -165,6 +185,9 @@ pub async fn run(
     };
     if let (Finish::Failed, Some(why)) = (finish, &mut error) {
         finish = carry_on(turn, events, why, &mut reply);
+    }
+    if let Some(speaker) = reply.speaker.take() {
+        reply.timing.first_audio_ms = speaker.finish(cancel, deadline).await;
     }
     if let Some(retracted) = events.log.seal(&turn.id) {
         reply.forget(&retracted);
@@ -420,10 +443,6 @@ impl TurnEvents {
     fn push(&self, kind: EventKind) -> Option<u64> {
         self.log.push(&self.origin, kind)
     }
-}
-
-fn ms_since(start: Instant) -> f64 {
-    (start.elapsed().as_secs_f64() * 1e6).round() / 1e3
 }
 
 /// An entry for the timeline, stamped with a new id and the time.

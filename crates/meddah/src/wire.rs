@@ -1,9 +1,10 @@
 //! Errors of the ports, in the words of the contract with games.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use meddah_inference::{ErrorKind, ModelError, Notice};
 use meddah_protocol::{ErrorCode, EventKind, WireError};
+use meddah_speech::{SpeechError, SpeechErrorKind};
 
 /// A model's error.
 pub fn model_error(error: ModelError) -> WireError {
@@ -46,10 +47,32 @@ pub fn model_error(error: ModelError) -> WireError {
     wire
 }
 
+/// An error of whoever speaks or listens.
+pub fn speech_error(error: SpeechError) -> WireError {
+    let code = match error.kind {
+        SpeechErrorKind::BadRequest | SpeechErrorKind::Language => ErrorCode::BadRequest,
+        SpeechErrorKind::UnknownVoice | SpeechErrorKind::BadVoice => ErrorCode::NoModel,
+        SpeechErrorKind::Late => ErrorCode::Timeout,
+        SpeechErrorKind::Stalled | SpeechErrorKind::Broken => ErrorCode::ModelFailed,
+    };
+    WireError::new(code, error.message).with_help(error.help)
+}
+
+/// Nobody understands speech.
+pub fn no_ears() -> WireError {
+    WireError::new(ErrorCode::Unsupported, "nothing here understands speech")
+        .with_help("Install a recogniser with `meddah models pull whisper`, or send words as text.")
+}
+
 /// The turn took too long.
 pub fn timed_out(timeout: Duration) -> WireError {
     WireError::new(ErrorCode::Timeout, format!("no complete answer within {} ms", timeout.as_millis()))
         .with_help("Try again, allow more time with `timeout_ms`, or choose a smaller model.")
+}
+
+/// Milliseconds since then, to the microsecond; as all of `timing` is told.
+pub fn ms_since(start: Instant) -> f64 {
+    (start.elapsed().as_secs_f64() * 1e6).round() / 1e3
 }
 
 /// What a port has to tell.

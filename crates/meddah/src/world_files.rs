@@ -12,6 +12,7 @@ use std::path::Path;
 use meddah_engine::world::{
     FILE_BYTES_MAX, FILES_MAX, PACK_BYTES_MAX, PackFile, Position, Warning, World, WorldError, WorldErrors,
 };
+use meddah_speech::Lexicon;
 
 /// Folders within folders that are looked into; a pack needs one.
 const DEPTH_MAX: usize = 3;
@@ -53,7 +54,10 @@ pub fn load(folder: &Path) -> Result<(World, Vec<Warning>), WorldErrors> {
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let result = World::from_files(id, &files);
     if errors.is_empty() {
-        return result;
+        return result.and_then(|(world, warnings)| {
+            check_pronunciation(&world)?;
+            Ok((world, warnings))
+        });
     }
     if let Err(WorldErrors(inside)) = result {
         let known: Vec<String> = errors.iter().map(|error| error.file.clone()).collect();
@@ -61,6 +65,16 @@ pub fn load(folder: &Path) -> Result<(World, Vec<Warning>), WorldErrors> {
     }
     errors.sort_by(|a, b| a.file.cmp(&b.file));
     Err(WorldErrors(errors))
+}
+
+/// How names are said is for the voices to understand.
+fn check_pronunciation(world: &World) -> Result<(), WorldErrors> {
+    let mistakes = world.pronunciation.iter().filter_map(|(name, sound)| {
+        let error = Lexicon::new([(name.as_str(), sound.as_str())]).err()?;
+        Some(WorldError::of_file("world.toml", error.to_string(), error.help))
+    });
+    let mistakes: Vec<WorldError> = mistakes.collect();
+    if mistakes.is_empty() { Ok(()) } else { Err(WorldErrors(mistakes)) }
 }
 
 impl Found {

@@ -238,6 +238,20 @@ pub struct Voice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.5, max = 2.0), example = 1.0, with = "f64")]
     pub speed: Option<f64>,
+    /// Semitones higher (2) or lower (-2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = -4.0, max = 4.0), example = -1.5, with = "f64")]
+    pub pitch: Option<f64>,
+    /// 1.0 is the usual volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 2.0), example = 1.0, with = "f64")]
+    pub volume: Option<f64>,
+    /// Short sounds that the character makes when an answer takes a moment, such as "Hm.". Without any it is silent
+    /// until it speaks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = THINKING_MAX), inner(length(min = 1, max = NAME_CHARS_MAX)))]
+    #[schemars(extend("examples" = [["Hm.", "Let me see."]]))]
+    pub thinking: Vec<String>,
     /// The voice to use at an online service: the service's name, then its name for the voice.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = LIST_MAX), inner(length(min = 1, max = NAME_CHARS_MAX)))]

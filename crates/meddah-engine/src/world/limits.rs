@@ -28,5 +28,9 @@ pub const DESCRIPTION_WORDS_ADVISED: usize = 120;
 pub const KEY_LETTERS_ADVISED: usize = 3;
 /// Rungs of a ladder.
 pub const LADDER_MAX: usize = 8;
+/// Names whose sound a world gives.
+pub const PRONUNCIATIONS_MAX: usize = 4096;
+/// Short sounds of thinking of a character.
+pub const THINKING_MAX: usize = 8;
 /// Goals that a character has at different times.
 pub const GOALS_MAX: usize = 32;

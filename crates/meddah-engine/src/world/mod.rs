@@ -76,6 +76,12 @@ pub struct World {
     #[schemars(length(max = LIST_MAX), inner(length(min = 1, max = SENTENCE_CHARS_MAX)))]
     #[schemars(extend("examples" = [["The village lies by a great forest."]]))]
     pub everybody_knows: Vec<String>,
+    /// How names of this world are said: syllables with the stressed one in capitals, or the IPA between slashes.
+    /// A name that is not here is read by rules.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = PRONUNCIATIONS_MAX), inner(length(min = 1, max = NAME_CHARS_MAX)))]
+    #[schemars(extend("examples" = [{"Dovahkiin": "DOH-vah-keen", "Brann": "/bɹˈɑːn/"}]))]
+    pub pronunciation: BTreeMap<String, String>,
     /// How many seconds in the story one unit of the game's clock (`game_time` in a scene) is: 1 if it counts
     /// seconds, 60 minutes, 3600 hours. With it, anger cools and moods pass by the clock of the story; without
     /// it, by the real one.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::resample::Resampler;
+use crate::resample::Resampler;
 use crate::synthesiser::{Flow, Listener, Timed};
 use crate::{Mark, MarkKind, Pcm, SpeechError, SpeechPiece, VoiceSettings};
 
@@ -43,7 +43,7 @@ impl Line {
             sample_rate_hz,
             volume: settings.volume,
             pitch_ratio,
-            resampler: (settings.pitch != 0.0).then(|| Resampler::new(f64::from(pitch_ratio))),
+            resampler: (settings.pitch != 0.0).then(|| Resampler::new(1.0 / f64::from(pitch_ratio))),
             sentence_at: 0.0,
             marks: Vec::new(),
             stalled: false,

@@ -4,7 +4,6 @@
 //! usual priority: the game goes first.
 
 mod line;
-pub(crate) mod resample;
 mod robot;
 mod shelf;
 

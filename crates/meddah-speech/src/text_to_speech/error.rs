@@ -16,6 +16,8 @@ pub enum SpeechErrorKind {
     Language,
     /// The model that listens cannot be used.
     BadModel,
+    /// The voice took too long.
+    Late,
     /// Whoever listens took no sound for too long.
     Stalled,
     /// The voice did not do what it did before.
@@ -64,7 +66,26 @@ impl SpeechError {
         )
     }
 
-    pub(crate) fn broken(why: impl Display) -> Self {
+    /// A setting names somebody who speaks, and there is no such one.
+    pub fn unknown_engine(name: &str) -> Self {
+        SpeechError::new(
+            SpeechErrorKind::UnknownVoice,
+            format!("`speech.voices` names {name:?}"),
+            "Known is \"local\": the voices of this PC.",
+        )
+    }
+
+    /// No sound came for so long.
+    pub fn late(after: std::time::Duration) -> Self {
+        SpeechError::new(
+            SpeechErrorKind::Late,
+            format!("no sound came within {} s", after.as_secs()),
+            "The text of the lines goes on. Choose a smaller voice, or leave it more of the processor.",
+        )
+    }
+
+    /// It did not do what it did before.
+    pub fn broken(why: impl Display) -> Self {
         SpeechError::new(
             SpeechErrorKind::Broken,
             format!("the voice failed: {why}"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::{StreamExt as _, stream};
 use meddah_speech::{
     LISTEN_RATE_HZ, Lexicon, ListenRequest, LocalSpeech, Pcm, SpeechError, SpeechRequest, SpeechToText as _,
-    TextToSpeech as _, Transcript, VoiceSettings, resampled,
+    TextToSpeech as _, Transcript, VoiceSettings,
 };
 use meddah_whisper::{WhisperConfig, WhisperListener};
 
@@ -48,7 +48,7 @@ pub async fn spoken(text: &str) -> Pcm {
         speech.speak(request).await.unwrap().map(|piece| piece.unwrap().pcm).collect().await;
     let sample_rate_hz = pieces[0].sample_rate_hz;
     let samples = pieces.into_iter().flat_map(|piece| piece.samples).collect();
-    resampled(Pcm { sample_rate_hz, samples }, LISTEN_RATE_HZ)
+    Pcm { sample_rate_hz, samples }.resampled(LISTEN_RATE_HZ)
 }
 
 /// All at once.

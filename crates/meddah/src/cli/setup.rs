@@ -14,6 +14,7 @@ use crate::paths::Paths;
 use crate::sidecar::Sidecar;
 use crate::tavern;
 use crate::turn::Ports;
+use crate::voice::Voices;
 use crate::world_files;
 use crate::worlds::Worlds;
 
@@ -116,7 +117,9 @@ impl Setup {
         let ladders = Ladders::open(&self.settings, &self.paths)
             .map_err(|error| Failure::new(BAD_INPUT, format!("{}\n{}", error.message, error.help)))?;
         let embedder = LateEmbedder::from_setting(&self.settings.embedder, &self.paths);
-        let ports = Ports::new(ladders, Arc::new(store), embedder);
+        let voices = Voices::open(&self.settings.speech, &self.paths)
+            .map_err(|error| Failure::new(BAD_INPUT, format!("{}\n{}", error.message, error.help)))?;
+        let ports = Ports::new(ladders, Arc::new(store), embedder).with_voices(voices);
         Ok(Sidecar::new(Arc::new(worlds), ports, self.settings.clone()))
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use meddah_protocol::{Capabilities, Command, EventKind, Finish, Hello, Load, Player, Say, WireError};
 use tokio::sync::mpsc;
 
-use super::say::SpokenLines;
+use super::say::LineFiles;
 use super::setup::{Common, Setup};
 use super::{DONE, Failure, INTERRUPTED, NO_ANSWER, WRONG_USAGE, explain, print};
 use crate::session::Session;
@@ -69,13 +69,15 @@ pub async fn run(arguments: TalkArguments) -> Result<u8, Failure> {
             format!("no such character\nCharacters of {}: {}.", world.name, known.join(", ")),
         )
     })?;
-    let voice = arguments.voice.as_deref();
-    let voice = voice.map(|folder| SpokenLines::new(&setup.paths, folder, &character)).transpose()?;
+    let voices = &sidecar.ports.voices;
+    let files = arguments.voice.as_deref();
+    let files = files.map(|folder| LineFiles::new(voices.clone(), folder, &character.id)).transpose()?;
+    let audio = files.iter().map(|_| "wav".to_owned()).collect();
     let hello = Hello {
         game: "talk".into(),
         world: world.id.clone(),
         player: arguments.player.clone().map_or_else(traveller, |name| Player { id: name.clone(), name }),
-        capabilities: Capabilities::default(),
+        capabilities: Capabilities { audio, visemes: arguments.json, ..Capabilities::default() },
         ..Hello::default()
     };
     let session = sidecar.open_session(hello).await?;
@@ -87,7 +89,7 @@ pub async fn run(arguments: TalkArguments) -> Result<u8, Failure> {
         cursor: 0,
         requests: 0,
         refused: None,
-        voice,
+        files,
         explanations,
     };
     let code = if arguments.say.is_empty() {
@@ -114,8 +116,8 @@ struct Talk {
     requests: u64,
     /// Exit code of a text that was refused.
     refused: Option<u8>,
-    /// Speaks what is said, if that is wanted.
-    voice: Option<SpokenLines>,
+    /// Writes down the sound of what is said, if that is wanted.
+    files: Option<LineFiles>,
     /// What models read, if that is to be shown.
     explanations: Option<mpsc::Receiver<Explanation>>,
 }
@@ -202,18 +204,16 @@ impl Talk {
                     continue;
                 }
             };
-            for event in events {
+            for mut event in events {
                 self.explain();
                 self.cursor = event.seq;
+                if let Some(files) = &mut self.files {
+                    files.write(&mut event);
+                }
                 if self.json {
                     print::json(&event)
                 } else {
                     print::event(&event, &self.name)
-                }
-                if let (Some(voice), EventKind::Line { text, narration: false, .. }) =
-                    (&mut self.voice, &event.kind)
-                {
-                    voice.say(text).await;
                 }
                 if let EventKind::TurnEnded { finish, error, .. } = event.kind
                     && event.turn.as_deref() == turn

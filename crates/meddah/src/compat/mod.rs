@@ -5,6 +5,7 @@
 //! ([`Sidecar::model`](crate::sidecar::Sidecar::model)); the model name `character:<id>` reaches a whole
 //! character with memory, feelings and actions.
 
+mod aloud;
 mod answer;
 mod asked;
 mod character;

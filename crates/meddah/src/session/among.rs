@@ -13,7 +13,7 @@ use meddah_engine::action::ActionSet;
 use meddah_protocol::{EventKind, Finish, Scene};
 use tokio_util::sync::CancellationToken;
 
-use super::{Patience, Session, scene};
+use super::{Session, scene};
 use crate::turn::{CANNED, Cause, Written};
 
 /// Chains of one session at a time.
@@ -192,7 +192,7 @@ impl Session {
         if self.tasks.is_closed() {
             return None;
         }
-        let now = Patience { accepted: Instant::now(), timeout: None };
+        let now = self.terms(Instant::now());
         let accepted = self.begin_turn(character, cause, "", now, Some(moment.clone())).await.ok()?;
         accepted.turn
     }

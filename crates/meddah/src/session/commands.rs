@@ -13,9 +13,10 @@ use meddah_store::LoadBy;
 
 use super::among::{Follow, Moment};
 use super::scene::{self, Noticed};
-use super::{Accepted, Call, Patience, Session};
+use super::{Accepted, Call, Session, Terms};
 use crate::turn::Cause;
 use crate::turn::conversation;
+use crate::voice::AudioForm;
 
 /// How long `load` waits for turns that it cut.
 const CUT_TURNS_WAIT: Duration = Duration::from_secs(2);
@@ -29,7 +30,7 @@ const HEARSAY_CONFIDENCE: f32 = 0.6;
 const HEARSAY_IMPORTANCE: f32 = 0.5;
 
 /// Nothing was begun, the command is done.
-const DONE: Accepted = Accepted { turn: None, repeated: false };
+pub(super) const DONE: Accepted = Accepted { turn: None, repeated: false };
 
 impl Session {
     /// Carries out one command. A turn that it begins goes on by itself.
@@ -43,9 +44,8 @@ impl Session {
         };
         match command {
             Command::Hello(_) => Err(invalid("`hello` comes once, at the start", "Open another session.")),
-            Command::Say(say) => self.say(say, Vec::new(), now, None).await,
-            Command::Listen(_) => Err(WireError::new(ErrorCode::Unsupported, "this build cannot hear yet")
-                .with_help("Send the player's words as text with `say`.")),
+            Command::Say(say) => self.say(say, Vec::new(), self.terms(now)).await,
+            Command::Listen(listen) => self.listen(listen).await,
             Command::Event(event) => self.world_event(event, now).await,
             Command::Scene(scene) => {
                 let also = if scene.present.is_empty() { self.everybody()? } else { Vec::new() };
@@ -60,6 +60,7 @@ impl Session {
             Command::Heard { turn, line, fraction } => self.heard(&turn, line, fraction).await,
             Command::Interrupt { turn } => Ok(self.interrupt(given(turn).as_deref())),
             Command::Cancel { req_id } => {
+                self.stop_listening(Some(&req_id));
                 self.cut_where(|_, running| running.req_id.as_deref() == Some(req_id.as_str()));
                 Ok(DONE)
             }
@@ -94,17 +95,23 @@ impl Session {
             among: 0,
         };
         let timeout_ms = request.timeout_ms.map(|timeout_ms| timeout_ms.min(TIMEOUT_MS_MAX));
-        self.say(say, request.events, now, timeout_ms.map(Duration::from_millis)).await
+        let mut terms = Terms { timeout: timeout_ms.map(Duration::from_millis), ..self.terms(now) };
+        if let Some(capabilities) = &request.capabilities {
+            (terms.deltas, terms.audio) = (capabilities.deltas, AudioForm::of(capabilities)?);
+            if terms.audio.is_some() {
+                self.ports.voices.list_voices().await;
+            }
+        }
+        self.say(say, request.events, terms).await
     }
 
     /// Everything is looked at before anything is changed: a request that is refused, or that was made before,
     /// leaves no trace.
-    async fn say(
+    pub(super) async fn say(
         self: &Arc<Self>,
         say: Say,
         events: Vec<WorldEvent>,
-        now: Instant,
-        timeout: Option<Duration>,
+        terms: Terms,
     ) -> Result<Accepted, WireError> {
         if let Some(accepted) = self.repeated(&say.req_id) {
             return Ok(accepted);
@@ -138,8 +145,7 @@ impl Session {
         }
         let cause = Cause::Said { speaker, speaker_name, text: say.text };
         let moment = self.state().moment();
-        let patience = Patience { accepted: now, timeout };
-        let accepted = self.begin_turn(&character, cause.clone(), &say.req_id, patience, None).await?;
+        let accepted = self.begin_turn(&character, cause.clone(), &say.req_id, terms, None).await?;
         let follow = match (others.is_empty(), say.among) {
             (false, _) => Some(Follow::Answers(others)),
             (true, 0) => None,
@@ -164,7 +170,7 @@ impl Session {
     }
 
     /// The answer to a request that was made before.
-    fn repeated(&self, req_id: &str) -> Option<Accepted> {
+    pub(super) fn repeated(&self, req_id: &str) -> Option<Accepted> {
         let state = self.state();
         let turn = state.requests.turn_of(req_id)?;
         // An event that asks for no remark has no turn.
@@ -219,8 +225,8 @@ impl Session {
             self.pursue(&witnesses, goal::Moment { happened: &happened, ..goal::Moment::default() }).await?;
             let cause = Cause::Happened { text: event.text, witnesses };
             let moment = self.state().moment();
-            let patience = Patience { accepted: now, timeout: None };
-            let accepted = self.begin_turn(&character, cause.clone(), &event.req_id, patience, None).await?;
+            let terms = self.terms(now);
+            let accepted = self.begin_turn(&character, cause.clone(), &event.req_id, terms, None).await?;
             let turns = if event.among == 0 { self.scenes.after_events } else { event.among };
             let follow = (turns > 0).then_some(Follow::Talk(turns));
             self.follow_accepted(&accepted, &character, cause, moment, follow);
@@ -394,7 +400,7 @@ impl Session {
         later.collect()
     }
 
-    fn interrupt(&self, turn: Option<&str>) -> Accepted {
+    pub(super) fn interrupt(&self, turn: Option<&str>) -> Accepted {
         if turn.is_none() {
             self.end_chains(|_| true);
         }

@@ -5,11 +5,13 @@
 //! was never heard, and the game must not carry it out.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use meddah_protocol::{ErrorCode, Event, EventKind, WireError};
 use tokio::sync::watch;
+
+use crate::voice::Voices;
 
 /// Events kept for readers that come back. A turn has about ten.
 pub const EVENTS_KEPT_MAX: usize = 4096;
@@ -43,6 +45,8 @@ struct Inner {
 /// The log.
 pub struct EventLog {
     inner: Mutex<Inner>,
+    /// Where the sounds are that events tell of.
+    voices: Arc<Voices>,
     newest: watch::Sender<u64>,
 }
 
@@ -62,11 +66,16 @@ pub struct Retracted {
 impl Default for EventLog {
     fn default() -> Self {
         let inner = Inner { first_kept_seq: 1, ..Inner::default() };
-        EventLog { inner: Mutex::new(inner), newest: watch::Sender::new(0) }
+        EventLog { inner: Mutex::new(inner), voices: Arc::default(), newest: watch::Sender::new(0) }
     }
 }
 
 impl EventLog {
+    /// A log of what these say.
+    pub fn new(voices: Arc<Voices>) -> EventLog {
+        EventLog { voices, ..EventLog::default() }
+    }
+
     /// Appends an event and returns its seq; `None` if its turn was cut and the event belongs to what
     /// the player would have heard.
     pub fn push(&self, origin: &EventOrigin, kind: EventKind) -> Option<u64> {
@@ -148,10 +157,13 @@ impl EventLog {
             .with_help(format!("Go on from cursor {first}, or open a new session.")));
         }
         let start = inner.events.partition_point(|event| event.seq <= cursor);
-        let events: Vec<Event> = inner.events.iter().skip(start).take(EVENTS_PER_READ_MAX).cloned().collect();
+        let mut events: Vec<Event> =
+            inner.events.iter().skip(start).take(EVENTS_PER_READ_MAX).cloned().collect();
         if let Some(last) = events.last() {
             inner.delivered_seq = inner.delivered_seq.max(last.seq);
         }
+        drop(inner);
+        self.voices.fill(&mut events);
         Ok(events)
     }
 
@@ -174,11 +186,13 @@ impl EventLog {
     /// Events of one turn that are still kept, oldest first.
     pub fn of_turn(&self, turn: &str) -> Vec<Event> {
         let mut inner = self.lock();
-        let events: Vec<Event> =
+        let mut events: Vec<Event> =
             inner.events.iter().filter(|event| event.turn.as_deref() == Some(turn)).cloned().collect();
         if let Some(last) = events.last() {
             inner.delivered_seq = inner.delivered_seq.max(last.seq);
         }
+        drop(inner);
+        self.voices.fill(&mut events);
         events
     }
 

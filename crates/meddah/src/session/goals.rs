@@ -17,7 +17,7 @@ use meddah_store::EntryFilter;
 use serde_json::Value;
 
 use super::events::EventOrigin;
-use super::{Call, Patience, Session};
+use super::{Call, Session};
 use crate::turn::Cause;
 use crate::turn::mind::holds_now;
 
@@ -165,9 +165,8 @@ impl Session {
         for character in there() {
             let Some(goal) = self.wants_to_speak(character).await? else { continue };
             let text = self.opening(goal);
-            let patience = Patience { accepted: now, timeout: None };
             let cause = Cause::Happened { text, witnesses: scene.present.clone() };
-            self.begin_turn(&character.id, cause, "", patience, None).await?;
+            self.begin_turn(&character.id, cause, "", self.terms(now), None).await?;
             let mut state = self.state();
             state.encounters.last = Some(now);
             state.encounters.spoke.entry(character.id.clone()).or_default().insert(goal.id.clone());

@@ -8,6 +8,7 @@ mod among;
 pub mod commands;
 pub mod events;
 mod goals;
+mod listening;
 mod requests;
 mod scene;
 mod short_scene;
@@ -30,6 +31,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::{SceneSettings, Settings, TurnSettings};
 use crate::reflection::Reflection;
 use crate::turn::{self, Cause, Ports, Turn, TurnEvents};
+use crate::voice::AudioForm;
 use among::Moment;
 use events::{EventLog, EventOrigin};
 use goals::Encounters;
@@ -58,6 +60,7 @@ pub struct Session {
     reflection: Reflection,
     scenes: SceneSettings,
     capabilities: Capabilities,
+    audio: Option<AudioForm>,
     language: Option<String>,
     state: Mutex<State>,
     /// Held while a command changes what the next one builds on: a request that is repeated at once must find
@@ -78,6 +81,8 @@ struct State {
     turns_started: u64,
     /// Action calls that a result may still come for.
     calls: std::collections::VecDeque<Call>,
+    /// What the player is saying aloud.
+    listening: Option<listening::Listening>,
     last_spoken_to: Option<String>,
     encounters: Encounters,
     /// Turns that follow one another without the player.
@@ -87,11 +92,17 @@ struct State {
     last_used: Instant,
 }
 
-/// When a command was decoded, and how long its turn may take; none as in the settings.
+/// What a turn is begun with.
 #[derive(Clone, Copy)]
-struct Patience {
+struct Terms {
+    /// When the command was decoded.
     accepted: Instant,
+    /// How long it may take; none: as in the settings.
     timeout: Option<Duration>,
+    /// The game shows text as it comes.
+    deltas: bool,
+    /// In what form the game hears it.
+    audio: Option<AudioForm>,
 }
 
 /// An action that was called.
@@ -137,7 +148,7 @@ impl Session {
         let world = worlds.find(&hello.world)?;
         let session = Session {
             id: id.clone(),
-            events: Arc::default(),
+            events: Arc::new(EventLog::new(ports.voices.clone())),
             world_id: world.id.clone(),
             player: hello.player.clone(),
             worlds,
@@ -145,6 +156,7 @@ impl Session {
             settings: settings.turn.clone(),
             reflection,
             scenes: settings.scenes.clone(),
+            audio: AudioForm::of(&hello.capabilities)?,
             capabilities: hello.capabilities.clone(),
             language: hello.language.clone(),
             state: Mutex::new(State {
@@ -156,6 +168,7 @@ impl Session {
                 lanes: BTreeMap::new(),
                 turns_started: 0,
                 calls: Default::default(),
+                listening: None,
                 last_spoken_to: None,
                 encounters: Encounters::default(),
                 chains: Vec::new(),
@@ -168,6 +181,16 @@ impl Session {
         };
         session.emit(EventKind::Ready { session: id, protocol: PROTOCOL_VERSION });
         Ok(session)
+    }
+
+    /// A turn as the game wanted them when it opened the session.
+    fn terms(&self, accepted: Instant) -> Terms {
+        Terms { accepted, timeout: None, deltas: self.capabilities.deltas, audio: self.audio }
+    }
+
+    /// Whether the game wants to hear what is said.
+    pub fn wants_sound(&self) -> bool {
+        self.audio.is_some()
     }
 
     /// The timeline that this session lives in.
@@ -199,7 +222,7 @@ impl Session {
         character_id: &str,
         cause: Cause,
         req_id: &str,
-        Patience { accepted, timeout }: Patience,
+        Terms { accepted, timeout, deltas, audio }: Terms,
         moment: Option<Moment>,
     ) -> Result<Accepted, WireError> {
         let world = self.world()?;
@@ -254,7 +277,8 @@ impl Session {
             written: moment.written,
             scene: moment.scene,
             actions: moment.actions,
-            deltas: self.capabilities.deltas,
+            deltas,
+            audio,
             accepted,
             timeout: timeout.unwrap_or(Duration::from_millis(self.settings.timeout_ms)),
             settings: self.settings.clone(),
@@ -399,6 +423,7 @@ impl Session {
 
     /// Ends the session: running turns get `grace` to finish, then they are cut.
     pub async fn close(&self, grace: Duration) {
+        self.stop_listening(None);
         self.tasks.close();
         if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
             self.cut_where(|_, _| true);

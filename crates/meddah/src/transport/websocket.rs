@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
@@ -71,7 +72,7 @@ async fn talk(app: &App, mut socket: WebSocket) {
     tokio::pin!(reading);
     tokio::select! {
         () = &mut reading => {}
-        () = write(&session, sink, cursor) => {
+        () = write(app, &session, sink, cursor) => {
             // The last events get through only if nothing that the game sent is left unread.
             tokio::time::timeout(CLOSE_WAIT, reading).await.ok();
         }
@@ -131,10 +132,7 @@ async fn read(app: &App, session: &Arc<Session>, mut stream: SplitStream<WebSock
     while let Some(message) = stream.next().await {
         let refused = match message {
             Ok(Message::Text(text)) => read_frame(app, session, text.as_bytes()).await.err(),
-            Ok(Message::Binary(_)) => Some(
-                WireError::new(ErrorCode::Unsupported, "this build takes no binary frames")
-                    .with_help("Send commands as JSON in text frames; speech in comes with a later version."),
-            ),
+            Ok(Message::Binary(sound)) => session.hear(sound).err(),
             // Answered by the library, with the next look at the stream.
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_)) => None,
             Err(error) => {
@@ -160,7 +158,7 @@ async fn read_frame(app: &App, session: &Arc<Session>, frame: &[u8]) -> Result<(
 }
 
 /// Sends what the log holds after `cursor`, until the session ends or the game stops taking it.
-async fn write(session: &Session, mut sink: SplitSink<WebSocket, Message>, mut cursor: u64) {
+async fn write(app: &App, session: &Session, mut sink: SplitSink<WebSocket, Message>, mut cursor: u64) {
     loop {
         let ended = session.events.is_closed();
         let frames: Vec<Message> = match session.events.wait_after(cursor, HEARTBEAT).await {
@@ -169,7 +167,7 @@ async fn write(session: &Session, mut sink: SplitSink<WebSocket, Message>, mut c
             Ok(events) if events.is_empty() => vec![Message::Ping(Default::default())],
             Ok(events) => {
                 cursor = events.last().map_or(cursor, |event| event.seq);
-                events.iter().map(frame).collect()
+                events.iter().flat_map(|event| frames(app, event)).collect()
             }
             Err(error) => {
                 // It fell so far behind that events are lost; a new connection can decide what to do.
@@ -193,6 +191,13 @@ async fn write(session: &Session, mut sink: SplitSink<WebSocket, Message>, mut c
 
 fn going_away() -> CloseFrame {
     CloseFrame { code: close_code::AWAY, reason: "the session has ended".into() }
+}
+
+/// The event, and behind it its sound if the game takes it so.
+fn frames(app: &App, event: &Event) -> impl Iterator<Item = Message> {
+    let sound = app.sidecar.ports.voices.frame(event);
+    let sound = sound.map(|file| Message::Binary(Bytes::from_owner(file)));
+    [frame(event)].into_iter().chain(sound)
 }
 
 fn frame(event: &Event) -> Message {

@@ -12,8 +12,10 @@ use tracing::{debug, trace};
 
 use super::heart::{Felt, Moved};
 use super::mind::Feelings;
-use super::{CANNED, Turn, TurnEvents, ms_since};
+use super::{CANNED, Turn, TurnEvents};
 use crate::session::events::Retracted;
+use crate::voice::Speaker;
+use crate::wire::ms_since;
 
 /// What has been said so far.
 #[derive(Default)]
@@ -27,6 +29,8 @@ pub(super) struct Reply {
     pub lines: Vec<(u32, SpokenLine)>,
     pub actions: Vec<(String, AdmittedAction)>,
     pub shown_deltas: bool,
+    /// Speaks the lines, if the game wants to hear them.
+    pub speaker: Option<Speaker>,
     /// Judges the lines.
     guard: Option<Guard>,
     /// Why the reply ended before its end.
@@ -202,6 +206,9 @@ impl Reply {
         let event = EventKind::Line { line: number, text: text.clone(), emotion, narration };
         if events.push(event).is_some() {
             self.timing.first_line_ms.get_or_insert_with(|| ms_since(turn.accepted));
+            if let (Some(speaker), false) = (&self.speaker, narration) {
+                speaker.say(number, &text);
+            }
             self.lines.push((number, SpokenLine { narration, ..SpokenLine::spoken(text) }));
         }
     }

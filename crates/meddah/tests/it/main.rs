@@ -25,3 +25,4 @@ mod scenes;
 mod secrets;
 mod shutdown;
 mod trace;
+mod voice;

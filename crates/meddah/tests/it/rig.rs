@@ -10,6 +10,7 @@ use meddah::ladders::Ladders;
 use meddah::sidecar::Sidecar;
 use meddah::transport::Server;
 use meddah::turn::Ports;
+use meddah::voice::Voices;
 use meddah::worlds::Worlds;
 use meddah_engine::prompt;
 use meddah_engine::world::{Character, World};
@@ -40,14 +41,22 @@ impl Rig {
     pub async fn with(script: Script, change: impl FnOnce(&mut Settings)) -> Rig {
         let store = SqliteStore::in_memory().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        Rig::run(script, change, folder.path(), store, Worlds::new(vec![tavern()])).await
+        Rig::run(script, change, folder.path(), store, Worlds::new(vec![tavern()]), Voices::default()).await
+    }
+
+    /// A sidecar with a voice.
+    pub async fn speaking(script: Script, voices: Voices) -> Rig {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::in_memory().unwrap();
+        let worlds = Worlds::new(vec![tavern()]);
+        Rig::run(script, |_| {}, folder.path(), store, worlds, voices).await
     }
 
     /// A sidecar that finds in `folder` what an earlier one left there.
     pub async fn in_folder(script: Script, change: impl FnOnce(&mut Settings), folder: &Path) -> Rig {
         let store = SqliteStore::open(&folder.join("timeline.sqlite3")).unwrap();
         let worlds = Worlds::new(vec![tavern()]).with_overlay(folder.join("worlds")).unwrap();
-        Rig::run(script, change, folder, store, worlds).await
+        Rig::run(script, change, folder, store, worlds, Voices::default()).await
     }
 
     async fn run(
@@ -56,13 +65,15 @@ impl Rig {
         folder: &Path,
         store: SqliteStore,
         worlds: Worlds,
+        voices: Voices,
     ) -> Rig {
         let model = Arc::new(ScriptedModel::new(script));
         let store = Arc::new(store);
         let mut settings = Settings::load(folder, []).unwrap();
         settings.port = 0;
         change(&mut settings);
-        let ports = Ports::new(Ladders::single(model.clone()), store, LateEmbedder::default());
+        let ports =
+            Ports::new(Ladders::single(model.clone()), store, LateEmbedder::default()).with_voices(voices);
         let sidecar = Sidecar::new(Arc::new(worlds), ports, settings);
         let server = Server::bind(sidecar.clone()).await.unwrap();
         let (port, token, stop) = (server.port(), server.token().to_owned(), CancellationToken::new());

@@ -2,8 +2,6 @@
 
 mod cut;
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +9,7 @@ use futures::{StreamExt as _, stream};
 use meddah_protocol::EventKind;
 use meddah_speech::{
     LISTEN_RATE_HZ, ListenRequest, NAMES_MAX, Pcm, SoundStream, SpeechError, SpeechErrorKind, SpeechToText,
-    Transcript, read_wav, resampled,
+    Transcript, decode,
 };
 
 use super::setup::{Common, Setup};
@@ -23,7 +21,7 @@ const PIECE: Duration = Duration::from_millis(100);
 
 #[derive(clap::Args)]
 pub struct ListenArguments {
-    /// WAV files
+    /// Sound files: WAV, OGG, MP3 or Opus
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// A name of `meddah models list`, or a .bin file; without it the model that came last
@@ -68,12 +66,12 @@ pub async fn run(arguments: ListenArguments) -> Result<u8, Failure> {
 
 fn read(file: &Path) -> Result<Pcm, Failure> {
     let bad = |why: &dyn std::error::Error| {
-        let message = format!("cannot read {}: {why}\nGive a WAV file.", file.display());
+        let message = format!("cannot read {}: {why}\nGive a WAV, OGG, MP3 or Opus file.", file.display());
         Failure::new(BAD_INPUT, message)
     };
-    let opened = File::open(file).map_err(|error| bad(&error))?;
-    let pcm = read_wav(BufReader::new(opened)).map_err(|error| bad(&error))?;
-    Ok(resampled(pcm, LISTEN_RATE_HZ))
+    let bytes = std::fs::read(file).map_err(|error| bad(&error))?;
+    let sound = decode(&bytes).map_err(|error| bad(&error))?;
+    Ok(sound.resampled(LISTEN_RATE_HZ))
 }
 
 async fn listen(

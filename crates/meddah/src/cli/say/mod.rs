@@ -18,7 +18,7 @@ use meddah_speech::{
 use super::setup::{Common, Setup};
 use super::{BAD_INPUT, DONE, Failure, INTERRUPTED, NO_ANSWER, WRONG_USAGE, print, voices};
 
-pub use lines::SpokenLines;
+pub use lines::LineFiles;
 
 /// Nothing else is going on.
 const THREADS: usize = 2;
@@ -174,7 +174,7 @@ fn failure(error: SpeechError) -> Failure {
             WRONG_USAGE
         }
         SpeechErrorKind::BadVoice | SpeechErrorKind::BadModel => BAD_INPUT,
-        SpeechErrorKind::Stalled | SpeechErrorKind::Broken => NO_ANSWER,
+        SpeechErrorKind::Late | SpeechErrorKind::Stalled | SpeechErrorKind::Broken => NO_ANSWER,
     };
     Failure::new(code, format!("{}\n{}", error.message, error.help))
 }

@@ -1,5 +1,6 @@
 //! The face that most mods know: `/v1/chat/completions` and its neighbours.
 
+mod audio;
 pub(super) mod embeddings;
 pub(crate) mod error;
 mod models;
@@ -8,7 +9,7 @@ mod stream;
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -19,8 +20,8 @@ use serde_json::{Value, json};
 use super::answer::{Reply, answer};
 use super::asked::Asked;
 use super::reply::collect;
-use super::sent::{Fields as _, Sent, accepts, invalid, unsupported};
-use super::{character, instruct, streaming};
+use super::sent::{Fields as _, Sent, accepts, invalid};
+use super::{aloud, character, instruct, streaming};
 use crate::transport::App;
 use embeddings::Embeddings;
 use error::Refused;
@@ -30,6 +31,7 @@ use stream::{Chunks, Head, Kind};
 
 /// Its routes with the usual beginning and without one, for mods that leave it away.
 pub(super) fn routes() -> Router<Arc<App>> {
+    let hearing = post(audio::transcriptions).layer(DefaultBodyLimit::max(aloud::SOUND_BYTES_MAX));
     let all = |start: &str| {
         Router::new()
             .route(&format!("{start}/chat/completions"), post(chat))
@@ -37,9 +39,9 @@ pub(super) fn routes() -> Router<Arc<App>> {
             .route(&format!("{start}/models"), get(models::list))
             .route(&format!("{start}/models/{{*id}}"), get(models::get))
             .route(&format!("{start}/embeddings"), post(embed))
-            .route(&format!("{start}/audio/speech"), post(speech))
-            .route(&format!("{start}/audio/transcriptions"), post(hearing))
-            .route(&format!("{start}/audio/translations"), post(hearing))
+            .route(&format!("{start}/audio/speech"), post(audio::speech))
+            .route(&format!("{start}/audio/transcriptions"), hearing.clone())
+            .route(&format!("{start}/audio/translations"), hearing.clone())
     };
     all("/v1").merge(all(""))
 }
@@ -121,24 +123,6 @@ async fn respond(
 
 async fn embed(State(app): State<Arc<App>>, sent: Sent) -> Result<Json<Embeddings>, Refused> {
     Ok(Json(embeddings::answer(&app, sent).await?))
-}
-
-async fn speech() -> Refused {
-    Refused(no_voice())
-}
-
-async fn hearing() -> Refused {
-    Refused(no_ear())
-}
-
-/// Why nothing is heard of a character.
-pub(super) fn no_voice() -> WireError {
-    unsupported("this build cannot speak aloud yet", "Turn off the voice in the mod's settings.")
-}
-
-/// Why the player is not heard.
-pub(super) fn no_ear() -> WireError {
-    unsupported("this build cannot hear yet", "Turn off voice input in the mod's settings, and type.")
 }
 
 async fn no_route(uri: Uri) -> Refused {

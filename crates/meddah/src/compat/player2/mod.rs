@@ -4,14 +4,16 @@
 //! of ours: it has a world per game, is kept, and remembers. Both forms of paths are served: the local one
 //! with the game's id in it, and the one of the cloud without.
 
+mod aloud;
 pub(super) mod error;
 mod npcs;
 mod responses;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, Method, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -19,7 +21,8 @@ use axum::{Json, Router};
 use meddah_protocol::{ErrorCode, WireError};
 use serde_json::{Value, json};
 
-use super::sent::{Sent, bearer, header};
+use super::aloud::SOUND_BYTES_MAX;
+use super::sent::{Sent, bearer, header, unsupported};
 use super::{character, openai};
 use crate::transport::App;
 use error::Refused;
@@ -46,12 +49,20 @@ pub(super) struct Player2 {
     app: Arc<App>,
     npcs: Mutex<HashMap<String, Option<Npc>>>,
     responses: Mutex<HashMap<String, Arc<Responses>>>,
+    /// How loud the mod wants its voices, as the bits of a number.
+    volume: AtomicU32,
 }
 
 /// All routes.
 pub(super) fn face(app: &Arc<App>) -> Router {
-    let state = Arc::new(Player2 { app: app.clone(), npcs: Mutex::default(), responses: Mutex::default() });
+    let state = Arc::new(Player2 {
+        app: app.clone(),
+        npcs: Mutex::default(),
+        responses: Mutex::default(),
+        volume: AtomicU32::new(1.0_f32.to_bits()),
+    });
     let local = "/v1/npc/games/{game}/npcs";
+    let hearing = post(aloud::understand).layer(DefaultBodyLimit::max(SOUND_BYTES_MAX));
     let own = Router::new()
         .route("/v1/health", get(health))
         .route("/v1/login/web/{client}", post(login).get(login))
@@ -68,9 +79,12 @@ pub(super) fn face(app: &Arc<App>) -> Router {
         .route("/v1/npcs/{npc}/chat", post(npcs::chat))
         .route("/v1/npcs/{npc}/kill", post(npcs::kill))
         .route("/v1/npcs/{npc}/history", get(npcs::history))
-        .route("/v1/tts/voices", get(voices))
+        .route("/v1/tts/voices", get(aloud::voices))
+        .route("/v1/tts/speak", post(aloud::speak))
+        .route("/v1/tts/stream", post(aloud::stream))
+        .route("/v1/tts/volume", get(aloud::get_volume).post(aloud::set_volume))
         .route("/v1/tts/stop", post(nothing_to_stop))
-        .route("/v1/tts/{*rest}", get(no_voice).post(no_voice))
+        .route("/v1/stt/audio", hearing)
         .route("/v1/stt/stop", post(nothing_heard))
         .route("/v1/stt/{*rest}", get(no_ear).post(no_ear))
         .route("/v1/embeddings", post(embed))
@@ -81,6 +95,14 @@ pub(super) fn face(app: &Arc<App>) -> Router {
 }
 
 impl Player2 {
+    fn volume(&self) -> f32 {
+        f32::from_bits(self.volume.load(Ordering::Relaxed))
+    }
+
+    fn set_volume(&self, volume: f32) {
+        self.volume.store(volume.to_bits(), Ordering::Relaxed);
+    }
+
     fn npcs(&self) -> MutexGuard<'_, HashMap<String, Option<Npc>>> {
         self.npcs.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -139,10 +161,6 @@ async fn joules() -> Json<Value> {
     Json(json!({"joules": JOULES, "patron_tier": null}))
 }
 
-async fn voices() -> Json<Value> {
-    Json(json!({"voices": []}))
-}
-
 async fn nothing_to_stop() -> Json<Value> {
     Json(json!({}))
 }
@@ -152,12 +170,10 @@ async fn nothing_heard() -> Json<Value> {
     Json(json!({"text": ""}))
 }
 
-async fn no_voice() -> Refused {
-    Refused(openai::no_voice())
-}
-
+/// The microphone is the game's: what it records goes to `/v1/stt/audio`.
 async fn no_ear() -> Refused {
-    Refused(openai::no_ear())
+    let help = "Record in the mod and send the sound to `/v1/stt/audio`, or type.";
+    Refused(unsupported("this face does not record a microphone", help))
 }
 
 async fn embed(State(face): State<Arc<Player2>>, sent: Sent) -> Result<Json<Embeddings>, Refused> {

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tracing::warn;
 
+use super::aloud::Tts;
 use super::error::{self, Refused};
 use super::responses::Responses;
 use super::{Player2, game, plain_game};
@@ -43,6 +44,8 @@ pub(super) struct Npc {
     actions: Vec<ActionDeclaration>,
     /// Actions that are done without a word.
     silent: BTreeSet<String>,
+    /// How it sounds.
+    tts: Tts,
 }
 
 pub(super) async fn spawn(
@@ -111,7 +114,8 @@ fn read_npc(game: &str, body: &Value) -> Result<Npc, WireError> {
     }
     let id = if id == PLAYER_ID { format!("{id} (character)") } else { id };
     let (actions, silent) = read_commands(body);
-    Ok(Npc { world: format!("{WORLD_PREFIX}{game}"), id, actions, silent })
+    let tts = body.get("tts").map_or_else(|| Tts::read(body), Tts::read);
+    Ok(Npc { world: format!("{WORLD_PREFIX}{game}"), id, actions, silent, tts })
 }
 
 /// A command that cannot be an action costs a warning and not the character.
@@ -186,7 +190,7 @@ pub(super) async fn chat_local(
 }
 
 /// Says it, and answers at once: what the character answers comes on the stream of responses.
-async fn said(face: &Player2, game: &str, uuid: &str, sent: Sent) -> Result<Json<Value>, Refused> {
+async fn said(face: &Arc<Player2>, game: &str, uuid: &str, sent: Sent) -> Result<Json<Value>, Refused> {
     face.app.check_running()?;
     let body = sent.0?;
     let npc = find(face, game, uuid)?;
@@ -214,15 +218,25 @@ async fn said(face: &Player2, game: &str, uuid: &str, sent: Sent) -> Result<Json
     let pieces = character::turn(session, accepted)?;
     let responses = face.responses_of(game)?;
     let uuid = uuid.to_owned();
+    let aloud = body.text("tts").is_some();
+    let face = face.clone();
     // The turn ends with its session at the latest, and the app waits for this task.
-    face.app.sockets.spawn(async move {
+    face.app.sockets.clone().spawn(async move {
         let answer = collect(pieces).await;
-        respond(&responses, &npc, &uuid, answer);
+        let audio = match &answer {
+            Ok(whole) if aloud && !whole.text.trim().is_empty() => {
+                super::aloud::spoken(&face, &whole.text, &npc.tts).await
+            }
+            _ => return respond(&responses, &npc, &uuid, answer, Value::Null),
+        };
+        // Text does not fail with the voice.
+        let audio = audio.map_or(Value::Null, |data| json!({"data": data}));
+        respond(&responses, &npc, &uuid, answer, audio);
     });
     Ok(Json(json!({})))
 }
 
-fn respond(responses: &Responses, npc: &Npc, uuid: &str, answer: Result<Whole, WireError>) {
+fn respond(responses: &Responses, npc: &Npc, uuid: &str, answer: Result<Whole, WireError>, audio: Value) {
     let response = match answer {
         Err(error) => json!({"npc_id": uuid, "message": null, "audio": null, "command": null,
             "error": error::of_response(&error)}),
@@ -237,7 +251,7 @@ fn respond(responses: &Responses, npc: &Npc, uuid: &str, answer: Result<Whole, W
             let commands = if commands.is_empty() { Value::Null } else { json!(commands) };
             let mut extra = json!({"emotion": whole.feeling.map(|feeling| feeling.label)});
             whole.trouble.iter().for_each(|trouble| trouble.tell(&mut extra));
-            json!({"npc_id": uuid, "message": message, "audio": null, "command": commands, "error": null,
+            json!({"npc_id": uuid, "message": message, "audio": audio, "command": commands, "error": null,
                 "meddah": extra})
         }
     };
@@ -319,7 +333,13 @@ fn find(face: &Player2, game: &str, uuid: &str) -> Result<Npc, WireError> {
     }
     let world = face.app.sidecar.worlds.find(&world).map_err(|_| unknown())?;
     let id = world.characters.keys().find(|id| uuid_of(&world.id, id) == uuid).ok_or_else(unknown)?;
-    Ok(Npc { world: world.id.clone(), id: id.clone(), actions: Vec::new(), silent: BTreeSet::new() })
+    Ok(Npc {
+        world: world.id.clone(),
+        id: id.clone(),
+        actions: Vec::new(),
+        silent: BTreeSet::new(),
+        tts: Tts::default(),
+    })
 }
 
 fn unknown() -> WireError {

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tracing::warn;
 
 use super::cast::Cast;
-use super::conversation::{self, Conversation, Partner, Said, Talks};
+use super::conversation::{self, Conversation, Partner, Said, Talks, sound_at};
 use super::http::{aside, no_route};
 use super::json;
 use super::notes::Notes;
@@ -29,6 +29,10 @@ use crate::transport::App;
 const WORLD: &str = "baldursgate";
 /// The mod does not tell the player's name.
 const PLAYER: &str = "friend";
+/// What the mod's microphone sends.
+const MICROPHONE_RATE_HZ: u32 = 16_000;
+/// What the service sent that the mod was written for.
+const SOUND_RATE_HZ: u32 = 22_050;
 /// Parameters of an event that are told.
 const PARAMETERS_MAX: usize = 8;
 /// An id that a name can be made from, in characters.
@@ -87,7 +91,11 @@ impl Talk {
         loop {
             let done = match self.socket.next(self.with.as_mut()).await {
                 Next::Over => return,
-                Next::Sound | Next::TooLarge => Ok(()), // the microphone is always on; speech comes later
+                Next::TooLarge => Ok(()),
+                Next::Sound(sound) => match &mut self.with {
+                    Some(with) => with.hear(sound, MICROPHONE_RATE_HZ).await,
+                    None => Ok(()), // the microphone is always on
+                },
                 Next::Said(said) => {
                     for message in said.into_iter().filter_map(message) {
                         self.socket.send(&message).await;
@@ -156,6 +164,7 @@ impl Talk {
             character,
             player: Player { id: PLAYER_ID.to_owned(), name: PLAYER.to_owned() },
             scene: Some(Scene { present, ..Scene::default() }),
+            capabilities: sound_at(SOUND_RATE_HZ),
         };
         self.with = Some(Conversation::open(&self.face.app, &self.face.talks, partner).await?);
         Ok(name)
@@ -171,6 +180,7 @@ impl Talk {
 fn message(said: Said) -> Option<Value> {
     match said {
         Said::Piece(piece) => Some(text(piece)),
+        Said::Sound(sound) => Some(json!({"type": "AUDIO", "data": sound})),
         Said::Action(name) => Some(json!({"type": "event", "event_id": name})),
         Said::Feeling(_) | Said::Over(_) => None, // the mod shows no feelings
     }

@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use axum::body::Bytes;
 use meddah_engine::emotion::EmotionLabel;
 use meddah_protocol::{
-    Command, ErrorCode, Event, EventKind, Finish, Hello, Player, Say, Scene, TEXT_BYTES_MAX, WireError,
-    WorldEvent,
+    Capabilities, Command, ErrorCode, Event, EventKind, Finish, Hello, Listen, Player, Say, Scene,
+    TEXT_BYTES_MAX, WireError, WorldEvent,
 };
 use tracing::warn;
 
@@ -34,6 +35,8 @@ pub(super) struct Partner {
     pub player: Player,
     /// The moment, for the first words.
     pub scene: Option<Scene>,
+    /// In what form the mod takes sound, if it does.
+    pub capabilities: Capabilities,
 }
 
 /// What a mod is told.
@@ -43,10 +46,20 @@ pub(super) enum Said {
     Feeling(EmotionLabel),
     /// The next piece. Pieces are put behind each other as they are: all but the first begin with a blank.
     Piece(String),
+    /// The next piece of sound, in Base64.
+    Sound(String),
     /// The character does something.
     Action(String),
-    /// The reply is over; all of its words. A reply that was cut off does not end so.
-    Over(String),
+    /// The reply is over. A reply that was cut off does not end so.
+    Over(Over),
+}
+
+/// All of a reply.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Over {
+    pub words: String,
+    /// The sounds of it, in signs of the IPA, if the mod asked for them.
+    pub sounds: String,
 }
 
 /// The talks of a face that are open. Who talks with the same character again has come back after a break: what
@@ -70,6 +83,7 @@ impl Talks {
             game: partner.game.to_owned(),
             world: partner.world.clone(),
             player: partner.player.clone(),
+            capabilities: partner.capabilities.clone(),
             ..Hello::default()
         };
         let session = app.sidecar.open_session(hello).await?;
@@ -87,6 +101,17 @@ impl Talks {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<TalkKey, Arc<Session>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sound as these mods take it: numbers of 16 bits without a head, in pieces.
+pub(super) fn sound_at(rate_hz: u32) -> Capabilities {
+    Capabilities {
+        audio: vec!["pcm".to_owned()],
+        audio_as: "data".to_owned(),
+        audio_parts: true,
+        sample_rate_hz: Some(rate_hz),
+        ..Capabilities::default()
     }
 }
 
@@ -111,6 +136,7 @@ pub(super) struct Conversation {
 struct Reply {
     felt: bool,
     words: String,
+    sounds: String,
     /// Told, not spoken. Shown only where nothing is spoken.
     told: Vec<String>,
     acted: bool,
@@ -153,6 +179,25 @@ impl Conversation {
             ..Say::default()
         };
         self.session.command(Command::Say(say)).await.map(|_| ())
+    }
+
+    /// The player speaks: a piece of what the microphone hears, 16 bits at this rate. The first opens the ears.
+    pub async fn hear(&mut self, sound: Bytes, rate_hz: u32) -> Result<(), WireError> {
+        if !self.session.can_hear() {
+            return Ok(());
+        }
+        self.ready().await?;
+        if !self.session.is_listening() {
+            let listen = Listen {
+                to: self.partner.character.clone(),
+                format: Some("pcm".to_owned()),
+                sample_rate_hz: Some(rate_hz),
+                open: true,
+                ..Listen::default()
+            };
+            self.session.command(Command::Listen(listen)).await?;
+        }
+        self.session.hear(sound)
     }
 
     /// Something happened, and the character says what it thinks of it.
@@ -220,6 +265,10 @@ impl Conversation {
                 reply.told.push(text);
                 Vec::new()
             }
+            EventKind::Audio(audio) => {
+                reply.sounds.extend(audio.visemes.iter().map(|sound| sound.viseme.as_str()));
+                audio.data.into_iter().filter(|data| !data.is_empty()).map(Said::Sound).collect()
+            }
             EventKind::Action { name, .. } => {
                 reply.acted = true;
                 vec![Said::Action(name)]
@@ -247,7 +296,7 @@ impl Conversation {
         if reply.words.is_empty() && !(reply.acted && finish == Finish::Complete) {
             said.extend(reply.piece(self.instead(error.as_ref())));
         }
-        said.push(Said::Over(reply.words));
+        said.push(Said::Over(Over { words: reply.words, sounds: reply.sounds }));
         said
     }
 

@@ -12,12 +12,12 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::response::Response;
 use axum::routing::get;
 use meddah_engine::world::PLAYER_ID;
-use meddah_protocol::{ErrorCode, Player, Scene, WireError};
+use meddah_protocol::{Capabilities, ErrorCode, Player, Scene, WireError};
 use serde_json::{Value, json};
 use tracing::{info, warn};
 
 use super::cast::Cast;
-use super::conversation::{self, Conversation, Partner, Said, Talks};
+use super::conversation::{self, Conversation, Over, Partner, Said, Talks};
 use super::http::{aside, no_route};
 use super::json;
 use super::notes::Notes;
@@ -77,13 +77,13 @@ impl Talk {
         loop {
             let done = match self.socket.next(self.with.as_mut()).await {
                 Next::Over => return,
-                Next::Sound => Ok(()), // this mod's microphone is the relay's affair
+                Next::Sound(_) => Ok(()), // this mod's microphone is the relay's affair
                 Next::TooLarge => Err(WireError::new(ErrorCode::TooLarge, "that was too long")),
                 Next::Said(said) => {
                     // A reply is shown as a whole, so its pieces wait for its end.
                     for said in said {
                         if let Said::Over(reply) = said {
-                            self.send("chat", &reply).await;
+                            self.send_reply(&reply).await;
                         }
                     }
                     Ok(())
@@ -158,6 +158,12 @@ impl Talk {
             character,
             player: Player { id: PLAYER_ID.to_owned(), name: PLAYER.to_owned() },
             scene: Some(Scene { present, ..Scene::default() }),
+            // The mod cannot play sound.
+            capabilities: Capabilities {
+                self_playback: true,
+                viseme_set: "ipa".to_owned(),
+                ..Capabilities::default()
+            },
         };
         self.with = Some(Conversation::open(&self.face.app, &self.face.talks, partner).await?);
         Ok(true)
@@ -170,8 +176,13 @@ impl Talk {
     }
 
     async fn send(&mut self, kind: &str, message: &str) {
-        // Mouth shapes come with the voice; the mod leaves the face alone without them.
         let message: Value = json!({"message": message, "phoneme": "", "type": kind});
+        self.socket.send(&message).await;
+    }
+
+    /// The mod moves the mouth by the sounds, and leaves the face alone without them.
+    async fn send_reply(&mut self, reply: &Over) {
+        let message: Value = json!({"message": reply.words, "phoneme": reply.sounds, "type": "chat"});
         self.socket.send(&message).await;
     }
 }

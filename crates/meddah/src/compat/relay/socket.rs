@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
@@ -30,7 +31,7 @@ pub(super) enum Next {
     /// The mod sent text.
     Text(String),
     /// The mod sent sound.
-    Sound,
+    Sound(Bytes),
     /// The mod sent more than can be a message.
     TooLarge,
     /// The character spoke.
@@ -99,7 +100,7 @@ impl Socket {
                 message = self.socket.recv() => match message {
                     Some(Ok(Message::Text(text))) if text.len() > FRAME_BYTES_MAX => return Next::TooLarge,
                     Some(Ok(Message::Text(text))) => return Next::Text(text.as_str().to_owned()),
-                    Some(Ok(Message::Binary(_))) => return Next::Sound,
+                    Some(Ok(Message::Binary(sound))) => return Next::Sound(sound),
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => false, // the library answers
                     Some(Ok(Message::Close(_))) | None => return Next::Over,
                     Some(Err(error)) => {

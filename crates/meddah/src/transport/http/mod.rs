@@ -9,7 +9,9 @@ mod worlds;
 
 use std::sync::Arc;
 
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{self, Next};
@@ -26,6 +28,7 @@ pub(super) use answer::Failed;
 pub use body::BODY_BYTES_MAX;
 pub(super) use body::parse_json;
 pub(crate) use body::read as read_body;
+use body::{FromPath, FromQuery};
 pub(super) use stream::HEARTBEAT;
 
 /// All routes, behind the guard.
@@ -108,9 +111,23 @@ async fn health(State(app): State<Arc<App>>) -> Json<Health> {
     })
 }
 
-async fn audio() -> Failed {
-    let error = WireError::new(ErrorCode::Unsupported, "this build cannot speak aloud yet");
-    Failed(error.with_help("Show the text of the `line` events."))
+/// A spoken line, in the format of its extension and at the rate of `?rate=`.
+async fn audio(
+    State(app): State<Arc<App>>,
+    FromPath(name): FromPath<String>,
+    query: FromQuery,
+) -> Result<Response, Failed> {
+    let rate_hz: Option<u32> = query.get("rate", "a number of samples per second")?;
+    let sidecar = app.sidecar.clone();
+    // Some formats take tens of milliseconds of a core.
+    let file = tokio::task::spawn_blocking(move || sidecar.ports.voices.file(&name, rate_hz)).await;
+    let (format, file) = file.ok().flatten().ok_or_else(|| {
+        WireError::new(ErrorCode::NotFound, "there is no such sound, or not any more").with_help(
+            "Fetch a line's sound when its `audio` event comes; ends of names are .wav .pcm .ogg .opus .mp3.",
+        )
+    })?;
+    let headers = [(CONTENT_TYPE, format.content_type()), (CACHE_CONTROL, "no-store")];
+    Ok((headers, Body::from(Bytes::from_owner(file))).into_response())
 }
 
 async fn no_route(uri: Uri) -> Failed {

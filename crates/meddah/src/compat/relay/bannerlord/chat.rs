@@ -12,13 +12,15 @@ use meddah_protocol::{ErrorCode, Player, Scene, WireError};
 use serde_json::{Value, json};
 use tracing::warn;
 
-use super::super::conversation::{self, Conversation, Partner, Said};
+use super::super::conversation::{self, Conversation, Partner, Said, sound_at};
 use super::super::http::aside;
 use super::super::json;
 use super::super::sheet;
 use super::super::socket::{self, Next, Socket};
 use super::{Bannerlord, CAMPAIGNS, VILLAGER, called, villager};
 
+/// What the mod plays, and nothing else.
+const SOUND_RATE_HZ: u32 = 22_050;
 /// A player's name, in characters.
 const NAME_CHARS_MAX: usize = 60;
 /// A date, in characters.
@@ -36,7 +38,7 @@ async fn talk(face: Arc<Bannerlord>, mut socket: Socket) {
     loop {
         let told = match socket.next(with.as_mut()).await {
             Next::Over => break,
-            Next::Sound => Ok(()), // the mod has no microphone
+            Next::Sound(_) => Ok(()), // the mod has no microphone
             Next::Said(said) => {
                 for message in said.into_iter().filter_map(message) {
                     socket.send(&message).await;
@@ -104,6 +106,7 @@ fn message(said: Said) -> Option<Value> {
     match said {
         Said::Feeling(label) => Some(json!({"type": "emotion", "emotion": {"behavior": behaviour(label)}})),
         Said::Piece(piece) => Some(text(piece)),
+        Said::Sound(sound) => Some(json!({"type": "audio", "data": sound})),
         Said::Action(_) | Said::Over(_) => None, // the mod shows neither
     }
 }
@@ -146,7 +149,14 @@ impl Bannerlord {
         }
         let present = vec![character.clone(), player.id.clone()];
         let scene = Scene { time: date(&of("gameDate")), present, ..Scene::default() };
-        Ok(Partner { game: "Bannerlord", world, character, player, scene: Some(scene) })
+        Ok(Partner {
+            game: "Bannerlord",
+            world,
+            character,
+            player,
+            scene: Some(scene),
+            capabilities: sound_at(SOUND_RATE_HZ),
+        })
     }
 }
 

@@ -1,0 +1,403 @@
+//! The player speaks: sound comes in, what is understood goes out as `transcript` events, and is then said like words
+//! that were typed.
+//!
+//! The sound of an utterance comes with `listen`, in one piece or in several, or as binary frames of a WebSocket; a
+//! second `listen` takes the place of the first. With an open microphone the utterances are told apart here, and
+//! whoever still speaks to the player falls silent when the player begins to.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use futures::{StreamExt as _, stream};
+use meddah_protocol::{ErrorCode, EventKind, Listen, Say, WireError, check_id};
+use meddah_speech::voice_activity_detection::{Earshot, SoFar, Utterance, UtteranceDetector};
+use meddah_speech::{
+    AudioFormat, LISTEN_RATE_HZ, ListenRequest, NAMES_MAX, Pcm, Resampler, SoundStream, SpeechToText,
+    UTTERANCE_MAX, decode,
+};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::commands::DONE;
+use super::events::EventOrigin;
+use super::{Accepted, Session};
+use crate::voice::to_listen_rate;
+use crate::wire::{no_ears, speech_error};
+
+/// Pieces of sound that wait to be listened to.
+const PIECES_WAITING_MAX: usize = 256;
+/// Pieces of an utterance, each at least a frame of 16 ms: more than the longest has.
+const UTTERANCE_PIECES_MAX: usize = 2048;
+/// Utterances of an open microphone that wait to be understood.
+const UTTERANCES_WAITING_MAX: usize = 4;
+/// The sound of one utterance as it comes in.
+const SOUND_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// What a game that says nothing sends as `pcm`.
+const PCM_RATE_HZ: u32 = 16_000;
+/// Rates that microphones have.
+const PCM_RATES_HZ: std::ops::RangeInclusive<u32> = 8_000..=96_000;
+/// Nothing came for so long: the game is gone, and what came is what was said.
+const PIECE_WAIT: Duration = Duration::from_secs(30);
+
+/// An utterance that is being listened to.
+pub(super) struct Listening {
+    pub req_id: String,
+    pieces: mpsc::Sender<Bytes>,
+    bytes: usize,
+    /// Of an open microphone, which has no end of its own.
+    open: bool,
+    pub cancel: CancellationToken,
+}
+
+/// What was asked for with it.
+struct Wanted {
+    say: Say,
+    language: Option<String>,
+    partial: bool,
+    open: bool,
+    format: AudioFormat,
+    rate_hz: u32,
+}
+
+impl Session {
+    /// Begins to listen, takes more of the sound, or hears that it is at its end.
+    pub(super) async fn listen(self: &Arc<Self>, listen: Listen) -> Result<Accepted, WireError> {
+        if let Some(accepted) = self.repeated(&listen.req_id) {
+            return Ok(accepted);
+        }
+        let data = BASE64.decode(listen.data.as_deref().unwrap_or_default()).map_err(|error| {
+            invalid(format!("`data` is no Base64: {error}"), "Send the sound as Base64, or as binary frames.")
+        })?;
+        let goes_on = {
+            let state = self.state();
+            let same = |of: &Listening| of.req_id == listen.req_id && (listen.end || !of.req_id.is_empty());
+            state.listening.as_ref().is_some_and(same)
+        };
+        let whole = !listen.more;
+        let begins_empty = !goes_on && listen.data.is_none() && !listen.end;
+        if !goes_on {
+            self.begin_listening(&listen)?;
+            // The key is down, and the player speaks from now on.
+            if !listen.open && (begins_empty || listen.more) {
+                self.interrupt(None);
+            }
+        }
+        if !data.is_empty() {
+            self.hear(data.into())?;
+        }
+        // Without a piece of sound more is to come: by frames.
+        if listen.end || (whole && !begins_empty && !listen.open) {
+            self.state().listening = None;
+        }
+        Ok(DONE)
+    }
+
+    fn begin_listening(self: &Arc<Self>, listen: &Listen) -> Result<(), WireError> {
+        let ears = self.ports.ears.clone().ok_or_else(no_ears)?;
+        let wanted = self.wanted(listen)?;
+        let (pieces, waiting) = mpsc::channel(PIECES_WAITING_MAX);
+        let cancel = self.closing.child_token();
+        let listening = Listening {
+            req_id: listen.req_id.clone(),
+            pieces,
+            bytes: 0,
+            open: listen.open,
+            cancel: cancel.clone(),
+        };
+        if let Some(before) = self.state().listening.replace(listening) {
+            before.cancel.cancel();
+        }
+        let session = self.clone();
+        self.tasks.spawn(async move {
+            let origin = EventOrigin {
+                req_id: Some(wanted.say.req_id.clone()).filter(|id| !id.is_empty()),
+                character: Some(wanted.say.to.clone()).filter(|id| !id.is_empty()),
+                ..EventOrigin::default()
+            };
+            let listened = async {
+                match wanted.open {
+                    true => session.listen_on(ears.as_ref(), &wanted, waiting, &origin).await,
+                    false => session.listen_once(ears.as_ref(), &wanted, waiting, &origin).await,
+                }
+            };
+            let result = tokio::select! {
+                biased;
+                () = cancel.cancelled() => return,
+                result = listened => result,
+            };
+            if let Err(error) = result {
+                session.events.push(&origin, EventKind::Error(error));
+            }
+        });
+        Ok(())
+    }
+
+    fn wanted(&self, listen: &Listen) -> Result<Wanted, WireError> {
+        for (field, id) in [("to", &listen.to), ("req_id", &listen.req_id)] {
+            if !id.is_empty() {
+                check_id(field, id)?;
+            }
+        }
+        if !listen.to.is_empty() {
+            self.check_character(&listen.to)?;
+        }
+        let name = listen.format.as_deref().unwrap_or(AudioFormat::Wav.extension());
+        let format: AudioFormat = name.parse().map_err(|error: meddah_speech::FormatError| {
+            invalid(error.to_string(), "Send wav, pcm, ogg, opus or mp3.")
+        })?;
+        let rate_hz = listen.sample_rate_hz.unwrap_or(PCM_RATE_HZ);
+        if !PCM_RATES_HZ.contains(&rate_hz) {
+            return Err(invalid(
+                format!("`sample_rate_hz` is {rate_hz}"),
+                "Send 8000 to 96000 samples per second; 16000 are enough.",
+            ));
+        }
+        let say = Say {
+            req_id: listen.req_id.clone(),
+            to: listen.to.clone(),
+            scene: listen.scene.clone(),
+            actions: listen.actions.clone(),
+            ..Say::default()
+        };
+        if listen.open && format != AudioFormat::Pcm {
+            return Err(invalid("an open microphone sends `pcm`".to_owned(), "Set `format` to \"pcm\"."));
+        }
+        let language = listen.language.clone().or_else(|| self.language.clone());
+        Ok(Wanted { say, language, partial: listen.partial, open: listen.open, format, rate_hz })
+    }
+
+    /// A piece of the utterance that is being listened to.
+    pub fn hear(&self, piece: Bytes) -> Result<(), WireError> {
+        let mut state = self.state();
+        let Some(listening) = &mut state.listening else {
+            return Err(invalid(
+                "there is sound and nobody listens".to_owned(),
+                "Send `listen` first, and binary frames with sound after it.",
+            ));
+        };
+        if !listening.open {
+            listening.bytes += piece.len();
+        }
+        let taken = listening.bytes <= SOUND_BYTES_MAX && listening.pieces.try_send(piece).is_ok();
+        if !taken {
+            listening.cancel.cancel();
+            state.listening = None;
+            return Err(WireError::new(ErrorCode::TooLarge, "the utterance is too long, or came too fast")
+                .with_help(format!("Send at most {} s at once.", UTTERANCE_MAX.as_secs())));
+        }
+        Ok(())
+    }
+
+    /// Whether there is anybody who understands speech.
+    pub fn can_hear(&self) -> bool {
+        self.ports.ears.is_some()
+    }
+
+    /// Whether the player is being listened to.
+    pub fn is_listening(&self) -> bool {
+        self.state().listening.is_some()
+    }
+
+    /// Ends what is being listened to for this request, or anything.
+    pub(super) fn stop_listening(&self, req_id: Option<&str>) {
+        let mut state = self.state();
+        let listening = state.listening.take_if(|of| req_id.is_none_or(|req_id| of.req_id == req_id));
+        if let Some(listening) = listening {
+            listening.cancel.cancel();
+        }
+    }
+
+    /// One utterance, from its first sound to its last.
+    async fn listen_once(
+        self: &Arc<Self>,
+        ears: &dyn SpeechToText,
+        wanted: &Wanted,
+        pieces: mpsc::Receiver<Bytes>,
+        origin: &EventOrigin,
+    ) -> Result<(), WireError> {
+        let sound = match wanted.format {
+            AudioFormat::Pcm => as_it_comes(pieces, wanted.rate_hz),
+            _ => whole(pieces).await?,
+        };
+        self.understand(ears, wanted, sound, origin, &|_| {}).await
+    }
+
+    /// An open microphone, until its end. Utterances are found while the one before is still being understood.
+    async fn listen_on(
+        self: &Arc<Self>,
+        ears: &dyn SpeechToText,
+        wanted: &Wanted,
+        pieces: mpsc::Receiver<Bytes>,
+        origin: &EventOrigin,
+    ) -> Result<(), WireError> {
+        let (utterances, mut waiting) = mpsc::channel(UTTERANCES_WAITING_MAX);
+        let so_far = watch::Sender::new(SoFar::Unknown);
+        let finding = self.find_utterances(as_it_comes(pieces, wanted.rate_hz), utterances, &so_far, origin);
+        let understanding = async {
+            while let Some(sound) = waiting.recv().await {
+                let tell = |text: &str| drop(so_far.send_replace(SoFar::of(text)));
+                if let Err(error) = self.understand(ears, wanted, sound, origin, &tell).await {
+                    self.events.push(origin, EventKind::Error(error)); // the next one may be understood
+                }
+            }
+        };
+        tokio::join!(finding, understanding);
+        Ok(())
+    }
+
+    async fn find_utterances(
+        self: &Arc<Self>,
+        mut sound: SoundStream,
+        utterances: mpsc::Sender<SoundStream>,
+        so_far: &watch::Sender<SoFar>,
+        origin: &EventOrigin,
+    ) {
+        let mut detector = UtteranceDetector::new(Box::new(Earshot::new()));
+        let mut speaking: Option<mpsc::Sender<Pcm>> = None;
+        while let Some(piece) = sound.next().await {
+            detector.understood(*so_far.borrow());
+            for told in detector.push(&piece.samples) {
+                match told {
+                    Utterance::Began { .. } => {
+                        self.cut_in(origin);
+                        so_far.send_replace(SoFar::Unknown);
+                        let (pieces, said) = mpsc::channel(UTTERANCE_PIECES_MAX);
+                        // Full: nothing was understood for a long time, and what is said now is lost, too.
+                        let taken = utterances.try_send(as_it_is_found(said)).is_ok();
+                        speaking = taken.then_some(pieces);
+                    }
+                    Utterance::Sound(pcm) => {
+                        if let Some(pieces) = &speaking {
+                            pieces.try_send(pcm).ok(); // likewise
+                        }
+                    }
+                    Utterance::MayBeOver { .. } | Utterance::Resumed { .. } => {}
+                    Utterance::Ended { .. } => speaking = None,
+                }
+            }
+        }
+    }
+
+    /// The player begins to speak: whoever speaks falls silent, and the game stops what it plays.
+    fn cut_in(self: &Arc<Self>, origin: &EventOrigin) {
+        self.interrupt(None);
+        self.events.push(origin, EventKind::Transcript { text: String::new(), is_final: false });
+    }
+
+    /// What is said in this sound is told as it is understood, and then said.
+    async fn understand(
+        self: &Arc<Self>,
+        ears: &dyn SpeechToText,
+        wanted: &Wanted,
+        sound: SoundStream,
+        origin: &EventOrigin,
+        tell: &(dyn Fn(&str) + Sync),
+    ) -> Result<(), WireError> {
+        let request = ListenRequest {
+            sound,
+            language: wanted.language.clone(),
+            names: self.names(),
+            partial: wanted.partial,
+        };
+        let mut transcripts = ears.listen(request).await.map_err(speech_error)?;
+        let mut said = String::new();
+        while let Some(transcript) = transcripts.next().await.transpose().map_err(speech_error)? {
+            let (text, is_final) = (transcript.text, transcript.is_final);
+            tell(&text);
+            self.events.push(origin, EventKind::Transcript { text: text.clone(), is_final });
+            if is_final {
+                said = text;
+            }
+        }
+        // A request is one utterance; those of an open microphone have no id of their own.
+        let req_id = if wanted.open { String::new() } else { wanted.say.req_id.clone() };
+        self.say_understood(Say { text: said, req_id, ..wanted.say.clone() }).await
+    }
+
+    /// What was understood is said, if it is anything.
+    async fn say_understood(self: &Arc<Self>, say: Say) -> Result<(), WireError> {
+        let _taking = self.taking.lock().await;
+        if say.text.trim().is_empty() {
+            debug!("nothing was understood");
+            if !say.req_id.is_empty() {
+                self.state().requests.remember(&say.req_id, "");
+            }
+            return Ok(());
+        }
+        self.say(say, Vec::new(), self.terms(Instant::now())).await.map(|_| ())
+    }
+
+    /// Names that may be said: of those who are there, then of others, then of what the world gives a sound.
+    fn names(&self) -> Vec<String> {
+        let Ok(world) = self.world() else { return Vec::new() };
+        let present = self.state().scene.present.clone();
+        let there = present.iter().map(|id| world.name_of(id).to_owned());
+        let others = world.characters.values().map(|character| character.name.clone());
+        let mut names: Vec<String> = Vec::new();
+        for name in there.chain(others).chain(world.pronunciation.keys().cloned()) {
+            if names.len() < NAMES_MAX && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+}
+
+/// Sound as it comes in, at the rate that is listened to.
+fn as_it_comes(pieces: mpsc::Receiver<Bytes>, rate_hz: u32) -> SoundStream {
+    let state = (pieces, Vec::new(), Resampler::between(rate_hz, LISTEN_RATE_HZ), false);
+    stream::unfold(state, move |(mut pieces, mut odd, mut resampler, over)| async move {
+        if over {
+            return None;
+        }
+        match tokio::time::timeout(PIECE_WAIT, pieces.recv()).await {
+            Ok(Some(piece)) => {
+                odd.extend_from_slice(&piece);
+                // A number may be cut in two by the frames.
+                let rest = odd.split_off(odd.len() / 2 * 2);
+                let numbers = std::mem::replace(&mut odd, rest);
+                let samples = numbers
+                    .chunks_exact(2)
+                    .map(|two| f32::from(i16::from_le_bytes([two[0], two[1]])) / f32::from(i16::MAX));
+                let samples: Vec<f32> = samples.collect();
+                let samples = match &mut resampler {
+                    Some(resampler) => resampler.push(&samples),
+                    None => samples,
+                };
+                Some((Pcm { sample_rate_hz: LISTEN_RATE_HZ, samples }, (pieces, odd, resampler, false)))
+            }
+            Ok(None) | Err(_) => {
+                let samples = resampler.as_mut().map(Resampler::finish).unwrap_or_default();
+                Some((Pcm { sample_rate_hz: LISTEN_RATE_HZ, samples }, (pieces, odd, resampler, true)))
+            }
+        }
+    })
+    .boxed()
+}
+
+/// An utterance, while it is still being found.
+fn as_it_is_found(pieces: mpsc::Receiver<Pcm>) -> SoundStream {
+    stream::unfold(pieces, |mut pieces| async move { Some((pieces.recv().await?, pieces)) }).boxed()
+}
+
+/// A file, once it is complete.
+async fn whole(mut pieces: mpsc::Receiver<Bytes>) -> Result<SoundStream, WireError> {
+    let mut file = Vec::new();
+    while let Ok(Some(piece)) = tokio::time::timeout(PIECE_WAIT, pieces.recv()).await {
+        file.extend_from_slice(&piece);
+    }
+    let decoded = tokio::task::spawn_blocking(move || decode(&file).map(to_listen_rate));
+    let decoded = decoded.await.map_err(|error| WireError::new(ErrorCode::Internal, error.to_string()))?;
+    let pcm = decoded.map_err(|error| {
+        invalid(error.to_string(), "Send a whole WAV, OGG, Opus or MP3 file, or `pcm` with its rate.")
+    })?;
+    Ok(stream::iter([pcm]).boxed())
+}
+
+fn invalid(message: String, help: &str) -> WireError {
+    WireError::new(ErrorCode::InvalidRequest, message).with_help(help)
+}
