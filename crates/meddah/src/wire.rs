@@ -51,7 +51,9 @@ pub fn model_error(error: ModelError) -> WireError {
 pub fn speech_error(error: SpeechError) -> WireError {
     let code = match error.kind {
         SpeechErrorKind::BadRequest | SpeechErrorKind::Language => ErrorCode::BadRequest,
-        SpeechErrorKind::UnknownVoice | SpeechErrorKind::BadVoice => ErrorCode::NoModel,
+        SpeechErrorKind::UnknownVoice | SpeechErrorKind::BadVoice | SpeechErrorKind::BadModel => {
+            ErrorCode::NoModel
+        }
         SpeechErrorKind::Late => ErrorCode::Timeout,
         SpeechErrorKind::Stalled | SpeechErrorKind::Broken => ErrorCode::ModelFailed,
     };
