@@ -13,8 +13,6 @@ use llama_cpp_sys_2 as sys;
 
 /// The version of ggml whose headers whisper.cpp was compiled with.
 const GGML_COMPILED: &str = env!("MEDDAH_GGML_VERSION");
-/// What whisper.cpp answers when it stops in the encoder or the decoder, because it was told to or for another reason.
-const STOPPED: [c_int; 3] = [-6, -8, -9];
 
 #[repr(C)]
 struct Raw {
@@ -169,7 +167,7 @@ impl Whisper {
         };
         match code {
             0 => Ok(self.understood()),
-            code if STOPPED.contains(&code) && stop.load(Ordering::Relaxed) => Err(WhisperError::Stopped),
+            _ if stop.load(Ordering::Relaxed) => Err(WhisperError::Stopped),
             code => Err(WhisperError::Failed(code)),
         }
     }

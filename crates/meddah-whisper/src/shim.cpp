@@ -174,6 +174,8 @@ int meddah_whisper_run(Model * model, const float * samples, int count, float sp
     params.abort_callback_user_data         = data;
     params.logits_filter_callback           = end_text;
     params.logits_filter_callback_user_data = &ending;
+    // What is spoken is found out before this is set from the parameters.
+    model->context->state->exp_n_audio_ctx = audio_context;
     // Between any two operations, in the encoder too.
     for (ggml_backend_t backend : model->context->state->backends) {
         if (ggml_backend_is_cpu(backend)) {

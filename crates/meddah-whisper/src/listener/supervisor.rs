@@ -66,7 +66,13 @@ impl Supervisor {
         for _ in 0..TRIES {
             let worker = match self.worker.take() {
                 Some(worker) => worker,
-                None => Worker::start(&self.shared).await?,
+                None => match Worker::start(&self.shared).await {
+                    Ok(worker) => worker,
+                    Err(error) => {
+                        self.end_worker().await;
+                        return Err(error);
+                    }
+                },
             };
             let worker = self.worker.insert(worker);
             match worker.hear(job, &mut self.jobs, &mut self.waiting).await {
