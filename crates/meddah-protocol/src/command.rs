@@ -265,6 +265,9 @@ pub struct Listen {
     /// The microphone stays open: utterances are told apart here, and each is said. Until `end`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub open: bool,
+    /// This PC records, because the game cannot. Until `end`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub microphone: bool,
     /// Send what is understood so far, too, while the player still speaks. For `pcm`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,

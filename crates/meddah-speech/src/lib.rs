@@ -5,6 +5,8 @@
 //! a world are said is its author's [`Lexicon`]; a name that no list knows is said by rules and never left out.
 
 pub mod cache;
+#[cfg(feature = "devices")]
+pub mod devices;
 pub mod formats;
 pub mod ladder;
 mod local;
@@ -21,6 +23,7 @@ pub mod suite;
 mod synthesiser;
 mod text_to_speech;
 pub mod visemes;
+pub mod voice_activity_detection;
 
 pub use formats::{AudioFormat, Encoder, FormatError, decode, decode_pcm, encode};
 pub use local::{LocalSpeech, ROBOT, try_voice};

@@ -52,7 +52,7 @@ pub struct WavWriter<W: Write + Seek>(hound::WavWriter<W>);
 
 /// A WAV file could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write the WAV file: {0}")]
+#[error("the WAV file: {0}")]
 pub struct WavError(#[from] hound::Error);
 
 impl<W: Write + Seek> WavWriter<W> {

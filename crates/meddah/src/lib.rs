@@ -19,6 +19,7 @@ pub mod doctor;
 pub mod embedder;
 pub mod keys;
 pub mod ladders;
+pub mod listening;
 pub mod memory;
 pub mod models;
 pub mod paths;

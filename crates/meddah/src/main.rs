@@ -5,7 +5,10 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     // The model's own process: no runtime, no settings, only what its parent tells it.
     if std::env::args_os().nth(1).is_some_and(|argument| argument == "worker") {
-        return meddah_llama::worker_main();
+        return match std::env::args_os().nth(2) {
+            Some(what) if what == meddah::listening::LISTEN_FLAG => meddah_whisper::worker_main(),
+            _ => meddah_llama::worker_main(),
+        };
     }
     meddah::cli::main()
 }

@@ -72,6 +72,7 @@ impl Sidecar {
         )?);
         // A timeline begins with its first session: what happens before the first words is remembered, too.
         self.ports.store.open(&session.timeline()).await?;
+        session.follow_playback();
         if session.wants_sound() {
             self.ports.voices.list_voices().await;
             self.ports.voices.prepare_soon();

@@ -26,6 +26,7 @@ use meddah_inference::{ChatStream, Chunk, ModelError, StopReason};
 use meddah_protocol::{ErrorCode, EventKind, Finish, Player, Scene, Timing, Usage, WireError};
 use meddah_speech::SpeechToText;
 use meddah_store::TimelineStore;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -34,7 +35,7 @@ use crate::embedder::LateEmbedder;
 use crate::ladders::Ladders;
 use crate::memory::Memories;
 use crate::session::events::{EventLog, EventOrigin};
-use crate::voice::{AudioForm, Voices};
+use crate::voice::{AudioForm, HeardReport, Voices};
 use crate::wire::{self, model_error, ms_since, notice, timed_out};
 use mind::Mind;
 use question::TurnQuestion;
@@ -43,6 +44,7 @@ use rules::{guard_rules, reply_rules};
 
 pub use explain::{EXPLANATIONS_MAX, Explainer, Explanation};
 pub(crate) use question::form_for;
+pub(crate) use remember::read_back;
 
 /// What a turn needs from outside.
 #[derive(Clone)]
@@ -132,6 +134,8 @@ pub struct Turn {
     pub deltas: bool,
     /// The game wants to hear it.
     pub audio: Option<AudioForm>,
+    /// Its session, and where it is told what was heard of lines that this PC plays.
+    pub playback: Option<(String, mpsc::Sender<HeardReport>)>,
     /// When the command was decoded.
     pub accepted: Instant,
     /// How long it may take from then.

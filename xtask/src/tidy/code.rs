@@ -6,13 +6,13 @@ use std::path::Path;
 use super::Finding;
 use super::source::{RustFile, reads};
 
-/// Where `unsafe` may stand: the calls of llama.cpp.
-const UNSAFE_ALLOWED: [&str; 1] = ["crates/meddah-llama/src/ffi"];
+/// Where `unsafe` may stand: the calls of llama.cpp and whisper.cpp.
+const UNSAFE_ALLOWED: [&str; 2] = ["crates/meddah-llama/src/ffi", "crates/meddah-whisper/src/ffi"];
 /// Names that say nothing about what is inside.
 const EMPTY_NAMES: [&str; 8] =
     ["util", "utils", "helper", "helpers", "common", "manager", "managers", "misc"];
 /// Files whose names become module names.
-const SOURCE_EXTENSIONS: [&str; 8] = ["rs", "lua", "py", "cs", "java", "ts", "gd", "c"];
+const SOURCE_EXTENSIONS: [&str; 9] = ["rs", "lua", "py", "cs", "java", "ts", "gd", "c", "cpp"];
 /// Macros that must not be left behind.
 const UNFINISHED: [&str; 3] = ["todo", "unimplemented", "dbg"];
 
@@ -88,11 +88,13 @@ mod tests {
     }
 
     #[test]
-    fn unsafe_stands_only_where_llama_cpp_is_called() {
+    fn unsafe_stands_only_where_cpp_is_called() {
         let code = "fn f() { unsafe { g() } }";
         assert_eq!(found("crates/meddah-llama/src/ffi/model.rs", code), [""; 0]);
         assert_eq!(found("crates/meddah-llama/src/ffi.rs", code), [""; 0]);
-        let expected = "crates/meddah/src/turn.rs:2: `unsafe` belongs into crates/meddah-llama/src/ffi";
+        assert_eq!(found("crates/meddah-whisper/src/ffi.rs", code), [""; 0]);
+        let expected = "crates/meddah/src/turn.rs:2: `unsafe` belongs into crates/meddah-llama/src/ffi or \
+                        crates/meddah-whisper/src/ffi";
         assert_eq!(found("crates/meddah/src/turn.rs", code), [expected]);
         assert_eq!(found("crates/meddah-llama/src/ffixed.rs", code).len(), 1);
         assert_eq!(found("a.rs", "#[unsafe(no_mangle)] fn f() {}").len(), 1);

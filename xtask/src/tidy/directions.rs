@@ -7,7 +7,7 @@ use super::Finding;
 
 /// Each crate of the workspace with the crates of the workspace that it may import, for whatever purpose.
 /// But for the evaluations no list has `meddah` in it: it joins the others, and what is worth importing belongs into one of them.
-const MAY_IMPORT: [(&str, &[&str]); 13] = [
+const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("meddah-protocol", &[]),
     ("meddah-engine", &["meddah-protocol"]),
     ("meddah-fakes", &[]),
@@ -16,6 +16,8 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("meddah-embedding", &["meddah-inference"]),
     ("meddah-cards", &["meddah-engine"]),
     ("meddah-speech", &["meddah-fakes", "meddah-inference"]),
+    // What it takes of meddah-llama is about workers and this PC, nothing about models that talk.
+    ("meddah-whisper", &["meddah-speech", "meddah-llama"]),
     ("meddah-store", &["meddah-engine", "meddah-protocol"]),
     ("meddah-client", &["meddah-protocol"]),
     (
@@ -30,6 +32,7 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
             "meddah-cards",
             "meddah-speech",
             "meddah-store",
+            "meddah-whisper",
         ],
     ),
     // Measures the program as a whole; nothing that ships imports it.

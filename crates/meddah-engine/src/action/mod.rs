@@ -177,6 +177,11 @@ impl ActionSet {
         Ok(ActionSet { entries })
     }
 
+    /// Whether it was made of these very declarations, so that it need not be compiled again.
+    pub fn is_of(&self, declarations: &[ActionDeclaration]) -> bool {
+        self.iter().eq(declarations)
+    }
+
     /// Whether nothing is declared.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

@@ -5,8 +5,9 @@
 //! pairs of characters, which needs no dictionary.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use rust_stemmers::{Algorithm, Stemmer};
 use stop_words::Language;
@@ -26,7 +27,7 @@ const ENGLISH_NAMES: [&str; 2] = ["May", "Will"];
 /// How the texts of one language are read.
 pub struct Words {
     stemmer: Option<Stemmer>,
-    stop: HashSet<String>,
+    stop: Arc<HashSet<String>>,
     turkish: bool,
 }
 
@@ -46,14 +47,7 @@ impl Words {
     pub fn of(language: &str) -> Words {
         let primary = language.split('-').next().unwrap_or_default().to_ascii_lowercase();
         let rules = rules(&primary);
-        let stop = match &rules {
-            None => HashSet::new(),
-            Some((Algorithm::English, _)) => ENGLISH_STOP.split_whitespace().map(str::to_owned).collect(),
-            Some((_, language)) => {
-                let listed = stop_words::get(*language);
-                listed.iter().flat_map(|word| split(&word.to_lowercase())).collect()
-            }
-        };
+        let stop = rules.map_or_else(Arc::default, |rules| stop_words_of(&primary, rules));
         Words {
             stemmer: rules.map(|(algorithm, _)| Stemmer::create(algorithm)),
             stop,
@@ -107,6 +101,20 @@ impl Words {
             false => word.to_lowercase(),
         }
     }
+}
+
+/// Words without a meaning of their own. Each list is made once: every question needs one.
+fn stop_words_of(primary: &str, (algorithm, language): (Algorithm, Language)) -> Arc<HashSet<String>> {
+    static KNOWN: LazyLock<Mutex<HashMap<String, Arc<HashSet<String>>>>> = LazyLock::new(Mutex::default);
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(stop) = known.get(primary) {
+        return stop.clone();
+    }
+    let stop: HashSet<String> = match algorithm {
+        Algorithm::English => ENGLISH_STOP.split_whitespace().map(str::to_owned).collect(),
+        _ => stop_words::get(language).iter().flat_map(|word| split(&word.to_lowercase())).collect(),
+    };
+    known.entry(primary.to_owned()).or_insert(Arc::new(stop)).clone()
 }
 
 /// The stemmer and the list of stop words of a language.

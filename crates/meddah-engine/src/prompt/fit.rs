@@ -113,12 +113,14 @@ impl<'d> Counted<'d> {
         let shown: Vec<&Shown> =
             self.history.iter().map(|(shown, _)| *shown).filter(|shown| shown.block >= first_block).collect();
         self.now.retain(|(piece, _)| {
-            let stands = |shown: &&Shown| {
+            let is_of = |shown: &&Shown| !piece.turn.is_empty() && shown.turn == piece.turn;
+            let tells_it = |shown: &&Shown| {
                 let text = &shown.message.text;
                 let words = piece.words.len() >= WORDS_BYTES_MIN && text.contains(&piece.words);
-                (!piece.turn.is_empty() && shown.turn == piece.turn) || words || text.contains(&piece.text)
+                words || text.contains(&piece.text)
             };
-            piece.kind != PartKind::Memory || !shown.iter().any(stands)
+            // Ids first: to search all texts takes longer.
+            piece.kind != PartKind::Memory || !(shown.iter().any(is_of) || shown.iter().any(tells_it))
         });
     }
 

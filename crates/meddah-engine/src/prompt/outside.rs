@@ -74,6 +74,27 @@ const NAME_CHARS_MAX: usize = 80;
 
 /// A text on one line, with nothing in it that a model could take for something else than a text.
 pub fn one_line(text: &str) -> String {
+    if is_plain(text) { text.to_owned() } else { cleaned(text) }
+}
+
+/// Whether there is nothing to clean, as in most of what is said: a prompt is mostly the same texts again.
+fn is_plain(text: &str) -> bool {
+    let mut before = ' ';
+    let plain = text.chars().all(|c| {
+        let stays = match c {
+            ' ' => before != ' ',
+            '<' | '>' | '[' | ']' | '|' | '#' => false,
+            c if c.is_ascii() => c.is_ascii_graphic(),
+            '\u{200c}' | '\u{200d}' => false,
+            c => !c.is_whitespace() && !is_invisible(c) && as_ascii(c) == c,
+        };
+        before = c;
+        stays
+    });
+    plain && (text.is_empty() || before != ' ') && head(text).is_none()
+}
+
+fn cleaned(text: &str) -> String {
     let text = without_tokens(text);
     let lines = text.split('\n').map(|line| without_heads(&collapsed(line)));
     // What stood on two lines may be a head on one.
@@ -390,6 +411,11 @@ mod tests {
         fn what_is_clean_stays_as_it_is(text in PIECES) {
             let once = one_line(&text);
             prop_assert_eq!(one_line(&once), once);
+        }
+
+        #[test]
+        fn a_text_with_nothing_to_clean_is_known(text in PIECES) {
+            prop_assert_eq!(one_line(&text), cleaned(&text));
         }
 
         #[test]

@@ -6,6 +6,8 @@
 
 /// Longer values of a head are words, in characters.
 const VALUE_CHARS_MAX: usize = 64;
+/// Up to this length, in bytes, a value of ours is one, blanks around it included.
+const PLAIN_VALUE_BYTES_MAX: usize = 48;
 /// Longer arguments of an action are given up, in characters.
 const ARGUMENT_CHARS_MAX: usize = 8192;
 /// Longer starts of a line are no head, in characters.
@@ -332,6 +334,33 @@ fn inner_label(line: &str, at_start: bool) -> Option<(Label, usize)> {
 
 /// A past answer in its parts; none if it has no heads.
 pub(super) fn past(text: &str) -> Option<Head> {
+    plain(text).or_else(|| parsed(text))
+}
+
+/// An answer as a prompt of ours shows it, `Mood: calm`, `Does: nothing`, `Says: Hello.`, a line each: every prompt
+/// has many of them, so these are not taken apart letter by letter.
+fn plain(text: &str) -> Option<Head> {
+    let (mut rest, mut head) = (text, Head::default());
+    if let Some((mood, behind)) = rest.strip_prefix("Mood: ").and_then(|rest| rest.split_once('\n')) {
+        let is_value = mood.len() <= PLAIN_VALUE_BYTES_MAX && mood.bytes().all(|b| b.is_ascii_lowercase());
+        (head.mood, rest) = (Some(mood.to_owned()).filter(|mood| is_value && !mood.is_empty()), behind);
+        head.mood.as_ref()?;
+    }
+    if let Some((does, behind)) = rest.strip_prefix("Does: ").and_then(|rest| rest.split_once('\n')) {
+        let (name, arguments) = does.split_once(' ').unwrap_or((does, "{}"));
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        let is_name = name.len() <= PLAIN_VALUE_BYTES_MAX && name.bytes().all(|b| plain(b) || b == b'_');
+        let is_value = is_name && name.bytes().any(plain) && does.len() < ARGUMENT_CHARS_MAX;
+        (head.does, rest) = (Some(does.to_owned()), behind);
+        (is_value && super::reading::arguments::is_one_object(arguments)).then_some(())?;
+    }
+    let words = rest.strip_prefix("Says: ")?;
+    (!words.contains('\n') && words.starts_with(|c: char| c.is_alphanumeric())).then_some(())?;
+    head.words = words.to_owned();
+    Some(head)
+}
+
+fn parsed(text: &str) -> Option<Head> {
     let mut parser = HeadParser::new();
     let mut events = Vec::new();
     parser.push(text, &mut events);

@@ -107,6 +107,23 @@ fn past_answers_are_taken_apart() {
 
 proptest! {
     #[test]
+    fn a_plain_past_answer_is_what_the_parser_makes_of_it(
+        pieces in prop::collection::vec(
+            prop_oneof![
+                Just("Mood: "), Just("\nDoes: "), Just("\nSays: "), Just("Says: "), Just("calm"), Just("give_item"),
+                Just(" {\"a\": \"b: c\"}"), Just("{"), Just("}"), Just("\n"), Just(" "), Just(":"), Just("__"),
+                Just("Hello."), Just("*"), Just("Mood: calm\nDoes: give {\"a\": 1}\nSays: Yes"),
+            ],
+            0..8,
+        ),
+    ) {
+        let text = pieces.concat();
+        if let Some(head) = plain(&text) {
+            prop_assert_eq!(Some(head), parsed(&text), "{}", text);
+        }
+    }
+
+    #[test]
     fn any_chunking_gives_the_same(
         pieces in prop::collection::vec(
             prop_oneof![

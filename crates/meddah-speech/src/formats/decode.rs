@@ -42,7 +42,7 @@ pub fn decode(bytes: &[u8]) -> Result<Pcm, FormatError> {
 pub fn decode_pcm(bytes: &[u8], sample_rate_hz: u32) -> Result<Pcm, FormatError> {
     check_size(bytes)?;
     let mut sound = Sound::new(sample_rate_hz)?;
-    if bytes.len() % 2 != 0 {
+    if !bytes.len().is_multiple_of(2) {
         return Err(FormatError::unreadable("numbers of 16 bits cannot have an odd count of bytes"));
     }
     let numbers = bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]]));

@@ -23,6 +23,11 @@ pub struct ScriptedListener {
 const HEARD_MAX: usize = 64;
 
 impl ScriptedListener {
+    /// Understands this.
+    pub fn hearing(text: &str) -> ScriptedListener {
+        ScriptedListener { text: text.to_owned(), ..ScriptedListener::default() }
+    }
+
     /// How long each utterance was, oldest first.
     pub fn heard(&self) -> Vec<Duration> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -1,4 +1,4 @@
-//! What can go wrong with speaking.
+//! What can go wrong with speaking and listening.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -13,10 +13,12 @@ pub enum SpeechErrorKind {
     BadVoice,
     /// The request makes no sense: a setting out of its range, or too much text.
     BadRequest,
-    /// The voice speaks another language than the text can be read in.
+    /// The voice speaks another language than the text can be read in, or the listener does not understand it.
     Language,
     /// The voice took too long.
     Late,
+    /// The model that listens cannot be used.
+    BadModel,
     /// Whoever listens took no sound for too long.
     Stalled,
     /// The voice did not do what it did before.
@@ -49,6 +51,7 @@ impl SpeechErrorKind {
             SpeechErrorKind::BadVoice => "bad_voice",
             SpeechErrorKind::BadRequest => "bad_request",
             SpeechErrorKind::Language => "language",
+            SpeechErrorKind::BadModel => "bad_model",
             SpeechErrorKind::Late => "timeout",
             SpeechErrorKind::Stalled => "stalled",
             SpeechErrorKind::Broken => "broken",
@@ -65,7 +68,7 @@ impl SpeechErrorKind {
     }
 }
 
-/// A voice that cannot be had, or a text that could not be spoken.
+/// A voice that cannot be had, a text that could not be spoken, or sound that could not be understood.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct SpeechError {
@@ -80,7 +83,8 @@ pub struct SpeechError {
 }
 
 impl SpeechError {
-    pub(crate) fn new(kind: SpeechErrorKind, message: impl Into<String>, help: impl Into<String>) -> Self {
+    /// An error with its sentence of help.
+    pub fn new(kind: SpeechErrorKind, message: impl Into<String>, help: impl Into<String>) -> Self {
         SpeechError { kind, message: message.into(), help: help.into(), retry_after: None }
     }
 
@@ -105,15 +109,6 @@ impl SpeechError {
             SpeechErrorKind::Stalled,
             "nobody took the sound",
             "Read the stream or drop it: the lines of others wait behind it.",
-        )
-    }
-
-    /// A setting names somebody who speaks, and there is no such one.
-    pub fn unknown_engine(name: &str) -> Self {
-        SpeechError::new(
-            SpeechErrorKind::UnknownVoice,
-            format!("`speech.voices` names {name:?}"),
-            "Known is \"local\": the voices of this PC.",
         )
     }
 

@@ -214,7 +214,8 @@ impl TimelineStore for SqliteStore {
 
     async fn scan(&self, key: &TimelineKey, after: ScanMark, limit: usize) -> Result<Scanned, StoreError> {
         let key = key.clone();
-        self.reader().run(move |connection| derived::scan(connection, &key, after, limit)).await
+        let question = move |connection: &mut Connection| derived::scan(connection, &key, after, limit);
+        if limit <= ASKED_HERE_MAX { self.ask(question).await } else { self.reader().run(question).await }
     }
 
     async fn vectors(&self, keys: Vec<VectorKey>) -> Result<Vec<Option<Vec<u8>>>, StoreError> {

@@ -8,6 +8,7 @@ mod explain;
 mod export;
 mod import;
 mod key;
+mod listen;
 mod models;
 mod new;
 mod print;
@@ -75,6 +76,8 @@ enum Command {
     Export(export::ExportArguments),
     /// Speak a text into a sound file
     Say(say::SayArguments),
+    /// Write down what is said in a sound file
+    Listen(listen::ListenArguments),
     /// List the voices of this PC
     Voices(voices::VoicesArguments),
     #[command(flatten)]
@@ -87,9 +90,6 @@ enum NotYet {
     /// Serve many players from one machine (not in this version)
     #[command(disable_help_flag = true)]
     Host(Rest),
-    /// Write down what is said in a sound file (not in this version)
-    #[command(disable_help_flag = true)]
-    Listen(Rest),
 }
 
 #[derive(clap::Args)]
@@ -183,10 +183,11 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Import(arguments) => import::run(arguments),
         Command::Export(arguments) => export::run(arguments),
         Command::Say(arguments) => setup::block_on(say::run(arguments)),
+        Command::Listen(arguments) => setup::block_on(listen::run(arguments)),
         Command::Voices(arguments) => voices::run(&arguments),
         Command::NotYet(_) => Err(Failure::new(
             WRONG_USAGE,
-            "this version cannot do that yet\nWhat it can do: talk, serve, doctor, models, key, budget, bench, world, new, check, import, export, say, voices.",
+            "this version cannot do that yet\nWhat it can do: talk, serve, doctor, models, key, budget, bench, world, new, check, import, export, say, listen, voices.",
         )),
     }
 }

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use meddah_inference::budget::format_micro;
 use meddah_inference::model_table::{Change, ModelTable, Row};
 use meddah_llama::checkpoint::Quantize;
+use meddah_whisper::Weights;
 use tokio_util::sync::CancellationToken;
 
 use super::setup::{Common, Setup};
 use super::{BAD_INPUT, DONE, Failure, INTERRUPTED, WRONG_USAGE, doctor, print};
 use crate::ladders::model_table;
 use crate::models::{Added, Installed, Kind, Listing, ModelStore, ModelsError, ModelsErrorKind, Placement};
-use crate::models::{ProgressPrinter, PullLimits, Refreshed, Sha256Hash, refresh};
+use crate::models::{Progress, ProgressPrinter, PullLimits, Refreshed, Sha256Hash, refresh};
 use crate::paths::Paths;
 
 /// Files that are looked at in a folder to import.
@@ -47,8 +48,9 @@ enum ModelsCommand {
         #[arg(long, value_name = "HEX")]
         sha256: Option<String>,
     },
-    /// Take in a file that is on this PC: .gguf, or .onnx for an embedder, or for a voice with its .onnx.json beside
-    /// it; or a folder with a GPTQ or safetensors checkpoint, or with an .onnx file
+    /// Take in a file that is on this PC: .gguf; .onnx for an embedder, or for a voice with its .onnx.json beside it;
+    /// .bin for a Whisper model that listens; or a folder with a GPTQ or safetensors checkpoint, with a Whisper model of
+    /// CTranslate2, or with an .onnx file
     Import(ImportArguments),
     /// Delete an installed model
     Remove {
@@ -89,6 +91,7 @@ pub async fn run(arguments: ModelsArguments) -> Result<u8, Failure> {
         ModelsCommand::Pull { source, sha256 } => pull(&store, &source, hash(sha256)?).await?,
         ModelsCommand::Import(arguments) => match only_onnx(&arguments.path) {
             Some(path) => import_file(&store, ImportArguments { path, ..arguments })?,
+            None if is_listener(&arguments.path) => import_listener(store, arguments).await?,
             None if arguments.path.is_dir() => import_folder(store, arguments).await?,
             None => import_file(&store, arguments)?,
         },
@@ -131,12 +134,7 @@ fn import_file(store: &ModelStore, arguments: ImportArguments) -> Result<(), Fai
 }
 
 async fn import_folder(store: ModelStore, arguments: ImportArguments) -> Result<(), Failure> {
-    if arguments.sha256.is_some() || arguments.link {
-        return Err(Failure::new(
-            WRONG_USAGE,
-            "--sha256 and --link are for .gguf files\nA folder becomes a new file, so there is nothing to link.",
-        ));
-    }
+    refuse_flags_of_files(&arguments)?;
     let quantize = match arguments.quantize.as_deref().map(str::parse::<Quantize>) {
         None => Quantize::default(),
         Some(Ok(quantize)) => quantize,
@@ -147,27 +145,68 @@ async fn import_folder(store: ModelStore, arguments: ImportArguments) -> Result<
             ));
         }
     };
+    let (added, report) = in_background(move |progress, cancel| {
+        let name = arguments.name.as_deref();
+        store.import_checkpoint(&arguments.path, name, quantize, progress, cancel)
+    })
+    .await?;
+    say_added(&added);
+    report.lines().iter().for_each(|line| print::line(line));
+    Ok(())
+}
+
+/// A Whisper model as CTranslate2 has it, beside its vocabulary.
+fn is_listener(folder: &Path) -> bool {
+    folder.join("model.bin").is_file() && !folder.join("model.safetensors").is_file()
+}
+
+async fn import_listener(store: ModelStore, arguments: ImportArguments) -> Result<(), Failure> {
+    refuse_flags_of_files(&arguments)?;
+    let weights = match arguments.quantize.as_deref() {
+        None | Some("q8_0") => Weights::Q8_0,
+        Some("f16") => Weights::F16,
+        Some(_) => {
+            let message = "--quantize is not known for a model that listens\nGive q8_0 or f16.";
+            return Err(Failure::new(WRONG_USAGE, message));
+        }
+    };
+    let added = in_background(move |progress, cancel| {
+        store.import_listener(&arguments.path, arguments.name.as_deref(), weights, progress, cancel)
+    });
+    say_added(&added.await?);
+    Ok(())
+}
+
+fn refuse_flags_of_files(arguments: &ImportArguments) -> Result<(), Failure> {
+    if arguments.sha256.is_none() && !arguments.link {
+        return Ok(());
+    }
+    Err(Failure::new(
+        WRONG_USAGE,
+        "--sha256 and --link are for files\nA folder becomes a new file, so there is nothing to link.",
+    ))
+}
+
+/// Work that blocks, with its progress shown; Ctrl-C ends it in order.
+async fn in_background<T: Send + 'static>(
+    work: impl FnOnce(&mut dyn FnMut(Progress), &CancellationToken) -> Result<T, ModelsError> + Send + 'static,
+) -> Result<T, Failure> {
     let cancel = CancellationToken::new();
     let worker_cancel = cancel.clone();
-    let mut importing = tokio::task::spawn_blocking(move || {
+    let mut working = tokio::task::spawn_blocking(move || {
         let mut progress = ProgressPrinter::for_stderr();
-        let show = |step| progress.show(&step);
-        let name = arguments.name.as_deref();
-        let result = store.import_checkpoint(&arguments.path, name, quantize, show, &worker_cancel);
+        let result = work(&mut |step| progress.show(&step), &worker_cancel);
         progress.finish();
         result
     });
     let result = tokio::select! {
-        result = &mut importing => result,
+        result = &mut working => result,
         _ = tokio::signal::ctrl_c() => {
             cancel.cancel();
-            importing.await
+            working.await
         }
     };
-    let (added, report) = result.map_err(anyhow::Error::from)?.map_err(failure)?;
-    say_added(&added);
-    report.lines().iter().for_each(|line| print::line(line));
-    Ok(())
+    result.map_err(anyhow::Error::from)?.map_err(failure)
 }
 
 async fn pull(store: &ModelStore, source: &str, sha256: Option<Sha256Hash>) -> Result<(), Failure> {
@@ -225,6 +264,7 @@ fn list(listing: &Listing) {
             Kind::Chat => "",
             Kind::Embedder => ", for memories",
             Kind::Voice => ", a voice",
+            Kind::Listener => ", listens",
         };
         print::line(&format!("{name}  {} MB, installed{what}", bytes / 1_000_000));
     }

@@ -1,6 +1,5 @@
 //! Speech for mods that ask for it by itself: a text as sound, and sound as text.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -8,13 +7,12 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use meddah_engine::world::Character;
 use meddah_protocol::{ErrorCode, WireError};
 use meddah_speech::{
-    AudioFormat, Encoder, Lexicon, ListenRequest, Pcm, SPEED, SpeechRequest, SpeechStream, TEXT_BYTES_MAX,
-    VoiceSettings, decode, decode_pcm,
+    AudioFormat, Encoder, LISTEN_RATE_HZ, ListenRequest, Pcm, SPEED, SpeechRequest, SpeechStream,
+    TEXT_BYTES_MAX, VoiceSettings, decode, decode_pcm,
 };
 
 use super::sent::{invalid, unsupported};
 use crate::transport::App;
-use crate::voice::to_listen_rate;
 use crate::wire::speech_error;
 
 /// Sound that is sent to be understood, as a file.
@@ -59,7 +57,7 @@ pub(super) fn request(
     Ok(SpeechRequest {
         text: text.to_owned(),
         settings: VoiceSettings { speed, ..settings },
-        lexicon: Arc::new(Lexicon::default()),
+        ..SpeechRequest::default()
     })
 }
 
@@ -140,7 +138,7 @@ pub(super) async fn understand(
             (Err(_), Some(rate_hz)) => decode_pcm(&sound, rate_hz),
             (decoded, _) => decoded,
         };
-        pcm.map(to_listen_rate)
+        pcm.map(|pcm| pcm.resampled(LISTEN_RATE_HZ))
     });
     let pcm = decoded.await.map_err(internal)?.map_err(|error| {
         invalid(error.to_string(), "Send a whole WAV, OGG, Opus or MP3 file of at most ten minutes.")

@@ -9,8 +9,10 @@ use meddah_store::{ScanMark, StoreError, StoredEntry, TimelineStore};
 
 use super::text_hash::TextHash;
 
-/// Entries of one step of catching up.
+/// Entries of one step of building an index.
 const SCAN_ENTRIES: usize = 500;
+/// The same for an index that was up to date: a few turns, which a store gives without a thread of its own.
+const SCAN_NEWEST: usize = 64;
 /// Views kept of one timeline; the one that rests the longest makes room.
 const VIEWS_MAX: usize = 32;
 
@@ -21,6 +23,10 @@ pub(super) struct Known {
     language: String,
     names: Vec<(String, String)>,
     mark: ScanMark,
+    /// All was read that there was when it was read last.
+    up_to_date: bool,
+    /// What the index takes in memory, about.
+    index_bytes: usize,
     /// The one used last comes last.
     views: Vec<View>,
     /// What was read and may have no vectors yet.
@@ -64,6 +70,8 @@ impl Known {
             language: language.to_owned(),
             names: Vec::new(),
             mark: ScanMark::default(),
+            up_to_date: false,
+            index_bytes: 0,
             views: Vec::new(),
             texts: Vec::new(),
         }
@@ -84,7 +92,8 @@ impl Known {
         store: &dyn TimelineStore,
         key: &TimelineKey,
     ) -> Result<(bool, Cursor), StoreError> {
-        let scanned = store.scan(key, self.mark, SCAN_ENTRIES).await?;
+        let limit = if self.up_to_date { SCAN_NEWEST } else { SCAN_ENTRIES };
+        let scanned = store.scan(key, self.mark, limit).await?;
         let mut branches: Vec<(u32, Place)> = Vec::new();
         for StoredEntry { cursor, .. } in &scanned.entries {
             let branch = cursor.branch.0;
@@ -103,7 +112,11 @@ impl Known {
         branches.into_iter().for_each(|(branch, parent)| self.index.branch(branch, parent));
         scanned.entries.iter().for_each(|stored| self.add(stored));
         self.mark = scanned.mark;
-        Ok((scanned.entries.len() == SCAN_ENTRIES, scanned.head))
+        self.up_to_date = scanned.entries.len() < limit;
+        if scanned.anew || !scanned.entries.is_empty() {
+            self.index_bytes = self.index.bytes();
+        }
+        Ok((!self.up_to_date, scanned.head))
     }
 
     /// What one character perceived on the way to a place, in an index that has been brought up to date.
@@ -132,7 +145,7 @@ impl Known {
         let views: usize = self.views.iter().map(View::bytes).sum();
         let entry = size_of::<(Place, EntryHash)>() + size_of::<TextHash>();
         let heard: usize = self.entries.heard.values().map(|text| text.len() + 48).sum();
-        self.index.bytes() + views + self.entries.places.capacity() * entry + heard
+        self.index_bytes + views + self.entries.places.capacity() * entry + heard
     }
 
     fn begin_anew(&mut self) {

@@ -8,9 +8,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::time::SystemTime;
 
-use meddah_llama::checkpoint::{
-    Checkpoint, CheckpointError, CheckpointErrorKind, Conversion, Quantize, Report,
-};
+use meddah_llama::checkpoint::{Checkpoint, CheckpointError, CheckpointErrorKind, Quantize, Report};
+use meddah_whisper::{ModelFileError, ModelFileErrorKind, Weights};
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
@@ -56,14 +55,64 @@ impl ModelStore {
         self.delete_leftovers()?;
         self.check_space(bytes_total)?;
 
+        let mut show = |bytes| progress(Progress::Converting { bytes, bytes_total });
+        let write = |out: &mut Hashing<'_>| {
+            let mut tell = now_and_then(bytes_total, &mut show);
+            let report = conversion.write(out, &mut tell, &|| cancel.is_cancelled())?;
+            Ok((conversion_lines(&report), report))
+        };
+        self.place_converted(&folder, (&name, Kind::Chat), bytes_total, write)
+    }
+
+    /// Turns a folder with a Whisper model of CTranslate2 into an installed model, called `name` or like the folder.
+    /// Blocks as long as that takes.
+    pub fn import_listener(
+        &self,
+        folder: &Path,
+        name: Option<&str>,
+        weights: Weights,
+        progress: &mut dyn FnMut(Progress),
+        cancel: &CancellationToken,
+    ) -> Result<Added, ModelsError> {
+        let folder = folder.canonicalize().map_err(|error| ModelsError::storage("read", folder, &error))?;
+        let name = files::model_name(&name.map_or_else(|| folder_name(&folder), str::to_owned))?;
+        if self.final_path(&name, Kind::Listener).exists() {
+            return Err(already_installed(&name));
+        }
+        let conversion = meddah_whisper::Conversion::open(&folder, weights)?;
+        let bytes_total = conversion.bytes();
+        let _lock = FolderLock::take(&self.folder)?;
+        self.delete_leftovers()?;
+        self.check_space(bytes_total)?;
+        let mut show = |bytes| progress(Progress::Converting { bytes, bytes_total });
+        let write = |out: &mut Hashing<'_>| {
+            let mut tell = now_and_then(bytes_total, &mut show);
+            conversion.write(out, &mut tell, &|| cancel.is_cancelled())?;
+            Ok((vec![format!("from CTranslate2; matrices {weights:?}")], ()))
+        };
+        Ok(self.place_converted(&folder, (&name, Kind::Listener), bytes_total, write)?.0)
+    }
+
+    /// Writes a new model, hashes it on the way, reads its head back and gives it its name.
+    fn place_converted<T>(
+        &self,
+        folder: &Path,
+        (name, kind): (&str, Kind),
+        bytes_total: u64,
+        write: impl FnOnce(&mut Hashing<'_>) -> Result<(Vec<String>, T), ModelsError>,
+    ) -> Result<(Added, T), ModelsError> {
         let fail = |error: io::Error| ModelsError::storage("write to", &self.folder, &error);
         let temporary =
             whole_file::temporary().prefix(LEFTOVER_PREFIX).tempfile_in(&self.folder).map_err(fail)?;
-        let mut show = |bytes| progress(Progress::Converting { bytes, bytes_total });
-        let (report, sha256) = write_hashed(conversion, temporary.as_file(), &mut show, cancel)?;
+        let (conversion, written, sha256) = {
+            let out = BufWriter::with_capacity(READ_BYTES, temporary.as_file());
+            let mut out = Hashing { out, hasher: Sha256::new() };
+            let (conversion, written) = write(&mut out)?;
+            out.flush().map_err(fail)?;
+            (conversion, written, Sha256Hash::of(out.hasher))
+        };
         temporary.as_file().sync_all().map_err(fail)?;
-        let licence =
-            self.check_header(temporary.path(), Kind::Chat)?.and_then(|inspected| inspected.licence);
+        let licence = self.check_header(temporary.path(), kind)?.and_then(|inspected| inspected.licence);
         let record = Record {
             source: folder.display().to_string(),
             catalogue: None,
@@ -72,33 +121,24 @@ impl ModelStore {
             bytes: bytes_total,
             licence,
             added: httpdate::fmt_http_date(SystemTime::now()),
-            conversion: conversion_lines(&report),
+            conversion,
         };
         let made = temporary.into_temp_path().keep().map_err(|error| fail(error.error))?;
-        let placed = self.put_in_place(&made, (&name, Kind::Chat), record);
+        let placed = self.put_in_place(&made, (name, kind), record);
         let model = placed.inspect_err(|_| files::delete(&made).unwrap_or_default())?;
-        Ok((Added { model, verification: Verification::Unverified, was_installed: false }, report))
+        Ok((Added { model, verification: Verification::Unverified, was_installed: false }, written))
     }
 }
 
-/// Writes the model and hashes it on the way.
-fn write_hashed(
-    conversion: Conversion<'_>,
-    file: &File,
-    progress: &mut dyn FnMut(u64),
-    cancel: &CancellationToken,
-) -> Result<(Report, Sha256Hash), CheckpointError> {
-    let bytes_total = conversion.bytes();
+/// Tells how far it is in steps of a size that can be shown.
+fn now_and_then(bytes_total: u64, progress: &mut dyn FnMut(u64)) -> impl FnMut(u64) {
     let mut told = 0;
-    let mut tell = |bytes: u64| {
+    move |bytes: u64| {
         if bytes >= told + PROGRESS_BYTES || bytes == bytes_total {
             told = bytes;
             progress(bytes);
         }
-    };
-    let mut out = Hashing { out: BufWriter::with_capacity(READ_BYTES, file), hasher: Sha256::new() };
-    let report = conversion.write(&mut out, &mut tell, &|| cancel.is_cancelled())?;
-    Ok((report, Sha256Hash::of(out.hasher)))
+    }
 }
 
 /// The report for the record: the summary, then every matrix that is not exact.
@@ -119,12 +159,12 @@ fn folder_name(folder: &Path) -> String {
 }
 
 /// Hashes what passes.
-struct Hashing<W> {
-    out: W,
+struct Hashing<'a> {
+    out: BufWriter<&'a File>,
     hasher: Sha256,
 }
 
-impl<W: Write> Write for Hashing<W> {
+impl Write for Hashing<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.out.write(bytes)?;
         self.hasher.update(&bytes[..count]);
@@ -143,6 +183,18 @@ impl From<CheckpointError> for ModelsError {
             CheckpointErrorKind::Damaged | CheckpointErrorKind::Unsupported => ModelsErrorKind::NotAModel,
             CheckpointErrorKind::Storage => ModelsErrorKind::Storage,
             CheckpointErrorKind::Cancelled => ModelsErrorKind::Cancelled,
+        };
+        ModelsError::new(kind, error.message, error.help)
+    }
+}
+
+impl From<ModelFileError> for ModelsError {
+    fn from(error: ModelFileError) -> ModelsError {
+        let kind = match error.kind {
+            ModelFileErrorKind::Missing => ModelsErrorKind::NotFound,
+            ModelFileErrorKind::Damaged | ModelFileErrorKind::Unsupported => ModelsErrorKind::NotAModel,
+            ModelFileErrorKind::Storage => ModelsErrorKind::Storage,
+            ModelFileErrorKind::Cancelled => ModelsErrorKind::Cancelled,
         };
         ModelsError::new(kind, error.message, error.help)
     }

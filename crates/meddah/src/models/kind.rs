@@ -15,17 +15,20 @@ pub enum Kind {
     Embedder,
     /// Speaks: an ONNX file, and beside it a description whose name ends in `.onnx.json`.
     Voice,
+    /// Listens: a Whisper model as a ggml file of whisper.cpp.
+    Listener,
 }
 
 impl Kind {
     /// Those that a name tells apart. A voice takes its description, too.
-    pub(super) const ALL: [Kind; 2] = [Kind::Chat, Kind::Embedder];
+    pub(super) const ALL: [Kind; 3] = [Kind::Chat, Kind::Embedder, Kind::Listener];
 
     /// How the names of its files end.
     pub(super) fn suffix(self) -> &'static str {
         match self {
             Kind::Chat => ".gguf",
             Kind::Embedder | Kind::Voice => ".onnx",
+            Kind::Listener => ".bin",
         }
     }
 
@@ -34,6 +37,7 @@ impl Kind {
         match self {
             Kind::Chat => b"GGUF",
             Kind::Embedder | Kind::Voice => b"\x08",
+            Kind::Listener => &meddah_whisper::MAGIC,
         }
     }
 
@@ -42,6 +46,7 @@ impl Kind {
         match self {
             Kind::Chat => "a GGUF file",
             Kind::Embedder | Kind::Voice => "an ONNX file",
+            Kind::Listener => "a ggml file of Whisper",
         }
     }
 
@@ -80,6 +85,7 @@ mod tests {
     fn a_kind_is_known_by_the_end_of_the_name() {
         assert_eq!(Kind::of("m.Q4.GGUF"), Some(Kind::Chat));
         assert_eq!(Kind::of("minilm.onnx"), Some(Kind::Embedder));
+        assert_eq!(Kind::of("ggml-tiny.en.bin"), Some(Kind::Listener));
         assert_eq!(Kind::of("ä"), None);
         assert_eq!(Kind::of("m.gguf.part"), None);
         assert_eq!(Kind::Chat.stem("m.onnx"), None);

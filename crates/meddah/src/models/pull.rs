@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use meddah_embedding::Encoder;
+use meddah_whisper::ModelFile;
 use tokio_util::sync::CancellationToken;
 
 use super::files::FolderLock;
@@ -219,6 +220,10 @@ impl ModelStore {
             Kind::Voice => match meddah_speech::try_voice(file) {
                 Ok(()) => Ok(None),
                 Err(error) => Err(ModelsError::new(ModelsErrorKind::NotAModel, error.message, error.help)),
+            },
+            Kind::Listener => match ModelFile::check(file) {
+                Ok(_) => Ok(None),
+                Err(error) => Err(error.into()),
             },
         }
     }

@@ -69,6 +69,7 @@ impl Session {
             Command::Pressure(_) => Ok(DONE), // taken for the governor that is to come
             Command::End { character } => {
                 let character = given(character);
+                self.ports.voices.stop_playing(&self.id);
                 self.end_chains(|id| character.as_ref().is_none_or(|wanted| wanted == id));
                 self.cut_where(|_, running| character.as_ref().is_none_or(|id| *id == running.character));
                 self.reflection.talk_ended(&self.timeline(), character.as_deref());
@@ -313,11 +314,12 @@ impl Session {
             let mut state = self.state();
             let declared = list.or_else(|| state.declared.clone());
             let new_scene = scene.unwrap_or_else(|| state.scene.clone());
-            let actions = scene::action_set(&world, declared.as_deref(), &new_scene, &self.player.id)?;
+            let (player, before) = (&self.player.id, &state.actions);
+            let actions = scene::action_set(&world, declared.as_deref(), &new_scene, player, before)?;
             let noticed = scene::what_is_noticed(&state.scene, &new_scene, also);
             let elsewhere = (&state.scene.place, &state.scene.time) != (&new_scene.place, &new_scene.time);
             let moved = elsewhere.then(|| new_scene.clone());
-            (state.actions, state.declared, state.scene) = (Arc::new(actions), declared, new_scene);
+            (state.actions, state.declared, state.scene) = (actions, declared, new_scene);
             (noticed, moved)
         };
         // Where and when things are said is part of what is remembered of them.
@@ -368,7 +370,7 @@ impl Session {
         names.next()
     }
 
-    async fn heard(&self, turn: &str, line: u32, fraction: f32) -> Result<Accepted, WireError> {
+    pub(super) async fn heard(&self, turn: &str, line: u32, fraction: f32) -> Result<Accepted, WireError> {
         if !(0.0..=1.0).contains(&fraction) {
             return Err(invalid("`fraction` must be 0 to 1", "1 is a line that was heard to its end."));
         }
@@ -400,10 +402,11 @@ impl Session {
         later.collect()
     }
 
-    fn interrupt(&self, turn: Option<&str>) -> Accepted {
+    pub(super) fn interrupt(&self, turn: Option<&str>) -> Accepted {
         if turn.is_none() {
             self.end_chains(|_| true);
         }
+        self.ports.voices.stop_playing(&self.id);
         let mut cut = self.cut_where(|id, _| turn.is_none_or(|turn| turn == id));
         Accepted { turn: if cut.len() == 1 { cut.pop() } else { None }, repeated: false }
     }
@@ -450,9 +453,9 @@ impl Session {
             // Where everybody is belongs to the time that was left; the game tells it anew.
             let mut state = self.state();
             state.scene = Scene::default();
-            let actions =
-                scene::action_set(&world, state.declared.as_deref(), &state.scene, &self.player.id)?;
-            (state.actions, state.last_spoken_to) = (Arc::new(actions), None);
+            let (player, declared) = (&self.player.id, state.declared.as_deref());
+            let actions = scene::action_set(&world, declared, &state.scene, player, &state.actions)?;
+            (state.actions, state.last_spoken_to) = (actions, None);
             state.encounters.load();
         }
         self.emit(EventKind::Loaded {

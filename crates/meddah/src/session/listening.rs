@@ -1,8 +1,9 @@
 //! The player speaks: sound comes in, what is understood goes out as `transcript` events, and is then said like words
 //! that were typed.
 //!
-//! One utterance at a time. Its sound comes with `listen`, in one piece or in several, or as binary frames of a
-//! WebSocket; a second `listen` takes the place of the first.
+//! The sound of an utterance comes with `listen`, in one piece or in several, or as binary frames of a WebSocket; a
+//! second `listen` takes the place of the first. With an open microphone the utterances are told apart here, and
+//! whoever still speaks to the player falls silent when the player begins to.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,22 +13,26 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::{StreamExt as _, stream};
 use meddah_protocol::{ErrorCode, EventKind, Listen, Say, WireError, check_id};
+use meddah_speech::voice_activity_detection::{Earshot, SoFar, Utterance, UtteranceDetector};
 use meddah_speech::{
     AudioFormat, LISTEN_RATE_HZ, ListenRequest, NAMES_MAX, Pcm, Resampler, SoundStream, SpeechToText,
     UTTERANCE_MAX, decode,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::commands::DONE;
 use super::events::EventOrigin;
 use super::{Accepted, Session};
-use crate::voice::to_listen_rate;
 use crate::wire::{no_ears, speech_error};
 
 /// Pieces of sound that wait to be listened to.
 const PIECES_WAITING_MAX: usize = 256;
+/// Pieces of an utterance, each at least a frame of 16 ms: more than the longest has.
+const UTTERANCE_PIECES_MAX: usize = 2048;
+/// Utterances of an open microphone that wait to be understood.
+const UTTERANCES_WAITING_MAX: usize = 4;
 /// The sound of one utterance as it comes in.
 const SOUND_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What a game that says nothing sends as `pcm`.
@@ -42,6 +47,8 @@ pub(super) struct Listening {
     pub req_id: String,
     pieces: mpsc::Sender<Bytes>,
     bytes: usize,
+    /// Of an open microphone, which has no end of its own.
+    open: bool,
     pub cancel: CancellationToken,
 }
 
@@ -50,6 +57,8 @@ struct Wanted {
     say: Say,
     language: Option<String>,
     partial: bool,
+    open: bool,
+    microphone: bool,
     format: AudioFormat,
     rate_hz: u32,
 }
@@ -65,18 +74,25 @@ impl Session {
         })?;
         let goes_on = {
             let state = self.state();
-            state.listening.as_ref().is_some_and(|of| of.req_id == listen.req_id && !of.req_id.is_empty())
+            let same = |of: &Listening| {
+                of.req_id == listen.req_id && (listen.end || of.open || !of.req_id.is_empty())
+            };
+            state.listening.as_ref().is_some_and(same)
         };
         let whole = !listen.more;
+        let begins_empty = !goes_on && listen.data.is_none() && !listen.end;
         if !goes_on {
             self.begin_listening(&listen)?;
+            // The key is down, and the player speaks from now on.
+            if !listen.open && (begins_empty || listen.more) {
+                self.interrupt(None);
+            }
         }
         if !data.is_empty() {
             self.hear(data.into())?;
         }
         // Without a piece of sound more is to come: by frames.
-        let begins_empty = !goes_on && listen.data.is_none() && !listen.end;
-        if listen.end || (whole && !begins_empty) {
+        if listen.end || (whole && !begins_empty && !listen.open) {
             self.state().listening = None;
         }
         Ok(DONE)
@@ -87,7 +103,13 @@ impl Session {
         let wanted = self.wanted(listen)?;
         let (pieces, waiting) = mpsc::channel(PIECES_WAITING_MAX);
         let cancel = self.closing.child_token();
-        let listening = Listening { req_id: listen.req_id.clone(), pieces, bytes: 0, cancel: cancel.clone() };
+        let listening = Listening {
+            req_id: listen.req_id.clone(),
+            pieces,
+            bytes: 0,
+            open: listen.open,
+            cancel: cancel.clone(),
+        };
         if let Some(before) = self.state().listening.replace(listening) {
             before.cancel.cancel();
         }
@@ -98,11 +120,16 @@ impl Session {
                 character: Some(wanted.say.to.clone()).filter(|id| !id.is_empty()),
                 ..EventOrigin::default()
             };
-            let understood = session.understand(ears.as_ref(), wanted, waiting, &origin);
+            let listened = async {
+                match wanted.open {
+                    true => session.listen_on(ears.as_ref(), &wanted, waiting, &origin).await,
+                    false => session.listen_once(ears.as_ref(), &wanted, waiting, &origin).await,
+                }
+            };
             let result = tokio::select! {
                 biased;
                 () = cancel.cancelled() => return,
-                result = understood => result,
+                result = listened => result,
             };
             if let Err(error) = result {
                 session.events.push(&origin, EventKind::Error(error));
@@ -138,8 +165,22 @@ impl Session {
             actions: listen.actions.clone(),
             ..Say::default()
         };
+        if listen.microphone {
+            crate::voice::check_devices()?;
+        }
+        if listen.open && !listen.microphone && format != AudioFormat::Pcm {
+            return Err(invalid("an open microphone sends `pcm`".to_owned(), "Set `format` to \"pcm\"."));
+        }
         let language = listen.language.clone().or_else(|| self.language.clone());
-        Ok(Wanted { say, language, partial: listen.partial, format, rate_hz })
+        Ok(Wanted {
+            say,
+            language,
+            partial: listen.partial,
+            open: listen.open,
+            microphone: listen.microphone,
+            format,
+            rate_hz,
+        })
     }
 
     /// A piece of the utterance that is being listened to.
@@ -151,7 +192,9 @@ impl Session {
                 "Send `listen` first, and binary frames with sound after it.",
             ));
         };
-        listening.bytes += piece.len();
+        if !listening.open {
+            listening.bytes += piece.len();
+        }
         let taken = listening.bytes <= SOUND_BYTES_MAX && listening.pieces.try_send(piece).is_ok();
         if !taken {
             listening.cancel.cancel();
@@ -181,29 +224,130 @@ impl Session {
         }
     }
 
-    async fn understand(
+    /// One utterance, from its first sound to its last.
+    async fn listen_once(
         self: &Arc<Self>,
         ears: &dyn SpeechToText,
-        wanted: Wanted,
+        wanted: &Wanted,
         pieces: mpsc::Receiver<Bytes>,
         origin: &EventOrigin,
     ) -> Result<(), WireError> {
         let sound = match wanted.format {
+            _ if wanted.microphone => self.recorded(pieces)?,
             AudioFormat::Pcm => as_it_comes(pieces, wanted.rate_hz),
             _ => whole(pieces).await?,
         };
-        let request =
-            ListenRequest { sound, language: wanted.language, names: self.names(), partial: wanted.partial };
+        self.understand(ears, wanted, sound, origin, &|_| {}).await
+    }
+
+    /// An open microphone, until its end. Utterances are found while the one before is still being understood.
+    async fn listen_on(
+        self: &Arc<Self>,
+        ears: &dyn SpeechToText,
+        wanted: &Wanted,
+        pieces: mpsc::Receiver<Bytes>,
+        origin: &EventOrigin,
+    ) -> Result<(), WireError> {
+        let (utterances, mut waiting) = mpsc::channel(UTTERANCES_WAITING_MAX);
+        let so_far = watch::Sender::new(SoFar::Unknown);
+        let sound = match wanted.microphone {
+            true => self.recorded(pieces)?,
+            false => as_it_comes(pieces, wanted.rate_hz),
+        };
+        let finding = self.find_utterances(sound, utterances, &so_far, origin);
+        let understanding = async {
+            while let Some(sound) = waiting.recv().await {
+                let tell = |text: &str| {
+                    so_far.send_replace(SoFar::of(text));
+                };
+                if let Err(error) = self.understand(ears, wanted, sound, origin, &tell).await {
+                    self.events.push(origin, EventKind::Error(error)); // the next one may be understood
+                }
+            }
+        };
+        tokio::join!(finding, understanding);
+        Ok(())
+    }
+
+    /// What this PC records until the game says that it is the end.
+    #[cfg(any(windows, target_os = "macos", feature = "devices"))]
+    fn recorded(&self, mut pieces: mpsc::Receiver<Bytes>) -> Result<SoundStream, WireError> {
+        let name = Some(self.microphone.as_str()).filter(|name| !name.is_empty());
+        crate::voice::microphone::record(name, async move { while pieces.recv().await.is_some() {} })
+    }
+
+    #[cfg(not(any(windows, target_os = "macos", feature = "devices")))]
+    fn recorded(&self, _: mpsc::Receiver<Bytes>) -> Result<SoundStream, WireError> {
+        Err(crate::voice::no_devices())
+    }
+
+    async fn find_utterances(
+        self: &Arc<Self>,
+        mut sound: SoundStream,
+        utterances: mpsc::Sender<SoundStream>,
+        so_far: &watch::Sender<SoFar>,
+        origin: &EventOrigin,
+    ) {
+        let mut detector = UtteranceDetector::new(Box::new(Earshot::new()));
+        let mut speaking: Option<mpsc::Sender<Pcm>> = None;
+        while let Some(piece) = sound.next().await {
+            detector.understood(*so_far.borrow());
+            for told in detector.push(&piece.samples) {
+                match told {
+                    Utterance::Began { .. } => {
+                        self.cut_in(origin);
+                        so_far.send_replace(SoFar::Unknown);
+                        let (pieces, said) = mpsc::channel(UTTERANCE_PIECES_MAX);
+                        // Full: nothing was understood for a long time, and what is said now is lost, too.
+                        let taken = utterances.try_send(as_it_is_found(said)).is_ok();
+                        speaking = taken.then_some(pieces);
+                    }
+                    Utterance::Sound(pcm) => {
+                        if let Some(pieces) = &speaking {
+                            pieces.try_send(pcm).ok(); // likewise
+                        }
+                    }
+                    Utterance::MayBeOver { .. } | Utterance::Resumed { .. } => {}
+                    Utterance::Ended { .. } => speaking = None,
+                }
+            }
+        }
+    }
+
+    /// The player begins to speak: whoever speaks falls silent, and the game stops what it plays.
+    fn cut_in(self: &Arc<Self>, origin: &EventOrigin) {
+        self.interrupt(None);
+        self.events.push(origin, EventKind::Transcript { text: String::new(), is_final: false });
+    }
+
+    /// What is said in this sound is told as it is understood, and then said.
+    async fn understand(
+        self: &Arc<Self>,
+        ears: &dyn SpeechToText,
+        wanted: &Wanted,
+        sound: SoundStream,
+        origin: &EventOrigin,
+        tell: &(dyn Fn(&str) + Sync),
+    ) -> Result<(), WireError> {
+        let request = ListenRequest {
+            sound,
+            language: wanted.language.clone(),
+            names: self.names(),
+            partial: wanted.partial,
+        };
         let mut transcripts = ears.listen(request).await.map_err(speech_error)?;
         let mut said = String::new();
         while let Some(transcript) = transcripts.next().await.transpose().map_err(speech_error)? {
             let (text, is_final) = (transcript.text, transcript.is_final);
+            tell(&text);
             self.events.push(origin, EventKind::Transcript { text: text.clone(), is_final });
             if is_final {
                 said = text;
             }
         }
-        self.say_understood(Say { text: said, ..wanted.say }).await
+        // A request is one utterance; those of an open microphone have no id of their own.
+        let req_id = if wanted.open { String::new() } else { wanted.say.req_id.clone() };
+        self.say_understood(Say { text: said, req_id, ..wanted.say.clone() }).await
     }
 
     /// What was understood is said, if it is anything.
@@ -267,13 +411,18 @@ fn as_it_comes(pieces: mpsc::Receiver<Bytes>, rate_hz: u32) -> SoundStream {
     .boxed()
 }
 
+/// An utterance, while it is still being found.
+fn as_it_is_found(pieces: mpsc::Receiver<Pcm>) -> SoundStream {
+    stream::unfold(pieces, |mut pieces| async move { Some((pieces.recv().await?, pieces)) }).boxed()
+}
+
 /// A file, once it is complete.
 async fn whole(mut pieces: mpsc::Receiver<Bytes>) -> Result<SoundStream, WireError> {
     let mut file = Vec::new();
     while let Ok(Some(piece)) = tokio::time::timeout(PIECE_WAIT, pieces.recv()).await {
         file.extend_from_slice(&piece);
     }
-    let decoded = tokio::task::spawn_blocking(move || decode(&file).map(to_listen_rate));
+    let decoded = tokio::task::spawn_blocking(move || decode(&file).map(|pcm| pcm.resampled(LISTEN_RATE_HZ)));
     let decoded = decoded.await.map_err(|error| WireError::new(ErrorCode::Internal, error.to_string()))?;
     let pcm = decoded.map_err(|error| {
         invalid(error.to_string(), "Send a whole WAV, OGG, Opus or MP3 file, or `pcm` with its rate.")

@@ -15,7 +15,7 @@ mod short_scene;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
@@ -25,13 +25,14 @@ use meddah_engine::world::World;
 use meddah_protocol::{
     ActionDeclaration, Capabilities, ErrorCode, EventKind, Hello, PROTOCOL_VERSION, Player, Scene, WireError,
 };
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{SceneSettings, Settings, TurnSettings};
 use crate::reflection::Reflection;
 use crate::turn::{self, Cause, Ports, Turn, TurnEvents};
-use crate::voice::AudioForm;
+use crate::voice::{AudioForm, HeardReport};
 use among::Moment;
 use events::{EventLog, EventOrigin};
 use goals::Encounters;
@@ -61,6 +62,11 @@ pub struct Session {
     scenes: SceneSettings,
     capabilities: Capabilities,
     audio: Option<AudioForm>,
+    /// Where it is told what was heard of lines that this PC plays.
+    playback: OnceLock<mpsc::Sender<HeardReport>>,
+    /// The device that is listened to where the game cannot record.
+    #[cfg_attr(not(any(windows, target_os = "macos", feature = "devices")), expect(dead_code))]
+    microphone: String,
     language: Option<String>,
     state: Mutex<State>,
     /// Held while a command changes what the next one builds on: a request that is repeated at once must find
@@ -157,11 +163,19 @@ impl Session {
             reflection,
             scenes: settings.scenes.clone(),
             audio: AudioForm::of(&hello.capabilities)?,
+            playback: OnceLock::new(),
+            microphone: settings.speech.microphone.clone(),
             capabilities: hello.capabilities.clone(),
             language: hello.language.clone(),
             state: Mutex::new(State {
                 scene: Scene::default(),
-                actions: Arc::new(scene::action_set(&world, None, &Scene::default(), &hello.player.id)?),
+                actions: scene::action_set(
+                    &world,
+                    None,
+                    &Scene::default(),
+                    &hello.player.id,
+                    &Arc::default(),
+                )?,
                 declared: None,
                 requests: Requests::default(),
                 running: BTreeMap::new(),
@@ -186,6 +200,31 @@ impl Session {
     /// A turn as the game wanted them when it opened the session.
     fn terms(&self, accepted: Instant) -> Terms {
         Terms { accepted, timeout: None, deltas: self.capabilities.deltas, audio: self.audio }
+    }
+
+    /// Takes note of what was heard of lines that this PC plays, if the game leaves that to it.
+    pub fn follow_playback(self: &Arc<Self>) {
+        if !self.audio.is_some_and(|form| form.played_here) {
+            return;
+        }
+        let (reports, mut heard) = mpsc::channel(REPORTS_MAX);
+        self.playback.set(reports).ok(); // a session is opened once
+        let session = self.clone();
+        self.tasks.spawn(async move {
+            loop {
+                let report = tokio::select! {
+                    () = session.closing.cancelled() => return,
+                    report = heard.recv() => report,
+                };
+                let Some((turn, line, share)) = report else { return };
+                // All of it is what is remembered anyway.
+                if share < 1.0
+                    && let Err(error) = session.heard(&turn, line, share).await
+                {
+                    session.emit(crate::wire::notice("not_remembered", error));
+                }
+            }
+        });
     }
 
     /// Whether the game wants to hear what is said.
@@ -279,6 +318,7 @@ impl Session {
             actions: moment.actions,
             deltas,
             audio,
+            playback: self.playback.get().map(|reports| (self.id.clone(), reports.clone())),
             accepted,
             timeout: timeout.unwrap_or(Duration::from_millis(self.settings.timeout_ms)),
             settings: self.settings.clone(),
@@ -295,11 +335,10 @@ impl Session {
         let session = self.clone();
         let turn_runs = self.reflection.turn_begins();
         self.tasks.spawn(async move {
-            let _turn_runs = turn_runs;
             // A turn that is cut or too late while it waits ends at once: `turn::run` sees the cancelled token
             // and the deadline.
             let deadline = tokio::time::Instant::from_std(turn.accepted + turn.timeout);
-            let _lane = match free {
+            let lane = match free {
                 Some(guard) => Some(guard),
                 None => tokio::select! {
                     biased;
@@ -317,6 +356,8 @@ impl Session {
             session.turn_is_over(&turn, calls).await;
             let place = turn.scene.place.as_deref();
             session.reflection.talked(&turn.key, &turn.character.id, place, session.tokens_of(&turn));
+            drop((lane, turn_runs));
+            turn::read_back(&turn, &session.ports).await;
         });
         Ok(Accepted { turn: Some(turn_id), repeated: false })
     }
@@ -424,6 +465,7 @@ impl Session {
     /// Ends the session: running turns get `grace` to finish, then they are cut.
     pub async fn close(&self, grace: Duration) {
         self.stop_listening(None);
+        self.ports.voices.stop_playing(&self.id);
         self.tasks.close();
         if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
             self.cut_where(|_, _| true);

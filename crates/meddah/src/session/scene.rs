@@ -1,5 +1,7 @@
 //! What follows from the scene: who answers, and which actions have which targets.
 
+use std::sync::Arc;
+
 use meddah_engine::action::{ActionError, ActionSet};
 use meddah_engine::condition::{GameState, is_for_conditions};
 use meddah_engine::world::{Character, LoreQuery, LoreTimers, World, reminder};
@@ -9,13 +11,15 @@ use meddah_protocol::{ActionDeclaration, ErrorCode, Scene, WireError};
 const TARGET_PRESENT: &str = "present";
 
 /// The actions in force: the game's list, else the world's, with `present` replaced by who is there. A game
-/// that sends no scene has at least the player there.
+/// that sends no scene has at least the player there. Those of `before` stay if nothing changed: many games send
+/// the same list with each request, and to compile its schemas takes longer than all else of a command.
 pub fn action_set(
     world: &World,
     declared: Option<&[ActionDeclaration]>,
     scene: &Scene,
     player: &str,
-) -> Result<ActionSet, WireError> {
+    before: &Arc<ActionSet>,
+) -> Result<Arc<ActionSet>, WireError> {
     let player = [player.to_owned()];
     let present = if scene.present.is_empty() { &player[..] } else { &scene.present };
     let mut list = declared.map_or_else(|| world.actions.clone(), <[_]>::to_vec);
@@ -28,7 +32,10 @@ pub fn action_set(
     }
     // An action whose targets are all gone cannot be carried out now.
     list.retain(|action| action.targets.as_ref().is_none_or(|targets| !targets.is_empty()));
-    ActionSet::new(list).map_err(|error: ActionError| {
+    if before.is_of(&list) {
+        return Ok(before.clone());
+    }
+    ActionSet::new(list).map(Arc::new).map_err(|error: ActionError| {
         WireError::new(ErrorCode::InvalidRequest, error.to_string()).with_help(error.help())
     })
 }

@@ -95,7 +95,9 @@ impl AudioForm {
         )?;
         let visemes = (capabilities.visemes || !capabilities.viseme_set.is_empty()).then_some(set);
         // The files of the others are more than their parts.
-        let parts = capabilities.audio_parts && matches!(format, AudioFormat::Wav | AudioFormat::Pcm);
+        let whole = capabilities.self_playback;
+        let parts =
+            capabilities.audio_parts && !whole && matches!(format, AudioFormat::Wav | AudioFormat::Pcm);
         let played_here = capabilities.self_playback;
         Ok(Some(AudioForm { format, sample_rate_hz, delivery, parts, visemes, played_here }))
     }

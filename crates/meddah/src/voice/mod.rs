@@ -3,45 +3,48 @@
 //! [`speaker`](Voices::speaker) gives each turn its own voice; see [`speaker.rs`](self::speaker).
 
 mod casting;
-mod ears;
 mod files;
 mod form;
+#[cfg(any(windows, target_os = "macos", feature = "devices"))]
+mod loudspeaker;
+#[cfg(any(windows, target_os = "macos", feature = "devices"))]
+pub(crate) mod microphone;
 mod mouth;
+mod open;
+mod player;
 mod speaker;
 mod spoken;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::StreamExt as _;
 use meddah_engine::world::World;
-use meddah_protocol::{Audio, Event, EventKind};
-use meddah_speech::{
-    AudioFormat, Lexicon, LocalSpeech, SpeechError, SpeechRequest, TextToSpeech, Voice, VoiceSettings,
-};
+use meddah_protocol::{Audio, Event, EventKind, WireError};
+use meddah_speech::{AudioFormat, Lexicon, SpeechError, SpeechRequest, TextToSpeech, Voice, VoiceSettings};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use crate::config::SpeechSettings;
+use crate::config::{Settings, SpeechSettings};
 use crate::paths::Paths;
 use crate::sidecar::unguessable;
 use crate::turn::{Turn, TurnEvents};
 
 pub use casting::{cast, gender_of};
-pub use ears::to_listen_rate;
 pub(crate) use files::{AudioFiles, AudioId};
 pub use form::{AudioForm, Delivery, VisemeSet};
+pub use open::{SpeechServiceSettings, listener};
+use player::Player;
+pub use player::{HeardReport, LinePlayer, LineToPlay};
 pub(crate) use speaker::Speaker;
 pub use spoken::{Sound, SpokenLines};
 
 /// How long the list of voices is taken for true.
 const LIST_AGE_MAX: Duration = Duration::from_secs(60);
-/// The voices of this PC, in `speech.voices`.
-const LOCAL: &str = "local";
 /// How long anybody waits for that list.
 const LIST_WAIT: Duration = Duration::from_secs(1);
 /// What is kept of spoken lines where nobody said how much.
@@ -55,6 +58,9 @@ pub struct Voices {
     files: Option<AudioFiles>,
     list: Mutex<Option<(Instant, Arc<Vec<Voice>>)>>,
     lexicons: Mutex<BTreeMap<String, (Weak<World>, Arc<Lexicon>)>>,
+    /// Plays lines here; opened by the first that is to be played.
+    player: OnceLock<Result<Player, WireError>>,
+    loudspeaker: String,
     tasks: TaskTracker,
 }
 
@@ -67,6 +73,8 @@ impl Default for Voices {
             files: None,
             list: Mutex::default(),
             lexicons: Mutex::default(),
+            player: OnceLock::new(),
+            loudspeaker: String::new(),
             tasks: TaskTracker::new(),
         }
     }
@@ -83,21 +91,39 @@ impl Voices {
     ///
     /// # Errors
     /// An entry of `speech.voices` that nobody is.
-    pub fn open(settings: &SpeechSettings, paths: &Paths) -> Result<Voices, SpeechError> {
-        if settings.voices.is_empty() {
-            return Ok(Voices::default());
-        }
-        if let Some(unknown) = settings.voices.iter().find(|name| *name != LOCAL) {
-            return Err(SpeechError::unknown_engine(unknown));
-        }
-        let local = LocalSpeech::new(paths.models(), settings.threads)?;
-        let voices = Voices::new(Arc::new(local), settings.memory_mb.saturating_mul(1 << 20));
-        Ok(voices.with_files(paths.audio()))
+    pub fn open(settings: &Settings, paths: &Paths) -> Result<Voices, SpeechError> {
+        let Some(engine) = open::voices(settings, paths)? else { return Ok(Voices::default()) };
+        let SpeechSettings { memory_mb, loudspeaker, .. } = settings.speech.clone();
+        let voices = Voices::new(engine, memory_mb.saturating_mul(1 << 20));
+        Ok(Voices { loudspeaker, ..voices.with_files(paths.audio()) })
     }
 
     /// Puts files for games that open them into this folder.
     pub fn with_files(self, folder: PathBuf) -> Voices {
         Voices { files: Some(AudioFiles::new(folder)), ..self }
+    }
+
+    /// Plays lines with this where games cannot.
+    pub fn with_player(self, device: Arc<dyn LinePlayer>) -> Voices {
+        self.player.set(Ok(Player::new(device))).ok(); // these voices are new and have none
+        self
+    }
+
+    /// Plays a line on this PC.
+    ///
+    /// # Errors
+    /// There is no loudspeaker, or this build has no devices.
+    pub(crate) fn play(&self, line: LineToPlay) -> Result<(), WireError> {
+        let opened = self.player.get_or_init(|| open_loudspeaker(&self.loudspeaker).map(Player::new));
+        opened.as_ref().map_err(Clone::clone)?.add(line);
+        Ok(())
+    }
+
+    /// Nothing more of this session is heard from the loudspeaker.
+    pub(crate) fn stop_playing(&self, session: &str) {
+        if let Some(Ok(player)) = self.player.get() {
+            player.stop(session);
+        }
     }
 
     /// Whoever speaks.
@@ -162,6 +188,7 @@ impl Voices {
             id: unguessable().ok()?,
             events: events.clone(),
             accepted: turn.accepted,
+            playback: turn.playback.clone().filter(|_| form.played_here),
             thinking: thinking.get(seed % thinking.len().max(1)).cloned(),
         }))
     }
@@ -253,4 +280,32 @@ impl Voices {
             }
         }
     }
+}
+
+#[cfg(any(windows, target_os = "macos", feature = "devices"))]
+fn open_loudspeaker(name: &str) -> Result<Arc<dyn LinePlayer>, WireError> {
+    loudspeaker::open(Some(name).filter(|name| !name.is_empty()))
+}
+
+#[cfg(not(any(windows, target_os = "macos", feature = "devices")))]
+fn open_loudspeaker(_: &str) -> Result<Arc<dyn LinePlayer>, WireError> {
+    Err(no_devices())
+}
+
+/// This build leaves loudspeakers and microphones to games.
+#[cfg(not(any(windows, target_os = "macos", feature = "devices")))]
+pub(crate) fn no_devices() -> WireError {
+    WireError::new(meddah_protocol::ErrorCode::Unsupported, "this build has no loudspeaker and no microphone")
+        .with_help("Build it with `--features devices`, or let the game play and record.")
+}
+
+/// Whether this build has loudspeakers and microphones.
+#[cfg(any(windows, target_os = "macos", feature = "devices"))]
+pub(crate) fn check_devices() -> Result<(), WireError> {
+    Ok(())
+}
+
+#[cfg(not(any(windows, target_os = "macos", feature = "devices")))]
+pub(crate) fn check_devices() -> Result<(), WireError> {
+    Err(no_devices())
 }

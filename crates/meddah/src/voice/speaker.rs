@@ -16,6 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::debug;
 
 use super::form::AudioForm;
+use super::player::{HeardReport, LineToPlay};
 use super::spoken::Sound;
 use super::{Voices, mouth};
 use crate::turn::TurnEvents;
@@ -31,7 +32,7 @@ const THINKING_AFTER: Duration = Duration::from_millis(100);
 
 /// Speaks the lines of one turn. Dropping it ends that at once.
 pub(crate) struct Speaker {
-    lines: mpsc::Sender<(u32, String)>,
+    lines: mpsc::Sender<(u32, Said)>,
     task: AbortOnDropHandle<()>,
     first_audio: Arc<OnceLock<f64>>,
 }
@@ -49,21 +50,23 @@ pub(super) struct Part {
     pub accepted: Instant,
     /// What is said while nothing is said yet.
     pub thinking: Option<String>,
+    /// Where it is told what was heard of lines that are played here.
+    pub playback: Option<(String, mpsc::Sender<HeardReport>)>,
 }
 
 impl Speaker {
     pub(super) fn begin(part: Part) -> Speaker {
         let (lines, waiting) = mpsc::channel(LINES_WAITING_MAX);
         let first_audio = Arc::new(OnceLock::new());
-        let speaking = Speaking { part, first_audio: first_audio.clone() };
+        let speaking = Speaking { part, told_silent: false, first_audio: first_audio.clone() };
         let task = AbortOnDropHandle::new(tokio::spawn(speaking.run(waiting)));
         Speaker { lines, task, first_audio }
     }
 
-    /// Speaks this line after those before it.
-    pub fn say(&self, line: u32, text: &str) {
+    /// Speaks this line after those before it. An `authored` one stands in the character's file.
+    pub fn say(&self, line: u32, text: &str, authored: bool) {
         // Full: the game shows the text of a turn that is far too long.
-        self.lines.try_send((line, text.to_owned())).ok();
+        self.lines.try_send((line, Said { text: text.to_owned(), authored })).ok();
     }
 
     /// Waits until everything is spoken, the turn is cut, or it is time. Returns when the first sound was there, ms
@@ -82,7 +85,15 @@ impl Speaker {
 
 struct Speaking {
     part: Part,
+    /// The game was told that nothing is heard here.
+    told_silent: bool,
     first_audio: Arc<OnceLock<f64>>,
+}
+
+/// What is to be spoken.
+struct Said {
+    text: String,
+    authored: bool,
 }
 
 /// What a piece of sound belongs to.
@@ -113,43 +124,50 @@ impl From<Cut> for Stop {
 }
 
 impl Speaking {
-    async fn run(mut self, mut lines: mpsc::Receiver<(u32, String)>) {
+    async fn run(mut self, mut lines: mpsc::Receiver<(u32, Said)>) {
         if let Err(Stop::Failed(error)) = self.speak(&mut lines).await {
             debug!(kind = ?error.kind, "no voice for the rest of this turn");
             self.part.events.log.push(&self.part.events.origin, notice("no_voice", speech_error(error)));
         }
     }
 
-    async fn speak(&mut self, lines: &mut mpsc::Receiver<(u32, String)>) -> Result<(), Stop> {
+    async fn speak(&mut self, lines: &mut mpsc::Receiver<(u32, Said)>) -> Result<(), Stop> {
         let mut first = None;
         if let Some(sound) = self.part.thinking.take() {
             match tokio::time::timeout(THINKING_AFTER, lines.recv()).await {
                 Ok(line) => first = line,
-                Err(_) => self.line(Place { line: 0, thinking: true }, sound).await?,
+                Err(_) => {
+                    let said = Said { text: sound, authored: true };
+                    self.line(Place { line: 0, thinking: true }, said).await?;
+                }
             }
         }
-        while let Some((line, text)) = match first.take() {
+        while let Some((line, said)) = match first.take() {
             Some(line) => Some(line),
             None => lines.recv().await,
         } {
-            self.line(Place { line, thinking: false }, text).await?;
+            self.line(Place { line, thinking: false }, said).await?;
         }
         Ok(())
     }
 
-    async fn line(&mut self, place: Place, text: String) -> Result<(), Stop> {
+    async fn line(&mut self, place: Place, Said { text, authored }: Said) -> Result<(), Stop> {
         let Part { engine, settings, lexicon, .. } = &self.part;
-        let request = SpeechRequest { text, settings: settings.clone(), lexicon: lexicon.clone() };
+        let request = SpeechRequest {
+            text: text.clone(),
+            settings: settings.clone(),
+            lexicon: lexicon.clone(),
+            authored,
+        };
         let late = |_| SpeechError::late(PIECE_WAIT);
         let stream = tokio::time::timeout(PIECE_WAIT, engine.speak(request)).await.map_err(late)??;
-        if self.part.form.parts {
-            self.in_parts(&place, stream).await
-        } else {
-            self.whole(&place, stream).await
+        match self.part.form.parts {
+            true => self.in_parts(&place, stream).await,
+            false => self.whole(&place, text, stream).await,
         }
     }
 
-    async fn whole(&mut self, place: &Place, mut stream: SpeechStream) -> Result<(), Stop> {
+    async fn whole(&mut self, place: &Place, text: String, mut stream: SpeechStream) -> Result<(), Stop> {
         let (mut pcm, mut marks) = (Pcm::default(), Vec::new());
         while let Some(piece) = next(&mut stream).await? {
             pcm.sample_rate_hz = piece.pcm.sample_rate_hz;
@@ -160,7 +178,25 @@ impl Speaking {
             return Ok(()); // no word in it
         }
         let audio = Audio { line: place.line, thinking: place.thinking, ..Audio::default() };
-        Ok(self.emit(audio, pcm, &marks, None).await?)
+        let Some((session, reports)) = &self.part.playback else {
+            return self.emit(audio, pcm, &marks, None).await;
+        };
+        let line = LineToPlay {
+            session: session.clone(),
+            turn: self.part.events.origin.turn.clone().unwrap_or_default(),
+            line: place.line,
+            text,
+            pcm: pcm.clone(),
+            marks: marks.clone(),
+            reports: reports.clone(),
+        };
+        self.emit(audio, pcm, &marks, None).await?;
+        if let Err(error) = self.part.voices.play(line)
+            && !std::mem::replace(&mut self.told_silent, true)
+        {
+            self.part.events.log.push(&self.part.events.origin, notice("no_loudspeaker", error));
+        }
+        Ok(())
     }
 
     async fn in_parts(&mut self, place: &Place, mut stream: SpeechStream) -> Result<(), Stop> {

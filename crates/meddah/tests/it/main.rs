@@ -16,6 +16,7 @@ mod guard;
 mod idempotency;
 mod interrupt;
 mod limits;
+mod listening;
 mod memory;
 mod reflection;
 mod relay;

@@ -15,6 +15,7 @@ use meddah::worlds::Worlds;
 use meddah_engine::prompt;
 use meddah_engine::world::{Character, World};
 use meddah_inference::scripted::{Script, ScriptedModel, ScriptedReply};
+use meddah_speech::SpeechToText;
 use meddah_store::SqliteStore;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -41,22 +42,30 @@ impl Rig {
     pub async fn with(script: Script, change: impl FnOnce(&mut Settings)) -> Rig {
         let store = SqliteStore::in_memory().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        Rig::run(script, change, folder.path(), store, Worlds::new(vec![tavern()]), Voices::default()).await
+        Rig::run(script, change, folder.path(), store, Worlds::new(vec![tavern()]), |ports| ports).await
     }
 
     /// A sidecar with a voice.
     pub async fn speaking(script: Script, voices: Voices) -> Rig {
+        Rig::run_in_memory(script, |ports| ports.with_voices(voices)).await
+    }
+
+    /// A sidecar with a voice and ears.
+    pub async fn hearing(script: Script, voices: Voices, ears: Arc<dyn SpeechToText>) -> Rig {
+        Rig::run_in_memory(script, |ports| ports.with_voices(voices).with_ears(ears)).await
+    }
+
+    async fn run_in_memory(script: Script, more: impl FnOnce(Ports) -> Ports) -> Rig {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::in_memory().unwrap();
-        let worlds = Worlds::new(vec![tavern()]);
-        Rig::run(script, |_| {}, folder.path(), store, worlds, voices).await
+        Rig::run(script, |_| {}, folder.path(), store, Worlds::new(vec![tavern()]), more).await
     }
 
     /// A sidecar that finds in `folder` what an earlier one left there.
     pub async fn in_folder(script: Script, change: impl FnOnce(&mut Settings), folder: &Path) -> Rig {
         let store = SqliteStore::open(&folder.join("timeline.sqlite3")).unwrap();
         let worlds = Worlds::new(vec![tavern()]).with_overlay(folder.join("worlds")).unwrap();
-        Rig::run(script, change, folder, store, worlds, Voices::default()).await
+        Rig::run(script, change, folder, store, worlds, |ports| ports).await
     }
 
     async fn run(
@@ -65,15 +74,14 @@ impl Rig {
         folder: &Path,
         store: SqliteStore,
         worlds: Worlds,
-        voices: Voices,
+        more: impl FnOnce(Ports) -> Ports,
     ) -> Rig {
         let model = Arc::new(ScriptedModel::new(script));
         let store = Arc::new(store);
         let mut settings = Settings::load(folder, []).unwrap();
         settings.port = 0;
         change(&mut settings);
-        let ports =
-            Ports::new(Ladders::single(model.clone()), store, LateEmbedder::default()).with_voices(voices);
+        let ports = more(Ports::new(Ladders::single(model.clone()), store, LateEmbedder::default()));
         let sidecar = Sidecar::new(Arc::new(worlds), ports, settings);
         let server = Server::bind(sidecar.clone()).await.unwrap();
         let (port, token, stop) = (server.port(), server.token().to_owned(), CancellationToken::new());

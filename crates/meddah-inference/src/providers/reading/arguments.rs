@@ -47,6 +47,11 @@ pub fn is_whole(text: &str) -> bool {
     open_brackets(text).is_some_and(|(open, in_string)| open.is_empty() && !in_string)
 }
 
+/// Whether the text is one object and nothing else.
+pub fn is_one_object(text: &str) -> bool {
+    text.starts_with('{') && balanced_end(text) == Some(text.len())
+}
+
 /// Where the first bracket is closed again.
 fn balanced_end(text: &str) -> Option<usize> {
     let ends = text.char_indices().filter(|(_, c)| *c == '}').map(|(place, _)| place + 1);

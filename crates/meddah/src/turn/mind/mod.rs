@@ -17,6 +17,7 @@ use meddah_protocol::WireError;
 
 use super::{Ports, Turn};
 pub(super) use feelings::Feelings;
+pub(super) use past::witnessed;
 pub(crate) use state::holds_now;
 use state::{Kept, holds};
 

@@ -8,7 +8,7 @@ use meddah_store::{EntryFilter, StoredEntry};
 use crate::turn::{Ports, Turn};
 
 /// What the character perceived of late, oldest first.
-pub(super) async fn witnessed(turn: &Turn, ports: &Ports) -> Result<Vec<StoredEntry>, WireError> {
+pub(in crate::turn) async fn witnessed(turn: &Turn, ports: &Ports) -> Result<Vec<StoredEntry>, WireError> {
     let filter = EntryFilter::PerceivedBy(turn.character.id.clone());
     Ok(ports.store.recent(&turn.key, filter, turn.settings.recent_turns_max, None).await?)
 }
