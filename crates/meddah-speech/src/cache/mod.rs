@@ -121,6 +121,7 @@ impl CachedSpeech {
         add(&[FORM]);
         add(self.speaker.as_bytes());
         add(settings.voice.as_deref().unwrap_or_default().as_bytes());
+        add(&settings.elsewhere.len().to_le_bytes());
         for (service, voice) in &settings.elsewhere {
             add(service.as_bytes());
             add(voice.as_bytes());

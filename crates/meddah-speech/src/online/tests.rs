@@ -325,3 +325,21 @@ async fn a_key_goes_nowhere_in_the_open_and_is_missed_before_anything_is_asked()
     let debug = format!("{:?}", config("openai", None, Some("sk-secret")));
     assert!(!debug.contains("sk-secret"));
 }
+
+#[tokio::test]
+async fn a_service_that_says_nothing_is_left_for_a_voice_of_this_pc() {
+    use crate::ladder::{SpeechLadder, SpeechRung};
+    let fake = FakeSpeech::start().await;
+    let rungs = vec![
+        SpeechRung::new("openai", Arc::new(voice("openai", &fake)), Duration::from_millis(300)),
+        SpeechRung::new("robot", Arc::new(crate::ScriptedSpeech::default()), Duration::ZERO),
+    ];
+    let ladder = SpeechLadder::new(rungs);
+    fake.next(transcript("speech-openai", "hang"));
+    for (place, told) in [(1, true), (0, true), (0, false)] {
+        let spoken = ladder.speak_with(said("Hi you", "coral")).await.unwrap();
+        assert_eq!((spoken.rung, spoken.notice.is_some()), (place, told));
+        assert!(spoken.stream.all(|piece| std::future::ready(piece.is_ok())).await);
+        assert!(fake.wait_for_open(0).await.is_ok(), "nothing is asked on");
+    }
+}
