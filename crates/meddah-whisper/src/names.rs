@@ -46,7 +46,8 @@ fn like(word: &str, names: &[&str], sound_min: f64) -> Option<String> {
     let body = &word[begin..];
     let end = body.find(|letter: char| !letter.is_alphabetic()).unwrap_or(body.len());
     let (heard, after) = body.split_at(end);
-    if !heard.starts_with(char::is_uppercase) || heard.chars().count() < LETTERS_MIN || names.contains(&heard) {
+    if !heard.starts_with(char::is_uppercase) || heard.chars().count() < LETTERS_MIN || names.contains(&heard)
+    {
         return None;
     }
     let sound_of_word = sound(heard);
@@ -62,7 +63,8 @@ fn like(word: &str, names: &[&str], sound_min: f64) -> Option<String> {
 /// Roughly how letters sound: vowels are one, what sounds alike is one, what is silent is none.
 fn sound(word: &str) -> String {
     let word = word.to_lowercase();
-    let word = word.strip_suffix('e').unwrap_or(&word).replace("ph", "f").replace("ck", "k").replace("qu", "kw");
+    let word =
+        word.strip_suffix('e').unwrap_or(&word).replace("ph", "f").replace("ck", "k").replace("qu", "kw");
     let mut sound = String::new();
     for (place, letter) in word.chars().enumerate() {
         let letter = match letter {

@@ -14,6 +14,7 @@ use crate::keys::KeyPlace;
 use crate::ladders::RungSettings;
 use crate::suggestion::nearest;
 use crate::turn::Explainer;
+use crate::voice::SpeechServiceSettings;
 
 /// The reference, also shown by `meddah doctor --settings`.
 pub const DEFAULTS: &str = include_str!("default.toml");
@@ -54,6 +55,7 @@ pub struct Settings {
     pub online: OnlineSettings,
     pub ladders: BTreeMap<String, Vec<String>>,
     pub rungs: BTreeMap<String, RungSettings>,
+    pub speech_services: BTreeMap<String, SpeechServiceSettings>,
 }
 
 /// Patience with models elsewhere.
@@ -152,6 +154,7 @@ pub struct LocalSettings {
 #[serde(deny_unknown_fields)]
 pub struct SpeechSettings {
     pub voices: Vec<String>,
+    pub listeners: Vec<String>,
     pub threads: usize,
     pub memory_mb: usize,
     pub loudspeaker: String,
@@ -222,7 +225,7 @@ fn read_file(file: &Path) -> Result<Option<String>, ConfigError> {
 }
 
 /// Tables whose keys the player chooses.
-const FREE_TABLES: &[&str] = &["ladders", "rungs"];
+const FREE_TABLES: &[&str] = &["ladders", "rungs", "speech_services"];
 
 fn merge(base: &mut Table, layer: Table, path: &str, place: &str) -> Result<(), ConfigError> {
     for (key, value) in layer {

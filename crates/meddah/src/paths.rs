@@ -40,6 +40,11 @@ impl Paths {
         self.data.join("audio")
     }
 
+    /// Lines of authors as services spoke them.
+    pub fn spoken(&self) -> PathBuf {
+        self.data.join("spoken")
+    }
+
     /// What every character lived through.
     pub fn timeline(&self) -> PathBuf {
         self.data.join("timeline.sqlite3")

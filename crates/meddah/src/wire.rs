@@ -51,11 +51,24 @@ pub fn model_error(error: ModelError) -> WireError {
 pub fn speech_error(error: SpeechError) -> WireError {
     let code = match error.kind {
         SpeechErrorKind::BadRequest | SpeechErrorKind::Language => ErrorCode::BadRequest,
-        SpeechErrorKind::UnknownVoice | SpeechErrorKind::BadVoice => ErrorCode::NoModel,
+        SpeechErrorKind::UnknownVoice | SpeechErrorKind::BadVoice | SpeechErrorKind::BadModel => {
+            ErrorCode::NoModel
+        }
         SpeechErrorKind::Late => ErrorCode::Timeout,
+        SpeechErrorKind::Unauthorized => ErrorCode::Auth,
+        SpeechErrorKind::Quota => ErrorCode::Quota,
+        SpeechErrorKind::OverBudget => ErrorCode::OverBudget,
+        SpeechErrorKind::RateLimited => ErrorCode::RateLimited,
+        SpeechErrorKind::Overloaded => ErrorCode::Busy,
+        SpeechErrorKind::Refused => ErrorCode::Moderation,
+        SpeechErrorKind::Network => ErrorCode::Network,
+        SpeechErrorKind::Protocol => ErrorCode::Protocol,
+        SpeechErrorKind::NotFound => ErrorCode::UnknownModel,
         SpeechErrorKind::Stalled | SpeechErrorKind::Broken => ErrorCode::ModelFailed,
     };
-    WireError::new(code, error.message).with_help(error.help)
+    let mut wire = WireError::new(code, error.message).with_help(error.help);
+    wire.retry_after_ms = error.retry_after.map(|wait| wait.as_millis() as u64);
+    wire
 }
 
 /// Nobody understands speech.

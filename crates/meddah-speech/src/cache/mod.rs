@@ -1,7 +1,7 @@
 //! Lines that were spoken before, kept on disk: a greeting is heard at once, and paid for once.
 //!
 //! [`CachedSpeech`] stands around any voice. What it keeps is a line that came to its end: one that was cut or failed is
-//! asked for again. Keep only lines in it that come from the author of a world (greetings, barks): what a model says to
+//! asked for again. Only [`authored`](crate::SpeechRequest::authored) lines are kept (greetings, barks): what a model says to
 //! one player is hardly ever said twice, and somebody's talk has no place on a disk without need. Names of files tell
 //! nothing of what is in them, and the files hold sound and times, but no text.
 
@@ -112,7 +112,7 @@ impl CachedSpeech {
 
     /// What stands for a line: the same only where everything that is heard is the same.
     fn key(&self, request: &SpeechRequest) -> String {
-        let SpeechRequest { text, settings, lexicon } = request;
+        let SpeechRequest { text, settings, lexicon, .. } = request;
         let mut hash = Sha256::new();
         let mut add = |bytes: &[u8]| {
             hash.update((bytes.len() as u64).to_le_bytes());
@@ -121,6 +121,10 @@ impl CachedSpeech {
         add(&[FORM]);
         add(self.speaker.as_bytes());
         add(settings.voice.as_deref().unwrap_or_default().as_bytes());
+        for (service, voice) in &settings.elsewhere {
+            add(service.as_bytes());
+            add(voice.as_bytes());
+        }
         add(&[u8::from(settings.voice.is_some()), u8::from(settings.speaker.is_some())]);
         add(&settings.speaker.unwrap_or_default().to_le_bytes());
         for number in [settings.speed, settings.pitch, settings.volume] {
@@ -143,6 +147,9 @@ impl TextToSpeech for CachedSpeech {
 
     async fn speak(&self, request: SpeechRequest) -> Result<SpeechStream, SpeechError> {
         request.check()?;
+        if !request.authored {
+            return self.inner.speak(request).await;
+        }
         let key = self.key(&request);
         if let Some(line) = self.cache.find(&key).await {
             return Ok(stream::iter([Ok(line)]).boxed());

@@ -119,7 +119,9 @@ pub(crate) fn for_breaker(error: &SpeechError) -> ModelError {
     let kind = match error.kind {
         SpeechErrorKind::Unauthorized => ErrorKind::Unauthorized,
         SpeechErrorKind::Quota => ErrorKind::Quota,
-        SpeechErrorKind::NotFound | SpeechErrorKind::BadVoice => ErrorKind::UnknownModel,
+        SpeechErrorKind::NotFound | SpeechErrorKind::BadVoice | SpeechErrorKind::BadModel => {
+            ErrorKind::UnknownModel
+        }
         SpeechErrorKind::OverBudget => ErrorKind::OverBudget,
         SpeechErrorKind::Refused => ErrorKind::Refused,
         SpeechErrorKind::RateLimited => ErrorKind::RateLimited,

@@ -108,6 +108,8 @@ pub(super) struct Listed {
 
 /// Speaks with the voices of one service.
 pub struct OnlineVoice {
+    /// The name of the service in settings.
+    key: String,
     server: Arc<Server>,
     dialect: Box<dyn Dialect>,
     usual: Option<String>,
@@ -120,6 +122,7 @@ impl OnlineVoice {
     pub(super) fn new(config: OnlineSpeechConfig, server: Server, dialect: Box<dyn Dialect>) -> OnlineVoice {
         OnlineVoice {
             server: Arc::new(server),
+            key: config.service.trim_end_matches("-socket").to_owned(),
             usual: config.voice.or_else(|| dialect.usual_voice().map(str::to_owned)),
             dialect,
             voices: config.voices,
@@ -153,7 +156,8 @@ impl OnlineVoice {
 
     /// What the service calls the voice that is asked for.
     async fn id_of(&self, settings: &VoiceSettings) -> Result<String, SpeechError> {
-        let name = settings.voice.as_ref().or(self.usual.as_ref());
+        let elsewhere = settings.elsewhere.get(&self.key);
+        let name = elsewhere.or(settings.voice.as_ref()).or(self.usual.as_ref());
         let service = &self.server.name;
         let Some(name) = name else {
             return Err(unknown(

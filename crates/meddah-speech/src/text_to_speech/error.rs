@@ -112,15 +112,6 @@ impl SpeechError {
         )
     }
 
-    /// A setting names somebody who speaks, and there is no such one.
-    pub fn unknown_engine(name: &str) -> Self {
-        SpeechError::new(
-            SpeechErrorKind::UnknownVoice,
-            format!("`speech.voices` names {name:?}"),
-            "Known is \"local\": the voices of this PC.",
-        )
-    }
-
     /// No sound came for so long.
     pub fn late(after: std::time::Duration) -> Self {
         SpeechError::new(

@@ -40,6 +40,8 @@ pub struct SpeechRequest {
     pub settings: VoiceSettings,
     /// How the names of this world are said.
     pub lexicon: Arc<Lexicon>,
+    /// A line of an author's, which will be said again; only such are kept on disk.
+    pub authored: bool,
 }
 
 impl SpeechRequest {

@@ -1,5 +1,6 @@
 //! Which voice speaks, and how.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,8 @@ pub struct VoiceSettings {
     pub voice: Option<String>,
     /// Which speaker of it.
     pub speaker: Option<u32>,
+    /// What the voice is called at services, by the name of the service.
+    pub elsewhere: BTreeMap<String, String>,
     /// 1.0 is the usual speed; within [`SPEED`].
     pub speed: f32,
     /// Semitones up or down, without a change of speed; within [`PITCH`].
@@ -45,7 +48,14 @@ pub struct VoiceSettings {
 
 impl Default for VoiceSettings {
     fn default() -> Self {
-        VoiceSettings { voice: None, speaker: None, speed: 1.0, pitch: 0.0, volume: 1.0 }
+        VoiceSettings {
+            voice: None,
+            speaker: None,
+            elsewhere: BTreeMap::new(),
+            speed: 1.0,
+            pitch: 0.0,
+            volume: 1.0,
+        }
     }
 }
 

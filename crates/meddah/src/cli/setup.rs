@@ -4,18 +4,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use meddah_engine::world::World;
+use meddah_speech::SpeechError;
 use meddah_store::{SqliteStore, StoreError};
 
 use super::{BAD_INPUT, Failure, print};
 use crate::config::Settings;
 use crate::embedder::LateEmbedder;
 use crate::ladders::Ladders;
-use crate::listening::local_listener;
 use crate::paths::Paths;
 use crate::sidecar::Sidecar;
 use crate::tavern;
 use crate::turn::Ports;
-use crate::voice::Voices;
+use crate::voice::{self, Voices};
 use crate::world_files;
 use crate::worlds::Worlds;
 
@@ -118,15 +118,17 @@ impl Setup {
         let ladders = Ladders::open(&self.settings, &self.paths)
             .map_err(|error| Failure::new(BAD_INPUT, format!("{}\n{}", error.message, error.help)))?;
         let embedder = LateEmbedder::from_setting(&self.settings.embedder, &self.paths);
-        let voices = Voices::open(&self.settings.speech, &self.paths)
-            .map_err(|error| Failure::new(BAD_INPUT, format!("{}\n{}", error.message, error.help)))?;
+        let voices = Voices::open(&self.settings, &self.paths).map_err(unusable)?;
         let mut ports = Ports::new(ladders, Arc::new(store), embedder).with_voices(voices);
-        // Without a model that listens, games are told so when they want to be heard.
-        if let Ok(listener) = local_listener(None, &self.paths) {
-            ports = ports.with_ears(Arc::new(listener));
+        if let Some(listener) = voice::listener(&self.settings, &self.paths).map_err(unusable)? {
+            ports = ports.with_ears(listener);
         }
         Ok(Sidecar::new(Arc::new(worlds), ports, self.settings.clone()))
     }
+}
+
+fn unusable(error: SpeechError) -> Failure {
+    Failure::new(BAD_INPUT, format!("{}\n{}", error.message, error.help))
 }
 
 fn load_world(folder: &Path) -> Result<World, Failure> {

@@ -1,6 +1,5 @@
 //! Speech for mods that ask for it by itself: a text as sound, and sound as text.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -8,8 +7,8 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use meddah_engine::world::Character;
 use meddah_protocol::{ErrorCode, WireError};
 use meddah_speech::{
-    AudioFormat, Encoder, LISTEN_RATE_HZ, Lexicon, ListenRequest, Pcm, SPEED, SpeechRequest, SpeechStream, TEXT_BYTES_MAX,
-    VoiceSettings, decode, decode_pcm,
+    AudioFormat, Encoder, LISTEN_RATE_HZ, ListenRequest, Pcm, SPEED, SpeechRequest, SpeechStream,
+    TEXT_BYTES_MAX, VoiceSettings, decode, decode_pcm,
 };
 
 use super::sent::{invalid, unsupported};
@@ -58,7 +57,7 @@ pub(super) fn request(
     Ok(SpeechRequest {
         text: text.to_owned(),
         settings: VoiceSettings { speed, ..settings },
-        lexicon: Arc::new(Lexicon::default()),
+        ..SpeechRequest::default()
     })
 }
 

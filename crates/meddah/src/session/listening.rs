@@ -74,7 +74,9 @@ impl Session {
         })?;
         let goes_on = {
             let state = self.state();
-            let same = |of: &Listening| of.req_id == listen.req_id && (listen.end || of.open || !of.req_id.is_empty());
+            let same = |of: &Listening| {
+                of.req_id == listen.req_id && (listen.end || of.open || !of.req_id.is_empty())
+            };
             state.listening.as_ref().is_some_and(same)
         };
         let whole = !listen.more;
@@ -163,6 +165,9 @@ impl Session {
             actions: listen.actions.clone(),
             ..Say::default()
         };
+        if listen.microphone {
+            crate::voice::check_devices()?;
+        }
         if listen.open && !listen.microphone && format != AudioFormat::Pcm {
             return Err(invalid("an open microphone sends `pcm`".to_owned(), "Set `format` to \"pcm\"."));
         }

@@ -207,7 +207,7 @@ impl Reply {
         if events.push(event).is_some() {
             self.timing.first_line_ms.get_or_insert_with(|| ms_since(turn.accepted));
             if let (Some(speaker), false) = (&self.speaker, narration) {
-                speaker.say(number, &text);
+                speaker.say(number, &text, turn.character.fallback_lines.contains(&text));
             }
             self.lines.push((number, SpokenLine { narration, ..SpokenLine::spoken(text) }));
         }

@@ -98,6 +98,7 @@ pub fn cast(character: &Character, voices: &[Voice], language: &str) -> VoiceSet
     settings.speed = given(wanted.speed, settings.speed).clamp(*SPEED.start(), *SPEED.end());
     settings.pitch = given(wanted.pitch, settings.pitch).clamp(*PITCH.start(), *PITCH.end());
     settings.volume = given(wanted.volume, settings.volume);
+    settings.elsewhere = wanted.services.clone();
     settings
 }
 

@@ -10,6 +10,7 @@ mod loudspeaker;
 #[cfg(any(windows, target_os = "macos", feature = "devices"))]
 pub(crate) mod microphone;
 mod mouth;
+mod open;
 mod player;
 mod speaker;
 mod spoken;
@@ -24,13 +25,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::StreamExt as _;
 use meddah_engine::world::World;
 use meddah_protocol::{Audio, Event, EventKind, WireError};
-use meddah_speech::{
-    AudioFormat, Lexicon, LocalSpeech, SpeechError, SpeechRequest, TextToSpeech, Voice, VoiceSettings,
-};
+use meddah_speech::{AudioFormat, Lexicon, SpeechError, SpeechRequest, TextToSpeech, Voice, VoiceSettings};
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use crate::config::SpeechSettings;
+use crate::config::{Settings, SpeechSettings};
 use crate::paths::Paths;
 use crate::sidecar::unguessable;
 use crate::turn::{Turn, TurnEvents};
@@ -38,6 +37,7 @@ use crate::turn::{Turn, TurnEvents};
 pub use casting::{cast, gender_of};
 pub(crate) use files::{AudioFiles, AudioId};
 pub use form::{AudioForm, Delivery, VisemeSet};
+pub use open::{SpeechServiceSettings, listener};
 use player::Player;
 pub use player::{HeardReport, LinePlayer, LineToPlay};
 pub(crate) use speaker::Speaker;
@@ -45,8 +45,6 @@ pub use spoken::{Sound, SpokenLines};
 
 /// How long the list of voices is taken for true.
 const LIST_AGE_MAX: Duration = Duration::from_secs(60);
-/// The voices of this PC, in `speech.voices`.
-const LOCAL: &str = "local";
 /// How long anybody waits for that list.
 const LIST_WAIT: Duration = Duration::from_secs(1);
 /// What is kept of spoken lines where nobody said how much.
@@ -93,16 +91,11 @@ impl Voices {
     ///
     /// # Errors
     /// An entry of `speech.voices` that nobody is.
-    pub fn open(settings: &SpeechSettings, paths: &Paths) -> Result<Voices, SpeechError> {
-        if settings.voices.is_empty() {
-            return Ok(Voices::default());
-        }
-        if let Some(unknown) = settings.voices.iter().find(|name| *name != LOCAL) {
-            return Err(SpeechError::unknown_engine(unknown));
-        }
-        let local = LocalSpeech::new(paths.models(), settings.threads)?;
-        let voices = Voices::new(Arc::new(local), settings.memory_mb.saturating_mul(1 << 20));
-        Ok(Voices { loudspeaker: settings.loudspeaker.clone(), ..voices.with_files(paths.audio()) })
+    pub fn open(settings: &Settings, paths: &Paths) -> Result<Voices, SpeechError> {
+        let Some(engine) = open::voices(settings, paths)? else { return Ok(Voices::default()) };
+        let SpeechSettings { memory_mb, loudspeaker, .. } = settings.speech.clone();
+        let voices = Voices::new(engine, memory_mb.saturating_mul(1 << 20));
+        Ok(Voices { loudspeaker, ..voices.with_files(paths.audio()) })
     }
 
     /// Puts files for games that open them into this folder.
@@ -304,4 +297,15 @@ fn open_loudspeaker(_: &str) -> Result<Arc<dyn LinePlayer>, WireError> {
 pub(crate) fn no_devices() -> WireError {
     WireError::new(meddah_protocol::ErrorCode::Unsupported, "this build has no loudspeaker and no microphone")
         .with_help("Build it with `--features devices`, or let the game play and record.")
+}
+
+/// Whether this build has loudspeakers and microphones.
+#[cfg(any(windows, target_os = "macos", feature = "devices"))]
+pub(crate) fn check_devices() -> Result<(), WireError> {
+    Ok(())
+}
+
+#[cfg(not(any(windows, target_os = "macos", feature = "devices")))]
+pub(crate) fn check_devices() -> Result<(), WireError> {
+    Err(no_devices())
 }

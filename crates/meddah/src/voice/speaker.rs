@@ -32,7 +32,7 @@ const THINKING_AFTER: Duration = Duration::from_millis(100);
 
 /// Speaks the lines of one turn. Dropping it ends that at once.
 pub(crate) struct Speaker {
-    lines: mpsc::Sender<(u32, String)>,
+    lines: mpsc::Sender<(u32, Said)>,
     task: AbortOnDropHandle<()>,
     first_audio: Arc<OnceLock<f64>>,
 }
@@ -63,10 +63,10 @@ impl Speaker {
         Speaker { lines, task, first_audio }
     }
 
-    /// Speaks this line after those before it.
-    pub fn say(&self, line: u32, text: &str) {
+    /// Speaks this line after those before it. An `authored` one stands in the character's file.
+    pub fn say(&self, line: u32, text: &str, authored: bool) {
         // Full: the game shows the text of a turn that is far too long.
-        self.lines.try_send((line, text.to_owned())).ok();
+        self.lines.try_send((line, Said { text: text.to_owned(), authored })).ok();
     }
 
     /// Waits until everything is spoken, the turn is cut, or it is time. Returns when the first sound was there, ms
@@ -88,6 +88,12 @@ struct Speaking {
     /// The game was told that nothing is heard here.
     told_silent: bool,
     first_audio: Arc<OnceLock<f64>>,
+}
+
+/// What is to be spoken.
+struct Said {
+    text: String,
+    authored: bool,
 }
 
 /// What a piece of sound belongs to.
@@ -118,34 +124,41 @@ impl From<Cut> for Stop {
 }
 
 impl Speaking {
-    async fn run(mut self, mut lines: mpsc::Receiver<(u32, String)>) {
+    async fn run(mut self, mut lines: mpsc::Receiver<(u32, Said)>) {
         if let Err(Stop::Failed(error)) = self.speak(&mut lines).await {
             debug!(kind = ?error.kind, "no voice for the rest of this turn");
             self.part.events.log.push(&self.part.events.origin, notice("no_voice", speech_error(error)));
         }
     }
 
-    async fn speak(&mut self, lines: &mut mpsc::Receiver<(u32, String)>) -> Result<(), Stop> {
+    async fn speak(&mut self, lines: &mut mpsc::Receiver<(u32, Said)>) -> Result<(), Stop> {
         let mut first = None;
         if let Some(sound) = self.part.thinking.take() {
             match tokio::time::timeout(THINKING_AFTER, lines.recv()).await {
                 Ok(line) => first = line,
-                Err(_) => self.line(Place { line: 0, thinking: true }, sound).await?,
+                Err(_) => {
+                    let said = Said { text: sound, authored: true };
+                    self.line(Place { line: 0, thinking: true }, said).await?;
+                }
             }
         }
-        while let Some((line, text)) = match first.take() {
+        while let Some((line, said)) = match first.take() {
             Some(line) => Some(line),
             None => lines.recv().await,
         } {
-            self.line(Place { line, thinking: false }, text).await?;
+            self.line(Place { line, thinking: false }, said).await?;
         }
         Ok(())
     }
 
-    async fn line(&mut self, place: Place, text: String) -> Result<(), Stop> {
+    async fn line(&mut self, place: Place, Said { text, authored }: Said) -> Result<(), Stop> {
         let Part { engine, settings, lexicon, .. } = &self.part;
-        let request =
-            SpeechRequest { text: text.clone(), settings: settings.clone(), lexicon: lexicon.clone() };
+        let request = SpeechRequest {
+            text: text.clone(),
+            settings: settings.clone(),
+            lexicon: lexicon.clone(),
+            authored,
+        };
         let late = |_| SpeechError::late(PIECE_WAIT);
         let stream = tokio::time::timeout(PIECE_WAIT, engine.speak(request)).await.map_err(late)??;
         match self.part.form.parts {

@@ -68,8 +68,10 @@ pub async fn run(arguments: SayArguments) -> Result<u8, Failure> {
             speed: arguments.speed,
             pitch: arguments.pitch,
             volume: arguments.volume,
+            ..VoiceSettings::default()
         },
         lexicon: Arc::new(lexicon(&arguments.pronounce)?),
+        authored: false,
     };
     let speech = LocalSpeech::new(folder, THREADS).map_err(failure)?;
     let spoken = tokio::select! {
@@ -174,7 +176,7 @@ fn failure(error: SpeechError) -> Failure {
             WRONG_USAGE
         }
         SpeechErrorKind::BadVoice | SpeechErrorKind::BadModel => BAD_INPUT,
-        SpeechErrorKind::Late | SpeechErrorKind::Stalled | SpeechErrorKind::Broken => NO_ANSWER,
+        _ => NO_ANSWER,
     };
     Failure::new(code, format!("{}\n{}", error.message, error.help))
 }

@@ -182,7 +182,7 @@ fn message(said: Said) -> Option<Value> {
         Said::Piece(piece) => Some(text(piece)),
         Said::Sound(sound) => Some(json!({"type": "AUDIO", "data": sound})),
         Said::Action(name) => Some(json!({"type": "event", "event_id": name})),
-        Said::Feeling(_) | Said::Over(_) => None, // the mod shows no feelings
+        Said::Feeling(_) | Said::Heard(_) | Said::Over(_) => None, // the mod shows neither
     }
 }
 

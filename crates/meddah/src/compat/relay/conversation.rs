@@ -48,6 +48,8 @@ pub(super) enum Said {
     Piece(String),
     /// The next piece of sound, in Base64.
     Sound(String),
+    /// What the player was understood to say aloud.
+    Heard(String),
     /// The character does something.
     Action(String),
     /// The reply is over. A reply that was cut off does not end so.
@@ -200,6 +202,19 @@ impl Conversation {
         self.session.hear(sound)
     }
 
+    /// The player holds the key to speak: this PC records until [`Conversation::stop_recording`].
+    pub async fn record(&mut self) -> Result<(), WireError> {
+        self.ready().await?;
+        let to = self.partner.character.clone();
+        self.session.command(Command::Listen(Listen { to, microphone: true, ..Listen::default() })).await?;
+        Ok(())
+    }
+
+    /// The key was let go.
+    pub async fn stop_recording(&mut self) -> Result<(), WireError> {
+        self.session.command(Command::Listen(Listen { end: true, ..Listen::default() })).await.map(|_| ())
+    }
+
     /// Something happened, and the character says what it thinks of it.
     pub async fn remark(&mut self, text: &str) -> Result<(), WireError> {
         self.ready().await?;
@@ -253,6 +268,9 @@ impl Conversation {
     }
 
     fn told(&mut self, event: Event) -> Vec<Said> {
+        if let EventKind::Transcript { text, is_final: true } = event.kind {
+            return vec![Said::Heard(text)];
+        }
         let Some(turn) = event.turn else { return Vec::new() };
         let reply = self.replies.entry(turn.clone()).or_default();
         match event.kind {

@@ -32,7 +32,7 @@ pub(super) const WORLD_NAME: &str = "Skyrim";
 /// The mod does not tell the player's name.
 const PLAYER: &str = "Dragonborn";
 const NOT_KNOWN: &str = "They have nothing to say to you. (Meddah knows no character of this name.)";
-const CANNOT_HEAR: &str = "(Meddah cannot hear you yet. Type what you want to say.)";
+const CANNOT_HEAR: &str = "(Meddah cannot hear you: its log says why. Type what you want to say.)";
 
 struct Skyrim {
     app: Arc<App>,
@@ -55,7 +55,8 @@ async fn open(
 ) -> Response {
     let app = face.app.clone();
     socket::accept(app, upgrade, move |socket| async move {
-        let mut talk = Talk { face, socket, with: None, actor: String::new(), told_deaf: false };
+        let mut talk =
+            Talk { face, socket, with: None, actor: String::new(), told_deaf: false, records: false };
         talk.run().await;
         talk.leave().await;
     })
@@ -70,6 +71,8 @@ struct Talk {
     actor: String,
     /// The player was told that nobody hears.
     told_deaf: bool,
+    /// The player holds the key to speak.
+    records: bool,
 }
 
 impl Talk {
@@ -82,8 +85,10 @@ impl Talk {
                 Next::Said(said) => {
                     // A reply is shown as a whole, so its pieces wait for its end.
                     for said in said {
-                        if let Said::Over(reply) = said {
-                            self.send_reply(&reply).await;
+                        match said {
+                            Said::Over(reply) => self.send_reply(&reply).await,
+                            Said::Heard(words) => self.send("user_voice", &words).await,
+                            Said::Feeling(_) | Said::Piece(_) | Said::Sound(_) | Said::Action(_) => {}
                         }
                     }
                     Ok(())
@@ -125,11 +130,25 @@ impl Talk {
                     None => Ok(()),
                 }
             }
-            "start_listen" if !self.told_deaf => {
-                self.told_deaf = true;
-                self.send("doesntexist", CANNOT_HEAR).await; // the mod shows the text of this type
+            "start_listen" => {
+                let recording = match &mut self.with {
+                    Some(with) => with.record().await,
+                    None => Ok(()),
+                };
+                self.records = self.with.is_some() && recording.is_ok();
+                if let Err(error) = recording
+                    && !std::mem::replace(&mut self.told_deaf, true)
+                {
+                    warn!("the microphone cannot be used: {} {}", error.message, error.help);
+                    self.send("doesntexist", CANNOT_HEAR).await; // the mod shows the text of this type
+                }
                 Ok(())
             }
+            // What was understood comes as `user_voice`.
+            "stop_listen" if std::mem::take(&mut self.records) => match &mut self.with {
+                Some(with) => with.stop_recording().await,
+                None => Ok(()),
+            },
             "stop_listen" => {
                 self.send("user_voice", "").await;
                 Ok(())

@@ -1,5 +1,6 @@
 //! The faces as mods meet them: a real server, every face on a free port, a model that is a double.
 
+mod audio;
 mod characters;
 mod embeddings;
 mod mods;
@@ -14,10 +15,12 @@ use meddah::ladders::Ladders;
 use meddah::sidecar::Sidecar;
 use meddah::transport::Server;
 use meddah::turn::Ports;
+use meddah::voice::Voices;
 use meddah::worlds::Worlds;
 use meddah_engine::world::{Character, World};
 use meddah_inference::ChatModel;
 use meddah_inference::scripted::{Script, ScriptedModel, ScriptedReply};
+use meddah_speech::{ScriptedListener, ScriptedSpeech, TextToSpeech};
 use meddah_store::SqliteStore;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -32,6 +35,9 @@ struct Faces {
     stop: CancellationToken,
     running: TaskTracker,
 }
+
+/// What is kept of spoken lines.
+const VOICE_BYTES: usize = 8 << 20;
 
 impl Faces {
     async fn start(model: Arc<dyn ChatModel>) -> Faces {
@@ -48,7 +54,10 @@ impl Faces {
         let mut settings = Settings::load(folder.path(), []).unwrap();
         settings.port = 0;
         settings.faces = ["openai:0", "player2:0", "ollama:0", "koboldcpp:0"].map(str::to_owned).into();
-        let ports = Ports::new(Ladders::single(model), store, embedder);
+        let voice: Arc<dyn TextToSpeech> = Arc::new(ScriptedSpeech::default());
+        let ports = Ports::new(Ladders::single(model), store, embedder)
+            .with_voices(Voices::new(voice, VOICE_BYTES))
+            .with_ears(Arc::new(ScriptedListener::hearing("good evening")));
         let sidecar = Sidecar::new(Arc::new(worlds), ports, settings);
         let server = Server::bind(sidecar).await.unwrap();
         let ready = serde_json::to_value(server.ready()).unwrap();

@@ -236,17 +236,6 @@ async fn a_sidecar_without_a_model_lists_none() {
 }
 
 #[tokio::test]
-async fn what_this_build_cannot_do_is_said_as_it_is() {
-    let faces = Faces::start(model()).await;
-    for (path, said) in [("/v1/audio/speech", "nobody speaks here")] {
-        let (status, body) = answer(faces.post("openai", path).json(&json!({"input": "Hello!"}))).await;
-        let message = body["error"]["message"].as_str().unwrap();
-        assert!(status == 501 && message.contains(said), "{path}: {status} {body}");
-    }
-    faces.stop().await;
-}
-
-#[tokio::test]
 async fn what_cannot_be_read_is_answered_with_the_place() {
     let faces = Faces::start(model()).await;
     for (face, path) in [

@@ -86,14 +86,10 @@ async fn a_walk_through_the_hold() {
         link.send(junk).await;
     }
     link.send_sound(vec![7; 4000]).await;
-    for expected in ["doesntexist", "user_voice", "user_voice"] {
-        if expected == "doesntexist" {
-            send(&mut link, "start_listen", "start", "Mudcrab").await;
-        } else {
-            send(&mut link, "stop_listen", "stop", "Mudcrab").await;
-        }
-        assert_eq!(next(&mut link).await.0, expected);
-    }
+    // Nobody is there who could be spoken to.
+    send(&mut link, "start_listen", "start", "Mudcrab").await;
+    send(&mut link, "stop_listen", "stop", "Mudcrab").await;
+    assert_eq!(next(&mut link).await.0, "user_voice");
     link.vanish();
 
     // After a break the mod goes on without another `connect`, and is remembered.

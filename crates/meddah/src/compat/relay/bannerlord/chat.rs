@@ -107,7 +107,7 @@ fn message(said: Said) -> Option<Value> {
         Said::Feeling(label) => Some(json!({"type": "emotion", "emotion": {"behavior": behaviour(label)}})),
         Said::Piece(piece) => Some(text(piece)),
         Said::Sound(sound) => Some(json!({"type": "audio", "data": sound})),
-        Said::Action(_) | Said::Over(_) => None, // the mod shows neither
+        Said::Heard(_) | Said::Action(_) | Said::Over(_) => None, // the mod shows neither
     }
 }
 
