@@ -35,14 +35,21 @@ pub struct Heard {
     pub time: Duration,
     /// Until which byte of its text: the end of the last word that was said whole. Voices that mark no words tell 0.
     pub text_until: usize,
+    /// How much of its sound there was by then; all, if the voice had finished.
+    pub made: Duration,
     /// All of it.
     pub whole: bool,
 }
 
 impl Heard {
-    /// The share of a text of so many bytes, 0.0 to 1.0.
+    /// The share of a text of so many bytes, 0.0 to 1.0: by words where the voice marks them, otherwise by time.
     pub fn fraction(&self, text_bytes: usize) -> f64 {
-        if self.whole { 1.0 } else { (self.text_until as f64 / text_bytes.max(1) as f64).min(1.0) }
+        let share = match self.text_until {
+            _ if self.whole => 1.0,
+            0 => self.time.as_secs_f64() / self.made.as_secs_f64().max(0.001),
+            until => until as f64 / text_bytes.max(1) as f64,
+        };
+        share.min(1.0)
     }
 }
 
@@ -90,7 +97,9 @@ impl Loudspeaker {
         self.queue().begin(volume);
         let (mut marks, mut resampler, mut first): (Vec<Mark>, Option<Resampler>, _) =
             (Vec::new(), None, true);
+        let mut made = Duration::ZERO;
         while let Some(piece) = self.next_unless_stopped(&mut line).await? {
+            made += piece.pcm.duration();
             if std::mem::take(&mut first) {
                 resampler = Resampler::between(piece.pcm.sample_rate_hz, self.sample_rate_hz);
             }
@@ -107,7 +116,7 @@ impl Loudspeaker {
         }
         self.until_waiting_is_at_most(Duration::ZERO).await?;
         let whole = !self.queue().is_stopped();
-        Ok(self.heard(&marks, whole))
+        Ok(Heard { made, whole, ..self.heard(&marks) })
     }
 
     /// Ends the line that plays. What is in the device's buffer still sounds, some 20 to 40 ms.
@@ -160,14 +169,14 @@ impl Loudspeaker {
         }
     }
 
-    fn heard(&self, marks: &[Mark], whole: bool) -> Heard {
+    fn heard(&self, marks: &[Mark]) -> Heard {
         let taken = usize::try_from(self.queue().taken()).unwrap_or(usize::MAX);
         let time = samples_as_time(taken, self.sample_rate_hz);
         let words = marks.iter().filter_map(|mark| match &mark.kind {
             MarkKind::Word(bytes) if mark.at + mark.duration <= time => Some(bytes.end),
             _ => None,
         });
-        Heard { time, text_until: words.max().unwrap_or_default(), whole }
+        Heard { time, text_until: words.max().unwrap_or_default(), ..Heard::default() }
     }
 }
 
@@ -192,4 +201,19 @@ fn stream<T: SizedSample + FromSample<f32>>(
         },
         Some(TAKES_NOTHING_MAX),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_much_was_heard_is_told_by_words_and_without_them_by_time() {
+        let seconds = Duration::from_secs;
+        let words = Heard { time: seconds(1), text_until: 6, made: seconds(4), whole: false };
+        assert_eq!(words.fraction(24), 0.25);
+        assert_eq!(Heard { text_until: 0, ..words.clone() }.fraction(24), 0.25);
+        assert_eq!(Heard { whole: true, ..words }.fraction(24), 1.0);
+        assert_eq!(Heard::default().fraction(0), 0.0);
+    }
 }
