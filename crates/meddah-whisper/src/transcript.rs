@@ -59,7 +59,8 @@ fn without_noises(text: &str) -> String {
             rest = inside;
         }
     }
-    let words: Vec<&str> = kept.split_whitespace().collect();
+    // Told names as what was said before, the model may go on with a comma.
+    let words: Vec<&str> = kept.trim_start_matches([',', ';', '.', ' ']).split_whitespace().collect();
     let said = words.iter().any(|word| word.chars().any(char::is_alphanumeric));
     if said { words.join(" ") } else { String::new() }
 }
@@ -109,6 +110,7 @@ mod tests {
             ("Wait [inaud", "Wait"),
             (" ...", ""),
             ("It costs 5 (five)", "It costs 5"),
+            (", The road is long.", "The road is long."),
         ] {
             assert_eq!(of(&text(written, 0.0, -0.1)), said, "{written}");
         }
