@@ -2,6 +2,7 @@
 
 mod supervisor;
 mod utterance;
+mod voice;
 mod worker;
 
 use std::ffi::OsString;

@@ -12,6 +12,7 @@ use meddah_speech::{
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::voice::VoiceSeen;
 use super::{Answer, Job, ended};
 
 /// So much new sound is worth another look.
@@ -24,6 +25,7 @@ pub struct Utterance {
     request: ListenRequest,
     names: Arc<[String]>,
     samples: Vec<i16>,
+    voice: VoiceSeen,
     /// How many of them were looked at.
     looked_at: usize,
     running: Option<Running>,
@@ -48,8 +50,8 @@ impl Utterance {
     pub fn new(jobs: mpsc::Sender<Job>, request: ListenRequest) -> Utterance {
         let names = request.names.as_slice().into();
         let samples = Vec::new();
-        let told = String::new();
-        Utterance { jobs, request, names, samples, looked_at: 0, running: None, told, over: false }
+        let (voice, told) = (VoiceSeen::new(), String::new());
+        Utterance { jobs, request, names, samples, voice, looked_at: 0, running: None, told, over: false }
     }
 
     /// The next transcript; none after the final one.
@@ -72,7 +74,10 @@ impl Utterance {
                 Step::Sound(Some(pcm)) if pcm.sample_rate_hz != LISTEN_RATE_HZ => {
                     return self.end(Err(wrong_rate(pcm.sample_rate_hz)));
                 }
-                Step::Sound(Some(pcm)) => self.samples.extend(pcm.to_i16()),
+                Step::Sound(Some(pcm)) => {
+                    self.voice.push(&pcm);
+                    self.samples.extend(pcm.to_i16());
+                }
             }
             self.look();
         }
@@ -105,7 +110,7 @@ impl Utterance {
     /// Asks for a transcript of the beginning, if there is enough that is new. Others go first.
     fn look(&mut self) {
         let is_new = self.samples.len() >= self.looked_at + PARTIAL_EVERY;
-        if !self.request.partial || self.running.is_some() || !is_new {
+        if !self.request.partial || !self.voice.seen() || self.running.is_some() || !is_new {
             return;
         }
         let (job, running) = self.job(self.samples.clone(), false);
@@ -117,6 +122,10 @@ impl Utterance {
 
     async fn last(&mut self) -> Result<Transcript, SpeechError> {
         let samples = std::mem::take(&mut self.samples);
+        // Without any sound the model is only to be loaded.
+        if !samples.is_empty() && !self.voice.seen() {
+            return Ok(Transcript { text: String::new(), is_final: true });
+        }
         let (job, running) = self.job(samples, true);
         self.jobs.send(job).await.map_err(|_| ended())?;
         let text = running.answer.await.unwrap_or_else(|_| Err(ended()))?;

@@ -50,7 +50,7 @@ fn a_long_key_is_cut_in_the_message() {
         &text,
         expect![[r#"
             world.toml, line 1, column 1: unknown key `kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk…`
-              help: known here: `name`, `language`, `tone`, `rating`, `narration`, `everybody_knows`, `seconds_per_time_unit`, `ladder`, `rungs`
+              help: known here: `name`, `language`, `tone`, `rating`, `narration`, `everybody_knows`, `pronunciation`, `seconds_per_time_unit`, `ladder`, `rungs`
             world.toml, line 1, column 1: `name` is missing
               help: add a line such as: name = "The Lantern"
         "#]],
