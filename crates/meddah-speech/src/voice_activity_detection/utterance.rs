@@ -274,7 +274,7 @@ mod tests {
                 told.extend(detector.push(piece));
                 rest = behind;
             }
-            prop_assert_eq!(join_sounds(told), whole.clone());
+            prop_assert_eq!(&join_sounds(told), &whole);
             let kinds: Vec<_> = whole.iter().map(|event| ms(event).0).filter(|kind| *kind != "sound").collect();
             for pair in kinds.windows(2) {
                 let follows = match pair[0] {

@@ -50,6 +50,9 @@ const LIST_WAIT: Duration = Duration::from_secs(1);
 /// What is kept of spoken lines where nobody said how much.
 const SPOKEN_BYTES: usize = 64 * 1024 * 1024;
 
+/// How names are said, by the id of the world, and as that world was then.
+type Lexicons = BTreeMap<String, (Weak<World>, Arc<Lexicon>)>;
+
 /// Everything that speaks, and what it said.
 pub struct Voices {
     engine: Option<Arc<dyn TextToSpeech>>,
@@ -57,7 +60,7 @@ pub struct Voices {
     pub spoken: SpokenLines,
     files: Option<AudioFiles>,
     list: Mutex<Option<(Instant, Arc<Vec<Voice>>)>>,
-    lexicons: Mutex<BTreeMap<String, (Weak<World>, Arc<Lexicon>)>>,
+    lexicons: Mutex<Lexicons>,
     /// Plays lines here; opened by the first that is to be played.
     player: OnceLock<Result<Player, WireError>>,
     loudspeaker: String,

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use meddah_protocol::WireError;
 use meddah_speech::{Mark, Pcm};
 use tokio::sync::{Notify, mpsc};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::task::JoinSet;
 
 /// Lines that wait to be played, of all games.
 const LINES_WAITING_MAX: usize = 256;
@@ -47,7 +47,8 @@ pub struct LineToPlay {
 pub struct Player {
     device: Arc<dyn LinePlayer>,
     queue: Arc<Queue>,
-    _task: AbortOnDropHandle<()>,
+    /// Dropping it ends the task.
+    _task: JoinSet<()>,
 }
 
 #[derive(Default)]
@@ -87,8 +88,9 @@ impl Player {
     /// Plays with this.
     pub fn new(device: Arc<dyn LinePlayer>) -> Player {
         let queue = Arc::<Queue>::default();
-        let task = tokio::spawn(play(device.clone(), queue.clone()));
-        Player { device, queue, _task: AbortOnDropHandle::new(task) }
+        let mut task = JoinSet::new();
+        task.spawn(play(device.clone(), queue.clone()));
+        Player { device, queue, _task: task }
     }
 
     /// Plays a line after those that wait.

@@ -11,8 +11,8 @@ use meddah_speech::{
     Lexicon, Mark, Pcm, Resampler, SpeechError, SpeechRequest, SpeechStream, TextToSpeech, VoiceSettings,
 };
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 use tracing::debug;
 
 use super::form::AudioForm;
@@ -33,7 +33,7 @@ const THINKING_AFTER: Duration = Duration::from_millis(100);
 /// Speaks the lines of one turn. Dropping it ends that at once.
 pub(crate) struct Speaker {
     lines: mpsc::Sender<(u32, Said)>,
-    task: AbortOnDropHandle<()>,
+    task: JoinSet<()>,
     first_audio: Arc<OnceLock<f64>>,
 }
 
@@ -59,7 +59,8 @@ impl Speaker {
         let (lines, waiting) = mpsc::channel(LINES_WAITING_MAX);
         let first_audio = Arc::new(OnceLock::new());
         let speaking = Speaking { part, told_silent: false, first_audio: first_audio.clone() };
-        let task = AbortOnDropHandle::new(tokio::spawn(speaking.run(waiting)));
+        let mut task = JoinSet::new();
+        task.spawn(speaking.run(waiting));
         Speaker { lines, task, first_audio }
     }
 
@@ -72,12 +73,12 @@ impl Speaker {
     /// Waits until everything is spoken, the turn is cut, or it is time. Returns when the first sound was there, ms
     /// after the turn was accepted.
     pub async fn finish(self, cancel: &CancellationToken, deadline: tokio::time::Instant) -> Option<f64> {
-        let Speaker { lines, task, first_audio } = self;
+        let Speaker { lines, mut task, first_audio } = self;
         drop(lines);
         tokio::select! {
             biased;
             () = cancel.cancelled() => {}
-            _ = tokio::time::timeout_at(deadline, task) => {}
+            _ = tokio::time::timeout_at(deadline, task.join_next()) => {}
         }
         first_audio.get().copied()
     }
