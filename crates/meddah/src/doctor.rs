@@ -3,6 +3,8 @@
 //! It knows nothing of the rest of the program. What is to be looked at comes in as arguments, so that each
 //! answer can be tested on a machine that does not exist.
 
+mod speech;
+
 use std::io::{self, Read as _, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -14,6 +16,8 @@ use serde::Serialize;
 
 use crate::embedder::Standing;
 use crate::models::{InspectFn, Inspected};
+
+pub use speech::{DevicesFound, Speech, check as check_speech};
 
 /// For whoever listens on the port to take the connection and to answer.
 const PORT_TIMEOUT: Duration = Duration::from_millis(500);

@@ -5,11 +5,12 @@ use meddah_llama::KvType;
 use super::setup::{Common, Setup};
 use super::{BAD_INPUT, DONE, Failure, print};
 use crate::config::DEFAULTS;
-use crate::doctor::{self, Inputs, Machine, Model, Status};
+use crate::doctor::{self, DevicesFound, Inputs, Machine, Model, Speech, Status};
 use crate::embedder::LateEmbedder;
 use crate::ladders::{self, Ladders};
-use crate::models::Inspected;
+use crate::models::{Inspected, Kind, ModelStore};
 use meddah_inference::ladder::Rung;
+use meddah_speech::LocalSpeech;
 use std::sync::Arc;
 
 #[derive(clap::Args)]
@@ -34,7 +35,7 @@ pub async fn run(arguments: DoctorArguments) -> Result<u8, Failure> {
     }
     let setup = Setup::open(&arguments.common)?;
     let settings = &setup.settings;
-    let checks = doctor::run(&Inputs {
+    let mut checks = doctor::run(&Inputs {
         version: env!("CARGO_PKG_VERSION"),
         protocol: meddah_protocol::PROTOCOL_VERSION,
         data_dir: &setup.paths.data,
@@ -46,6 +47,7 @@ pub async fn run(arguments: DoctorArguments) -> Result<u8, Failure> {
         kv_tokens: u64::from(settings.local.context_tokens) * 2,
         machine: Machine::detect(&setup.paths.data),
     });
+    checks.extend(doctor::check_speech(&speech(&setup)));
     if arguments.json {
         print::line(&doctor::to_json(&checks).to_string());
     } else {
@@ -53,6 +55,48 @@ pub async fn run(arguments: DoctorArguments) -> Result<u8, Failure> {
         doctor::render(&checks, true, &mut out).ok(); // the reader left
     }
     Ok(if doctor::verdict(&checks) == Status::Problem { BAD_INPUT } else { DONE })
+}
+
+/// Who speaks and listens; nobody is asked.
+fn speech(setup: &Setup) -> Speech {
+    let voices = LocalSpeech::voices_in(&setup.paths.models());
+    let listens = |name: &String| match name.as_str() {
+        "local" => {
+            let store = ModelStore::open(&setup.paths.data).ok()?;
+            let file = store.default_model(Kind::Listener)?;
+            Some(file.file_stem()?.to_string_lossy().into_owned())
+        }
+        service => Some(service.to_owned()),
+    };
+    Speech {
+        speakers: setup.settings.speech.voices.clone(),
+        voices: voices.into_iter().filter(|voice| !voice.robotic).map(|voice| voice.name).collect(),
+        listener: setup.settings.speech.listeners.iter().find_map(listens),
+        devices: devices(),
+    }
+}
+
+#[cfg(any(windows, target_os = "macos", feature = "devices"))]
+fn devices() -> Option<DevicesFound> {
+    let found = match meddah_speech::devices::devices() {
+        Ok(found) => found,
+        Err(error) => return Some(Err((error.message, error.help.to_owned()))),
+    };
+    let (mut play, mut record) = (Vec::new(), Vec::new());
+    for device in found {
+        if device.plays {
+            play.push(device.name.clone());
+        }
+        if device.records {
+            record.push(device.name);
+        }
+    }
+    Some(Ok((play, record)))
+}
+
+#[cfg(not(any(windows, target_os = "macos", feature = "devices")))]
+fn devices() -> Option<DevicesFound> {
+    None
 }
 
 fn model(setup: &Setup) -> Model {

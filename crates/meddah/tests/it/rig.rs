@@ -62,10 +62,15 @@ impl Rig {
     }
 
     /// A sidecar that finds in `folder` what an earlier one left there.
-    pub async fn in_folder(script: Script, change: impl FnOnce(&mut Settings), folder: &Path) -> Rig {
+    pub async fn in_folder_with(
+        script: Script,
+        change: impl FnOnce(&mut Settings),
+        folder: &Path,
+        more: impl FnOnce(Ports) -> Ports,
+    ) -> Rig {
         let store = SqliteStore::open(&folder.join("timeline.sqlite3")).unwrap();
         let worlds = Worlds::new(vec![tavern()]).with_overlay(folder.join("worlds")).unwrap();
-        Rig::run(script, change, folder, store, worlds, |ports| ports).await
+        Rig::run(script, change, folder, store, worlds, more).await
     }
 
     async fn run(

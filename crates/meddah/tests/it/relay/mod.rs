@@ -1,6 +1,7 @@
 //! The relay faces as the mods meet them: their order of messages, their JSON joined from text, a new HTTP
 //! connection per call.
 
+mod aloud;
 mod baldursgate;
 mod bannerlord;
 mod skyrim;
@@ -8,6 +9,7 @@ mod skyrim;
 use std::path::Path;
 
 use futures::{SinkExt as _, StreamExt as _};
+use meddah::turn::Ports;
 use meddah_inference::scripted::Script;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -20,8 +22,18 @@ use crate::rig::{PATIENCE, Rig};
 
 /// A sidecar with faces, each on a free port.
 pub async fn start(script: Script, faces: &[&str], folder: &Path) -> (Rig, Vec<u16>) {
+    start_with(script, faces, folder, |ports| ports).await
+}
+
+/// The same with a voice or ears.
+pub async fn start_with(
+    script: Script,
+    faces: &[&str],
+    folder: &Path,
+    more: impl FnOnce(Ports) -> Ports,
+) -> (Rig, Vec<u16>) {
     let faces: Vec<String> = faces.iter().map(|face| format!("{face}:0")).collect();
-    let rig = Rig::in_folder(script, |settings| settings.faces = faces, folder).await;
+    let rig = Rig::in_folder_with(script, |settings| settings.faces = faces, folder, more).await;
     let (_, health) = rig.get("/v1/health").await;
     let ports = health["faces"].as_array().unwrap().iter();
     let ports = ports.map(|face| u16::try_from(face["port"].as_u64().unwrap()).unwrap()).collect();
