@@ -243,6 +243,14 @@ impl TextToSpeech for SpeechLadder {
     async fn speak(&self, request: SpeechRequest) -> Result<SpeechStream, SpeechError> {
         self.speak_with(request).await.map(|spoken| spoken.stream)
     }
+
+    async fn speak_and_tell(
+        &self,
+        request: SpeechRequest,
+    ) -> Result<(SpeechStream, Option<Notice>), SpeechError> {
+        let Spoken { stream, notice, .. } = self.speak_with(request).await?;
+        Ok((stream, notice))
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
+use meddah_inference::Notice;
 
 pub use error::{SpeechError, SpeechErrorKind};
 pub use voice::{PITCH, SPEED, VOLUME, Voice, VoiceSettings};
@@ -29,6 +30,14 @@ pub trait TextToSpeech: Send + Sync {
 
     /// Begins to speak. May wait for its turn; the first piece comes as soon as it is made.
     async fn speak(&self, request: SpeechRequest) -> Result<SpeechStream, SpeechError>;
+
+    /// The same, with what the player should know of it: another voice speaks than the last time.
+    async fn speak_and_tell(
+        &self,
+        request: SpeechRequest,
+    ) -> Result<(SpeechStream, Option<Notice>), SpeechError> {
+        Ok((self.speak(request).await?, None))
+    }
 }
 
 /// What is to be spoken, and how.

@@ -20,7 +20,7 @@ use super::player::{HeardReport, LineToPlay};
 use super::spoken::Sound;
 use super::{Voices, mouth};
 use crate::turn::TurnEvents;
-use crate::wire::{ms_since, notice, speech_error};
+use crate::wire::{self, ms_since, notice, speech_error};
 
 /// Lines that wait to be spoken; more than a turn has.
 const LINES_WAITING_MAX: usize = 64;
@@ -161,7 +161,11 @@ impl Speaking {
             authored,
         };
         let late = |_| SpeechError::late(PIECE_WAIT);
-        let stream = tokio::time::timeout(PIECE_WAIT, engine.speak(request)).await.map_err(late)??;
+        let begun = tokio::time::timeout(PIECE_WAIT, engine.speak_and_tell(request)).await;
+        let (stream, notice) = begun.map_err(late)??;
+        if let Some(notice) = notice {
+            self.part.events.log.push(&self.part.events.origin, wire::told(notice));
+        }
         match self.part.form.parts {
             true => self.in_parts(&place, stream).await,
             false => self.whole(&place, text, stream).await,

@@ -16,6 +16,19 @@ FACES = ["openai", "player2", "ollama", "koboldcpp"]
 EMBEDDER = os.environ.get("MEDDAH_TEST_EMBEDDER", "")
 
 
+# Real ones, too: a voice with its description beside it, and a model that listens.
+VOICE = os.environ.get("MEDDAH_TEST_VOICE", "")
+LISTENER = os.environ.get("MEDDAH_TEST_WHISPER", "")
+
+
+def install(folder: str) -> None:
+    """Puts voice and listener where the sidecar looks for them."""
+    models = pathlib.Path(folder) / "models"
+    models.mkdir()
+    for file in filter(None, [VOICE, VOICE and VOICE + ".json", LISTENER]):
+        (models / pathlib.Path(file).name).symlink_to(file)
+
+
 class Sidecar:
     """A running `meddah serve` and where its faces are."""
 
@@ -24,6 +37,7 @@ class Sidecar:
         for face in FACES:
             command += ["--face", f"{face}:0"]
         environment = {**os.environ, "MEDDAH_DATA": folder}
+        install(folder)
         if EMBEDDER:
             environment["MEDDAH_EMBEDDER"] = EMBEDDER
         self.process = subprocess.Popen(
@@ -44,6 +58,11 @@ class Sidecar:
 @pytest.fixture(scope="session")
 def embedder():
     return EMBEDDER
+
+
+@pytest.fixture(scope="session")
+def speaks():
+    return bool(VOICE and LISTENER)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::{SinkExt as _, StreamExt as _};
 use meddah::voice::Voices;
+use meddah_speech::ladder::{SpeechLadder, SpeechRung};
 use meddah_speech::{ScriptedSpeech, TextToSpeech};
 use serde_json::{Value, json};
 use tokio_tungstenite::connect_async;
@@ -203,6 +204,24 @@ async fn a_voice_that_fails_costs_a_notice_and_not_the_text() {
     assert!(notices[0]["help"].as_str().is_some_and(|help| !help.is_empty()));
     assert_eq!(types(&events).iter().filter(|kind| **kind == "line").count(), 3);
     assert_eq!(events.last().unwrap()["finish"], "complete");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn another_voice_speaks_where_the_first_fails_and_the_player_is_told() {
+    let rung = |name: &str, speech: ScriptedSpeech| {
+        SpeechRung::new(name, Arc::new(speech) as Arc<dyn TextToSpeech>, PATIENCE)
+    };
+    let ladder = SpeechLadder::new(vec![
+        rung("paid", ScriptedSpeech::failing_at(0)),
+        rung("local", ScriptedSpeech::default()),
+    ]);
+    let rig = Rig::speaking(script(1, 3), Voices::new(Arc::new(ladder), BYTES_KEPT)).await;
+    let session = open(&rig, json!({"audio": ["wav"]})).await;
+    let events = talk(&rig, &session).await;
+    assert_eq!(sounds(&events).len(), 3);
+    let notices: Vec<&Value> = events.iter().filter(|event| event["type"] == "notice").collect();
+    assert_eq!((notices.len(), &notices[0]["code"]), (1, &json!("voice_stepped_down")));
     rig.stop().await;
 }
 
