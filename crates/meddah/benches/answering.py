@@ -89,9 +89,12 @@ def ask(port, session, events, sound, rate, open_microphone):
     call(port, "POST", commands, {**listen, "more": False, "end": True})
     final = events.first(end_of_speech, lambda e: e["type"] == "transcript" and e["final"] and e["text"])
     started = events.first(final, lambda e: e["type"] == "turn_started")
-    line = events.first(started, lambda e: e["type"] == "line")
-    audio = events.first(started, lambda e: e["type"] == "audio")
-    events.first(audio, lambda e: e["type"] == "turn_ended")
+    line = events.first(started, lambda e: e["type"] in ("line", "turn_ended"))
+    ended = events.first(started, lambda e: e["type"] == "turn_ended")
+    try:
+        audio = next(at for at, e in list(events.seen) if started <= at <= ended and e["type"] == "audio")
+    except StopIteration:
+        return None  # it told what it does, and said nothing
     return [final - end_of_speech, line - final, audio - line, audio - end_of_speech]
 
 
@@ -109,10 +112,12 @@ def main():
             session = call(port, "POST", "/v1/sessions", hello)["session"]
             events = Events(port, session)
             ask(port, session, events, *sounds[0], open_microphone)  # everything is loaded now
-            times = [ask(port, session, events, *sound, open_microphone) for sound in sounds]
+            asked = [ask(port, session, events, *sound, open_microphone) for sound in sounds]
+            times = [answered for answered in asked if answered]
             medians = [statistics.median(column) * 1000 for column in zip(*times)]
             whole = sorted(row[3] * 1000 for row in times)
             p95 = whole[min(len(whole) - 1, int(len(whole) * 0.95))]
+            name = f"{name}, {len(times)} of {len(asked)} answered aloud"
             print(f"| {name} | {medians[0]:.0f} | {medians[1]:.0f} | {medians[2]:.0f} | {medians[3]:.0f} | {p95:.0f} |")
     finally:
         serve.terminate()
