@@ -56,6 +56,14 @@ impl DeviceError {
         DeviceError::new(DeviceErrorKind::Unsupported, format!("the {} wants {format} samples", noun(wanted)))
     }
 
+    /// A device that cannot be opened: a system without any may name a usual one all the same.
+    pub(super) fn opening(error: &cpal::Error, wanted: Use) -> DeviceError {
+        match error.kind() {
+            cpal::ErrorKind::DeviceNotAvailable => DeviceError::none(wanted),
+            _ => DeviceError::of(error, wanted),
+        }
+    }
+
     pub(super) fn of(error: &cpal::Error, wanted: Use) -> DeviceError {
         let kind = match error.kind() {
             cpal::ErrorKind::HostUnavailable => DeviceErrorKind::None,

@@ -68,7 +68,7 @@ impl Loudspeaker {
     /// Opens the device of this name, or the usual one.
     pub fn open(name: Option<&str>) -> Result<Loudspeaker, DeviceError> {
         let device = device(name, Use::Play)?;
-        let told = |error: cpal::Error| DeviceError::of(&error, Use::Play);
+        let told = |error: cpal::Error| DeviceError::opening(&error, Use::Play);
         let usual = device.default_output_config().map_err(told)?;
         let config = config(&usual);
         let queue = Arc::new(Mutex::new(Queue::default()));

@@ -28,7 +28,7 @@ impl Microphone {
     /// Opens the device of this name, or the usual one, and records.
     pub fn open(name: Option<&str>) -> Result<Microphone, DeviceError> {
         let device = device(name, Use::Record)?;
-        let told = |error: cpal::Error| DeviceError::of(&error, Use::Record);
+        let told = |error: cpal::Error| DeviceError::opening(&error, Use::Record);
         let usual = device.default_input_config().map_err(told)?;
         let config = config(&usual);
         let (send, buffers) = mpsc::channel(BUFFERS_MAX);
