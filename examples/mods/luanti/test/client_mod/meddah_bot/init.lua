@@ -17,6 +17,12 @@ local function talk_to_next()
 	end
 end
 
+-- Whether it shows something of a character: what it says, or what it is told to do.
+local function is_of(name, message)
+	local said, told = "<" .. name .. "> ", "* " .. name .. " "
+	return message:sub(1, #said) == said or message:sub(1, #told) == told
+end
+
 local function on_order(order)
 	local talk = order:match("^talk (.+)$")
 	if talk then
@@ -33,7 +39,7 @@ minetest.register_on_receiving_chat_message(function(message)
 	local name = names[current]
 	if message:sub(1, #PREFIX) == PREFIX then
 		on_order(message:sub(#PREFIX + 1))
-	elseif name and message:sub(1, #name + 3) == "<" .. name .. "> " then
+	elseif name and is_of(name, message) then
 		names[current] = false
 		print("BOT answered by " .. name)
 		minetest.after(PAUSE_S, talk_to_next)
