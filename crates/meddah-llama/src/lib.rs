@@ -12,6 +12,7 @@ pub mod gguf;
 pub mod hardware;
 pub mod memory;
 mod model;
+pub mod process;
 mod template;
 pub mod tokens;
 pub mod wire;

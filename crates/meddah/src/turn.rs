@@ -386,6 +386,12 @@ fn deadline(turn: &Turn) -> tokio::time::Instant {
 }
 
 impl Turn {
+    /// One of these, by the turn: the same turn has the same, and turns take them by and by. None of none.
+    pub(crate) fn pick<'l>(&self, lines: &'l [String]) -> Option<&'l String> {
+        let place = self.record_id.bytes().map(usize::from).sum::<usize>();
+        lines.get(place.checked_rem(lines.len())?)
+    }
+
     /// The id of whom the character talks with.
     pub fn partner(&self) -> &str {
         match &self.cause {

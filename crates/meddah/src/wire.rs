@@ -71,6 +71,11 @@ pub fn speech_error(error: SpeechError) -> WireError {
     wire
 }
 
+/// A request that cannot be understood.
+pub fn invalid(message: impl Into<String>, help: impl Into<String>) -> WireError {
+    WireError::new(ErrorCode::InvalidRequest, message).with_help(help)
+}
+
 /// Nobody understands speech.
 pub fn no_ears() -> WireError {
     WireError::new(ErrorCode::Unsupported, "nothing here understands speech")

@@ -10,7 +10,6 @@ mod player2;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,7 +18,6 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::Response;
-use futures::{Stream, StreamExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -27,7 +25,7 @@ pub use charisma::{FakeCharisma, StoryStep};
 pub use convai::FakeConvai;
 pub use player2::FakePlayer2;
 
-use crate::{Step, Transcript};
+use crate::Transcript;
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -96,31 +94,9 @@ impl Queue {
     }
 }
 
-type Bytes = Result<Vec<u8>, std::io::Error>;
-
 /// A transcript on its way. A cut breaks the connection, a hang lasts until the client goes.
 fn play(transcript: Transcript, guard: OpenGuard) -> Response {
-    let mut response = Response::builder().status(status_of(&transcript));
-    for (name, value) in &transcript.headers {
-        response = response.header(name, value);
-    }
-    let steps = futures::stream::iter(transcript.steps).then(move |step| {
-        let _open = &guard;
-        let sent: Pin<Box<dyn Future<Output = Option<Bytes>> + Send>> = Box::pin(async move {
-            match step {
-                Step::Send(bytes) => Some(Ok(bytes)),
-                Step::Pause(pause) => {
-                    tokio::time::sleep(pause).await;
-                    None
-                }
-                Step::Cut => Some(Err(std::io::Error::other("cut"))),
-                Step::Hang => std::future::pending().await,
-            }
-        });
-        sent
-    });
-    let body: Pin<Box<dyn Stream<Item = Bytes> + Send>> = Box::pin(steps.filter_map(futures::future::ready));
-    response.body(Body::from_stream(body)).expect("a transcript is an answer")
+    crate::speech::play(transcript, 0, guard)
 }
 
 pub(crate) fn status_of(transcript: &Transcript) -> StatusCode {

@@ -143,8 +143,9 @@ async fn answer(
 
 type Sent = Result<Vec<u8>, std::io::Error>;
 
-/// Sends a transcript; one with a header `endless` repeats its last bytes for ever.
-fn play(transcript: Transcript, piece_bytes: usize, guard: OpenGuard) -> Response {
+/// Sends a transcript, its bytes in pieces of so many, or as they are for 0. A cut breaks the connection, a hang lasts
+/// until the client goes; with a header `endless` the last bytes are repeated for ever.
+pub(crate) fn play(transcript: Transcript, piece_bytes: usize, guard: OpenGuard) -> Response {
     let mut response = Response::builder().status(status_of(&transcript));
     let endless = transcript.headers.iter().any(|(name, _)| name == "endless");
     for (name, value) in &transcript.headers {

@@ -1,7 +1,7 @@
 //! One life of a worker: from its start to its end.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use meddah_inference::{ChatRequest, Chunk, ErrorKind, ModelError, ModelState, Notice};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::io::AsyncWriteExt;
+use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::stream::{Piece, cancelled};
 use super::{Answer, Call, SHUTDOWN_WAIT, Shared};
 use crate::hardware;
+use crate::process::{keep_complaints, worker_command};
 use crate::wire::{LINE_BYTES_MAX, LoadRequest, RawSpeed, Ready, Reply, Request, Stats};
 
 /// Lines that wait to be written to the worker.
@@ -29,8 +30,6 @@ const LINES_MAX: usize = 256;
 const COMPLAINTS_BYTES_MAX: usize = 4096;
 /// How long a killed process may take to be gone.
 const REAP_WAIT: Duration = Duration::from_secs(5);
-/// Variables with keys of online models begin with this. A local model has no use for them.
-const KEY_VARIABLES: &str = "MEDDAH_KEY_";
 
 /// How a session ended.
 pub struct End {
@@ -160,21 +159,9 @@ impl Session {
         let no_worker = |why: &str| ModelError::new(ErrorKind::Broken, format!("no worker: {why}"));
         let (program, arguments) =
             shared.config.program().ok_or_else(|| no_worker("its command is empty"))?;
-        let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.kill_on_drop(true);
-        let names = std::env::vars_os().map(|(name, _)| name);
-        for name in names.filter(|name| name.to_string_lossy().starts_with(KEY_VARIABLES)) {
-            command.env_remove(name);
-        }
-        #[cfg(windows)]
-        {
-            /// No console window flashes up beside the game.
-            const CREATE_NO_WINDOW: u32 = 0x0800_0000;
-            command.creation_flags(CREATE_NO_WINDOW);
-        }
         let kills_before = hardware::out_of_memory_kills();
-        let mut child = command.spawn().map_err(|error| no_worker(&error.to_string()))?;
+        let mut child =
+            worker_command(program, arguments).spawn().map_err(|error| no_worker(&error.to_string()))?;
         let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
@@ -185,7 +172,7 @@ impl Session {
         let complaints = Arc::default();
         let mut tasks = JoinSet::new();
         tasks.spawn(write_lines(stdin, from_us));
-        tasks.spawn(keep_complaints(stderr, Arc::clone(&complaints)));
+        tasks.spawn(keep_complaints(stderr, Arc::clone(&complaints), COMPLAINTS_BYTES_MAX));
         Ok(Session {
             shared: Arc::clone(shared),
             child,
@@ -458,18 +445,5 @@ async fn write_lines(mut stdin: ChildStdin, mut lines: mpsc::Receiver<Vec<u8>>) 
         if stdin.write_all(&line).await.is_err() {
             return; // the end of its output tells the rest
         }
-    }
-}
-
-async fn keep_complaints(mut stderr: ChildStderr, into: Arc<std::sync::Mutex<Vec<u8>>>) {
-    let mut buffer = [0; 1024];
-    while let Ok(read) = stderr.read(&mut buffer).await {
-        if read == 0 {
-            return;
-        }
-        let Ok(mut kept) = into.lock() else { return };
-        kept.extend_from_slice(&buffer[..read]);
-        let excess = kept.len().saturating_sub(COMPLAINTS_BYTES_MAX);
-        kept.drain(..excess);
     }
 }

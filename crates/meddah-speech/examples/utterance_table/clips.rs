@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use futures::StreamExt as _;
 use meddah_speech::{
-    LISTEN_RATE_HZ, LocalSpeech, MarkKind, Pcm, SpeechRequest, TextToSpeech as _, VoiceSettings,
+    LISTEN_RATE_HZ, LocalSpeech, MarkKind, SpeechPiece, SpeechRequest, TextToSpeech as _, VoiceSettings,
 };
 
 use crate::scenes::{Clip, Player, Word};
@@ -47,13 +46,8 @@ pub async fn all(voice: &Path) -> Result<Vec<Clip>, Box<dyn std::error::Error>> 
             let (speed, pitch) = player.speed_and_pitch();
             let settings =
                 VoiceSettings { voice: Some(name.clone()), speed, pitch, ..VoiceSettings::default() };
-            let mut stream = speech.speak(SpeechRequest { settings, ..SpeechRequest::new(text) }).await?;
-            let (mut pcm, mut marks) = (Pcm::default(), Vec::new());
-            while let Some(piece) = stream.next().await.transpose()? {
-                pcm.sample_rate_hz = piece.pcm.sample_rate_hz;
-                pcm.samples.extend(piece.pcm.samples);
-                marks.extend(piece.marks);
-            }
+            let stream = speech.speak(SpeechRequest { settings, ..SpeechRequest::new(text) }).await?;
+            let SpeechPiece { pcm, marks } = SpeechPiece::whole(stream).await?;
             let words = marks.into_iter().filter_map(|mark| match mark.kind {
                 MarkKind::Word(bytes) => Some(Word {
                     end: bytes.end,

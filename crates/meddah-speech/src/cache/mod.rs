@@ -188,9 +188,7 @@ impl Keeping {
 
     fn gather(&mut self, piece: &SpeechPiece) {
         let Some(line) = &mut self.line else { return };
-        line.pcm.sample_rate_hz = piece.pcm.sample_rate_hz;
-        line.pcm.samples.extend_from_slice(&piece.pcm.samples);
-        line.marks.extend_from_slice(&piece.marks);
+        line.add(piece);
         if samples_as_time(line.pcm.samples.len(), line.pcm.sample_rate_hz) > LINE_MAX {
             self.line = None;
         }

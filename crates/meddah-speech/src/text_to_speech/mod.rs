@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use meddah_inference::Notice;
 
@@ -81,6 +82,27 @@ pub struct SpeechPiece {
     pub pcm: Pcm,
     /// In order. Those of a sentence come with its first piece, ahead of the sound where the voice allows.
     pub marks: Vec<Mark>,
+}
+
+impl SpeechPiece {
+    /// Puts what follows behind it.
+    pub fn add(&mut self, next: &SpeechPiece) {
+        self.pcm.sample_rate_hz = next.pcm.sample_rate_hz;
+        self.pcm.samples.extend_from_slice(&next.pcm.samples);
+        self.marks.extend_from_slice(&next.marks);
+    }
+
+    /// All of a stream as one piece; without sound if there was no word.
+    ///
+    /// # Errors
+    /// The first of the stream.
+    pub async fn whole(mut stream: SpeechStream) -> Result<SpeechPiece, SpeechError> {
+        let mut whole = SpeechPiece::default();
+        while let Some(piece) = stream.next().await.transpose()? {
+            whole.add(&piece);
+        }
+        Ok(whole)
+    }
 }
 
 /// Something that happens in the sound.

@@ -1,15 +1,15 @@
 //! One life of a worker, from its start to its end.
 
 use std::collections::VecDeque;
-use std::process::Stdio;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use meddah_llama::process::{keep_complaints, worker_command};
 use meddah_speech::{SpeechError, SpeechErrorKind};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -27,8 +27,6 @@ const HEAR_WAIT: Duration = Duration::from_secs(60);
 const LEAVE_WAIT: Duration = Duration::from_secs(3);
 /// How much of what it says on standard error is kept, to tell what it died of; bytes.
 const COMPLAINTS_BYTES_MAX: usize = 2048;
-/// Variables with keys of online services begin with this. A local model has no use for them.
-const KEY_VARIABLES: &str = "MEDDAH_KEY_";
 
 /// A worker that has loaded its model.
 pub struct Worker {
@@ -74,20 +72,7 @@ impl Worker {
     fn spawn(shared: &Shared) -> Result<Worker, SpeechError> {
         let (program, arguments) =
             shared.config.worker_command.split_first().ok_or_else(|| broken("its command is empty"))?;
-        let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.kill_on_drop(true);
-        let names = std::env::vars_os().map(|(name, _)| name);
-        for name in names.filter(|name| name.to_string_lossy().starts_with(KEY_VARIABLES)) {
-            command.env_remove(name);
-        }
-        #[cfg(windows)]
-        {
-            /// No console window flashes up beside the game.
-            const CREATE_NO_WINDOW: u32 = 0x0800_0000;
-            command.creation_flags(CREATE_NO_WINDOW);
-        }
-        let mut child = command.spawn().map_err(broken)?;
+        let mut child = worker_command(program, arguments).spawn().map_err(broken)?;
         let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
@@ -96,7 +81,7 @@ impl Worker {
         shared.pid.store(child.id().unwrap_or(0), Ordering::Relaxed);
         let complaints = Arc::default();
         let mut tasks = JoinSet::new();
-        tasks.spawn(keep_complaints(stderr, Arc::clone(&complaints)));
+        tasks.spawn(keep_complaints(stderr, Arc::clone(&complaints), COMPLAINTS_BYTES_MAX));
         let lines = FramedRead::new(stdout, LinesCodec::new_with_max_length(LINE_BYTES_MAX));
         Ok(Worker { child, stdin, lines, tasks, complaints, next_id: 0 })
     }
@@ -192,15 +177,5 @@ fn outcome(reply: Reply) -> Outcome {
         )),
         Reply::Failed { message, .. } => Outcome::Refused(broken(message)),
         Reply::Ready | Reply::LoadFailed { .. } => Outcome::Died(broken("its worker talks nonsense")),
-    }
-}
-
-async fn keep_complaints(mut stderr: ChildStderr, into: Arc<Mutex<Vec<u8>>>) {
-    let mut buffer = [0; 1024];
-    while let Ok(read @ 1..) = stderr.read(&mut buffer).await {
-        let Ok(mut kept) = into.lock() else { return };
-        kept.extend_from_slice(&buffer[..read]);
-        let excess = kept.len().saturating_sub(COMPLAINTS_BYTES_MAX);
-        kept.drain(..excess);
     }
 }

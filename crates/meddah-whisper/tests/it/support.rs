@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
 use meddah_speech::{
-    LISTEN_RATE_HZ, Lexicon, ListenRequest, LocalSpeech, Pcm, SpeechError, SpeechRequest, SpeechToText as _,
-    TextToSpeech as _, Transcript, VoiceSettings,
+    LISTEN_RATE_HZ, Lexicon, ListenRequest, LocalSpeech, Pcm, SpeechError, SpeechPiece, SpeechRequest,
+    SpeechToText as _, TextToSpeech as _, Transcript, VoiceSettings,
 };
 use meddah_whisper::{WhisperConfig, WhisperListener};
 
@@ -62,11 +62,7 @@ pub async fn spoken(text: &str) -> Pcm {
         lexicon: Arc::new(Lexicon::default()),
         ..SpeechRequest::new(text)
     };
-    let pieces: Vec<Pcm> =
-        speech.speak(request).await.unwrap().map(|piece| piece.unwrap().pcm).collect().await;
-    let sample_rate_hz = pieces[0].sample_rate_hz;
-    let samples = pieces.into_iter().flat_map(|piece| piece.samples).collect();
-    Pcm { sample_rate_hz, samples }.resampled(LISTEN_RATE_HZ)
+    SpeechPiece::whole(speech.speak(request).await.unwrap()).await.unwrap().pcm.resampled(LISTEN_RATE_HZ)
 }
 
 /// All at once.

@@ -7,7 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use meddah_engine::world::Character;
 use meddah_protocol::{ErrorCode, WireError};
 use meddah_speech::{
-    AudioFormat, Encoder, LISTEN_RATE_HZ, ListenRequest, Pcm, SPEED, SpeechRequest, SpeechStream,
+    AudioFormat, Encoder, LISTEN_RATE_HZ, ListenRequest, SPEED, SpeechPiece, SpeechRequest, SpeechStream,
     TEXT_BYTES_MAX, VoiceSettings, decode, decode_pcm,
 };
 
@@ -61,7 +61,7 @@ pub(super) fn request(
     })
 }
 
-/// Begins to speak. The names of every world that is loaded are said as their authors want.
+/// Begins to speak. A mod that asks so names no world: names are said as the first one that is loaded wants.
 pub(super) async fn speak(app: &App, request: SpeechRequest) -> Result<SpeechStream, WireError> {
     let voices = &app.sidecar.ports.voices;
     let lexicon = app.sidecar.worlds.list().first().map(|world| voices.lexicon(world));
@@ -74,15 +74,11 @@ pub(super) async fn speak(app: &App, request: SpeechRequest) -> Result<SpeechStr
 
 /// The sound as one file.
 pub(super) async fn file(
-    mut speech: SpeechStream,
+    speech: SpeechStream,
     format: AudioFormat,
     rate_hz: Option<u32>,
 ) -> Result<Vec<u8>, WireError> {
-    let mut pcm = Pcm::default();
-    while let Some(piece) = speech.next().await.transpose().map_err(speech_error)? {
-        pcm.sample_rate_hz = piece.pcm.sample_rate_hz;
-        pcm.samples.extend(piece.pcm.samples);
-    }
+    let pcm = SpeechPiece::whole(speech).await.map_err(speech_error)?.pcm;
     let rate_hz = rate_hz.unwrap_or(pcm.sample_rate_hz);
     let encoded = tokio::task::spawn_blocking(move || meddah_speech::encode(&pcm, format, rate_hz)).await;
     encoded.map_err(internal)?.map_err(|error| invalid(error.to_string(), "Ask for wav, which always works."))

@@ -12,6 +12,7 @@ use meddah_protocol::{ErrorCode, WireError};
 use serde_json::Value;
 
 use crate::transport;
+pub(crate) use crate::wire::invalid;
 
 /// A body, or why it is none. An empty one is an empty object.
 pub(crate) struct Sent(pub Result<Value, WireError>);
@@ -40,11 +41,6 @@ fn parse(bytes: &[u8]) -> Result<Value, WireError> {
             "Write JSON with a library rather than by joining text, and as UTF-8.",
         )),
     }
-}
-
-/// A request that cannot be understood.
-pub(crate) fn invalid(message: impl Into<String>, help: impl Into<String>) -> WireError {
-    WireError::new(ErrorCode::InvalidRequest, message).with_help(help)
 }
 
 /// What this build cannot do.

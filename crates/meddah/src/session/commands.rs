@@ -6,17 +6,18 @@ use std::time::{Duration, Instant};
 use meddah_engine::goal;
 use meddah_engine::timeline::{Entry, EntryKind, MEMORY_BYTES_MAX, MemoryKind, MemoryRecord};
 use meddah_protocol::{
-    ActionDeclaration, ActionResult, Command, ErrorCode, EventKind, Load, Player, Say, Scene, TEXT_BYTES_MAX,
-    TalkRequest, WireError, WorldEvent, check_id,
+    ActionDeclaration, Command, ErrorCode, EventKind, Load, Player, Say, Scene, TEXT_BYTES_MAX, TalkRequest,
+    WireError, WorldEvent, check_id,
 };
 use meddah_store::LoadBy;
 
 use super::among::{Follow, Moment};
 use super::scene::{self, Noticed};
-use super::{Accepted, Call, Session, Terms};
+use super::{Accepted, Session, Terms};
 use crate::turn::Cause;
 use crate::turn::conversation;
 use crate::voice::AudioForm;
+use crate::wire::invalid;
 
 /// How long `load` waits for turns that it cut.
 const CUT_TURNS_WAIT: Duration = Duration::from_secs(2);
@@ -332,76 +333,6 @@ impl Session {
         Ok(DONE)
     }
 
-    async fn action_result(&self, result: ActionResult) -> Result<Accepted, WireError> {
-        let call_id = result.call_id.clone();
-        let turn = call_id.split('.').next().unwrap_or_default();
-        let report = EntryKind::ActionResult {
-            turn: self.record_id(turn),
-            result: ActionResult { call_id: self.record_id(&call_id), ..result },
-        };
-        let good = matches!(&report, EntryKind::ActionResult { result, .. } if result.ok);
-        let done = |action: &str| if good { action.to_owned() } else { String::new() };
-        let running = self.state().running.get(turn).map(|running| running.character.clone());
-        if let Some(action) = self.called_by_turn(turn, &call_id)
-            && self.keep_reports(turn, std::slice::from_ref(&report))?
-        {
-            let done = done(&action);
-            self.pursue(running.as_slice(), goal::Moment { done: &done, ..goal::Moment::default() }).await?;
-            return Ok(DONE);
-        }
-        let call = self.state().calls.iter().find(|call| call.id == call_id).cloned();
-        let Some(Call { character, action, .. }) = call else {
-            return Err(WireError::new(ErrorCode::UnknownTurn, format!("no action call {call_id:?}"))
-                .with_help("Send the `call_id` of the `action` event, in the same session."));
-        };
-        self.append(report, Some(&character), vec![character.clone()]).await?;
-        let done = done(&action);
-        self.pursue(&[character], goal::Moment { done: &done, ..goal::Moment::default() }).await?;
-        Ok(DONE)
-    }
-
-    /// The action of a call, as long as its turn's events are kept.
-    fn called_by_turn(&self, turn: &str, call_id: &str) -> Option<String> {
-        let events = self.events.of_turn(turn).into_iter();
-        let mut names = events.filter_map(|event| match event.kind {
-            EventKind::Action { call_id: id, name, .. } if id == call_id => Some(name),
-            _ => None,
-        });
-        names.next()
-    }
-
-    pub(super) async fn heard(&self, turn: &str, line: u32, fraction: f32) -> Result<Accepted, WireError> {
-        if !(0.0..=1.0).contains(&fraction) {
-            return Err(invalid("`fraction` must be 0 to 1", "1 is a line that was heard to its end."));
-        }
-        let report = |line, fraction| EntryKind::Heard { turn: self.record_id(turn), line, fraction };
-        let mut reports = vec![report(line, fraction)];
-        if fraction < 1.0 {
-            // Who stopped in the middle of a line did not hear what comes after it, unless the game says so.
-            reports.extend(self.lines_after(turn, line).into_iter().map(|later| report(later, 0.0)));
-        }
-        if self.keep_reports(turn, &reports)? {
-            return Ok(DONE);
-        }
-        let number = turn.strip_prefix('t').and_then(|number| number.parse::<u64>().ok());
-        if number.is_none_or(|number| number == 0 || number > self.state().turns_started) {
-            return Err(WireError::new(ErrorCode::UnknownTurn, "there is no such turn in this session")
-                .with_help("Send the `turn` of the `line` event, in the same session."));
-        }
-        self.append_all(reports, None, Vec::new()).await?;
-        Ok(DONE)
-    }
-
-    /// The lines behind this one, as long as its turn's events are kept.
-    fn lines_after(&self, turn: &str, line: u32) -> Vec<u32> {
-        let events = self.events.of_turn(turn).into_iter();
-        let later = events.filter_map(|event| match event.kind {
-            EventKind::Line { line: number, .. } if number > line => Some(number),
-            _ => None,
-        });
-        later.collect()
-    }
-
     pub(super) fn interrupt(&self, turn: Option<&str>) -> Accepted {
         if turn.is_none() {
             self.end_chains(|_| true);
@@ -491,7 +422,7 @@ impl Session {
     }
 
     /// As [`Session::append`], all of it or nothing.
-    async fn append_all(
+    pub(super) async fn append_all(
         &self,
         kinds: Vec<EntryKind>,
         character: Option<&str>,
@@ -505,13 +436,9 @@ impl Session {
     }
 
     /// A turn or call id of this session as the timeline knows it.
-    fn record_id(&self, id: &str) -> String {
+    pub(super) fn record_id(&self, id: &str) -> String {
         format!("{}/{id}", self.id)
     }
-}
-
-fn invalid(message: &str, help: &str) -> WireError {
-    WireError::new(ErrorCode::InvalidRequest, message).with_help(help)
 }
 
 fn check_text(text: &str) -> Result<(), WireError> {
@@ -563,7 +490,7 @@ fn given(text: Option<String>) -> Option<String> {
 
 fn check_ids(field: &str, ids: &[String]) -> Result<(), WireError> {
     if ids.len() > IDS_MAX {
-        return Err(invalid(&format!("`{field}` has more than {IDS_MAX} ids"), "Name only those nearby."));
+        return Err(invalid(format!("`{field}` has more than {IDS_MAX} ids"), "Name only those nearby."));
     }
     ids.iter().try_for_each(|id| check_id(field, id))
 }

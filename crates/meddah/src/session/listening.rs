@@ -25,7 +25,7 @@ use tracing::debug;
 use super::commands::DONE;
 use super::events::EventOrigin;
 use super::{Accepted, Session};
-use crate::wire::{no_ears, speech_error};
+use crate::wire::{invalid, no_ears, speech_error};
 
 /// Pieces of sound that wait to be listened to.
 const PIECES_WAITING_MAX: usize = 256;
@@ -428,8 +428,4 @@ async fn whole(mut pieces: mpsc::Receiver<Bytes>) -> Result<SoundStream, WireErr
         invalid(error.to_string(), "Send a whole WAV, OGG, Opus or MP3 file, or `pcm` with its rate.")
     })?;
     Ok(stream::iter([pcm]).boxed())
-}
-
-fn invalid(message: String, help: &str) -> WireError {
-    WireError::new(ErrorCode::InvalidRequest, message).with_help(help)
 }

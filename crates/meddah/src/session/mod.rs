@@ -9,6 +9,7 @@ pub mod commands;
 pub mod events;
 mod goals;
 mod listening;
+mod reports;
 mod requests;
 mod scene;
 mod short_scene;
@@ -64,6 +65,8 @@ pub struct Session {
     audio: Option<AudioForm>,
     /// Where it is told what was heard of lines that this PC plays.
     playback: OnceLock<mpsc::Sender<HeardReport>>,
+    /// Nothing more of it is taken note of.
+    playback_ends: CancellationToken,
     /// The device that is listened to where the game cannot record.
     #[cfg_attr(not(any(windows, target_os = "macos", feature = "devices")), expect(dead_code))]
     microphone: String,
@@ -128,9 +131,6 @@ struct Running {
     reports: Vec<EntryKind>,
 }
 
-/// Reports on one running turn.
-const REPORTS_MAX: usize = 256;
-
 /// What the caller learns when a request is taken on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
@@ -164,6 +164,7 @@ impl Session {
             scenes: settings.scenes.clone(),
             audio: AudioForm::of(&hello.capabilities)?,
             playback: OnceLock::new(),
+            playback_ends: CancellationToken::new(),
             microphone: settings.speech.microphone.clone(),
             capabilities: hello.capabilities.clone(),
             language: hello.language.clone(),
@@ -200,31 +201,6 @@ impl Session {
     /// A turn as the game wanted them when it opened the session.
     fn terms(&self, accepted: Instant) -> Terms {
         Terms { accepted, timeout: None, deltas: self.capabilities.deltas, audio: self.audio }
-    }
-
-    /// Takes note of what was heard of lines that this PC plays, if the game leaves that to it.
-    pub fn follow_playback(self: &Arc<Self>) {
-        if !self.audio.is_some_and(|form| form.played_here) {
-            return;
-        }
-        let (reports, mut heard) = mpsc::channel(REPORTS_MAX);
-        self.playback.set(reports).ok(); // a session is opened once
-        let session = self.clone();
-        self.tasks.spawn(async move {
-            loop {
-                let report = tokio::select! {
-                    () = session.closing.cancelled() => return,
-                    report = heard.recv() => report,
-                };
-                let Some((turn, line, share)) = report else { return };
-                // All of it is what is remembered anyway.
-                if share < 1.0
-                    && let Err(error) = session.heard(&turn, line, share).await
-                {
-                    session.emit(crate::wire::notice("not_remembered", error));
-                }
-            }
-        });
     }
 
     /// Whether the game wants to hear what is said.
@@ -362,31 +338,6 @@ impl Session {
         Ok(Accepted { turn: Some(turn_id), repeated: false })
     }
 
-    async fn turn_is_over(&self, turn: &Turn, calls: Vec<(String, String)>) {
-        loop {
-            let reports = {
-                let mut state = self.state();
-                let running =
-                    state.running.get_mut(&turn.id).map(|running| std::mem::take(&mut running.reports));
-                let reports = running.unwrap_or_default();
-                if reports.is_empty() {
-                    state.running.remove(&turn.id);
-                    for (id, action) in calls {
-                        state.expect_result(Call { id, character: turn.character.id.clone(), action });
-                    }
-                    return;
-                }
-                reports
-            };
-            for report in reports {
-                let witnesses = report_witnesses(&report, &turn.character.id);
-                if let Err(error) = self.append(report, Some(&turn.character.id), witnesses).await {
-                    self.emit(crate::wire::notice("not_remembered", error));
-                }
-            }
-        }
-    }
-
     /// About how many tokens a turn added to the talk.
     fn tokens_of(&self, turn: &Turn) -> u32 {
         let said = match &turn.cause {
@@ -400,21 +351,6 @@ impl Session {
             false
         });
         u32::try_from((said + answered.get()) / BYTES_PER_TOKEN).unwrap_or(u32::MAX)
-    }
-
-    /// Keeps a report on a turn that still runs. `Ok(false)`: it does not run.
-    fn keep_reports(&self, turn: &str, reports: &[EntryKind]) -> Result<bool, WireError> {
-        let mut state = self.state();
-        let Some(running) = state.running.get_mut(turn) else { return Ok(false) };
-        if running.reports.len() + reports.len() > REPORTS_MAX {
-            return Err(WireError::new(
-                ErrorCode::Busy,
-                format!("{REPORTS_MAX} reports wait for this turn's end"),
-            )
-            .with_help("Report a line once, when its playback ends."));
-        }
-        running.reports.extend_from_slice(reports);
-        Ok(true)
     }
 
     /// Cuts one turn: no line, sound or action of it is emitted from now on.
@@ -466,6 +402,7 @@ impl Session {
     pub async fn close(&self, grace: Duration) {
         self.stop_listening(None);
         self.ports.voices.stop_playing(&self.id);
+        self.playback_ends.cancel(); // it has no end of its own, and nobody is to wait for it
         self.tasks.close();
         if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
             self.cut_where(|_, _| true);
@@ -510,13 +447,5 @@ impl State {
             self.calls.pop_front();
         }
         self.calls.push_back(call);
-    }
-}
-
-/// What was heard, everybody heard who was there; how an action went is for whoever did it.
-fn report_witnesses(report: &EntryKind, character: &str) -> Vec<String> {
-    match report {
-        EntryKind::ActionResult { .. } => vec![character.to_owned()],
-        _ => Vec::new(),
     }
 }

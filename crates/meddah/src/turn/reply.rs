@@ -216,13 +216,9 @@ impl Reply {
     /// The last rung: a line of the character's file, for when no model answered or the one that did had
     /// nothing to say. `false` if the file has none, or something was heard already.
     pub fn fall_back(&mut self, turn: &Turn, events: &TurnEvents) -> bool {
-        let lines = &turn.character.fallback_lines;
-        if lines.is_empty() {
-            return false;
-        }
-        let place = turn.record_id.bytes().map(usize::from).sum::<usize>() % lines.len();
+        let Some(line) = turn.pick(&turn.character.fallback_lines) else { return false };
         debug!(turn = turn.id, "a line of the character's file is spoken");
-        self.line(turn, events, lines[place].clone(), false);
+        self.line(turn, events, line.clone(), false);
         true
     }
 

@@ -180,8 +180,6 @@ impl Voices {
     pub(crate) fn speaker(self: &Arc<Self>, turn: &Turn, events: &TurnEvents) -> Option<Speaker> {
         let (form, engine) = (turn.audio?, self.engine.clone()?);
         let language = turn.language.as_deref().unwrap_or(&turn.world.language);
-        let seed = turn.record_id.bytes().map(usize::from).sum::<usize>();
-        let thinking = &turn.character.voice.thinking;
         Some(Speaker::begin(speaker::Part {
             voices: self.clone(),
             engine,
@@ -192,7 +190,7 @@ impl Voices {
             events: events.clone(),
             accepted: turn.accepted,
             playback: turn.playback.clone().filter(|_| form.played_here),
-            thinking: thinking.get(seed % thinking.len().max(1)).cloned(),
+            thinking: turn.pick(&turn.character.voice.thinking).cloned(),
         }))
     }
 

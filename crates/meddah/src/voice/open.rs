@@ -56,6 +56,8 @@ struct Opener<'s> {
     paths: &'s Paths,
     keys: Option<KeyStore>,
     ledger: Option<Arc<dyn Ledger>>,
+    /// One for all: they share a folder and its limit.
+    cache: Arc<SpeechCache>,
 }
 
 /// Everybody who speaks, in order; nobody if nobody is named.
@@ -63,7 +65,7 @@ struct Opener<'s> {
 /// # Errors
 /// A name that nobody has. A service that cannot be used now (its key is missing) is left out with a warning.
 pub fn voices(settings: &Settings, paths: &Paths) -> Result<Option<Arc<dyn TextToSpeech>>, SpeechError> {
-    let mut opener = Opener { settings, paths, keys: None, ledger: None };
+    let mut opener = Opener::new(settings, paths);
     let mut rungs = Vec::new();
     for name in &settings.speech.voices {
         if name == LOCAL {
@@ -95,7 +97,7 @@ pub fn voices(settings: &Settings, paths: &Paths) -> Result<Option<Arc<dyn TextT
 /// # Errors
 /// A name that nobody has.
 pub fn listener(settings: &Settings, paths: &Paths) -> Result<Option<Arc<dyn SpeechToText>>, SpeechError> {
-    let mut opener = Opener { settings, paths, keys: None, ledger: None };
+    let mut opener = Opener::new(settings, paths);
     for name in &settings.speech.listeners {
         if name == LOCAL {
             if let Ok(local) = local_listener(None, paths) {
@@ -112,7 +114,12 @@ pub fn listener(settings: &Settings, paths: &Paths) -> Result<Option<Arc<dyn Spe
     Ok(None)
 }
 
-impl Opener<'_> {
+impl<'s> Opener<'s> {
+    fn new(settings: &'s Settings, paths: &'s Paths) -> Opener<'s> {
+        let cache = Arc::new(SpeechCache::new(paths.spoken(), CACHE_BYTES_DEFAULT));
+        Opener { settings, paths, keys: None, ledger: None, cache }
+    }
+
     /// A service by its table, or in short: `elevenlabs`, `openai:gpt-4o-mini-tts`.
     fn service(&self, list: &str, name: &str) -> Result<SpeechServiceSettings, SpeechError> {
         if let Some(service) = self.settings.speech_services.get(name) {
@@ -143,9 +150,7 @@ impl Opener<'_> {
         let speaker = format!("{}/{}", service.service, voice.model());
         let rates = rates(name, &service.service, voice.model());
         let paid = PaidSpeech::new(Arc::new(voice), self.ledger(), rates);
-        let folder = self.paths.spoken();
-        let cache = Arc::new(SpeechCache::new(folder, CACHE_BYTES_DEFAULT));
-        Ok(Arc::new(CachedSpeech::new(Arc::new(paid), cache, speaker)))
+        Ok(Arc::new(CachedSpeech::new(Arc::new(paid), self.cache.clone(), speaker)))
     }
 
     fn listener(

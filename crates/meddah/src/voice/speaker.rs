@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use meddah_protocol::{Audio, EventKind};
 use meddah_speech::{
-    Lexicon, Mark, Pcm, Resampler, SpeechError, SpeechRequest, SpeechStream, TextToSpeech, VoiceSettings,
+    Lexicon, Mark, Pcm, Resampler, SpeechError, SpeechPiece, SpeechRequest, SpeechStream, TextToSpeech,
+    VoiceSettings,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -133,21 +134,20 @@ impl Speaking {
     }
 
     async fn speak(&mut self, lines: &mut mpsc::Receiver<(u32, Said)>) -> Result<(), Stop> {
-        let mut first = None;
-        if let Some(sound) = self.part.thinking.take() {
-            match tokio::time::timeout(THINKING_AFTER, lines.recv()).await {
-                Ok(line) => first = line,
+        let mut next = match self.part.thinking.take() {
+            Some(sound) => match tokio::time::timeout(THINKING_AFTER, lines.recv()).await {
+                Ok(first) => first,
                 Err(_) => {
                     let said = Said { text: sound, authored: true };
                     self.line(Place { line: 0, thinking: true }, said).await?;
+                    lines.recv().await
                 }
-            }
-        }
-        while let Some((line, said)) = match first.take() {
-            Some(line) => Some(line),
+            },
             None => lines.recv().await,
-        } {
+        };
+        while let Some((line, said)) = next {
             self.line(Place { line, thinking: false }, said).await?;
+            next = lines.recv().await;
         }
         Ok(())
     }
@@ -173,12 +173,11 @@ impl Speaking {
     }
 
     async fn whole(&mut self, place: &Place, text: String, mut stream: SpeechStream) -> Result<(), Stop> {
-        let (mut pcm, mut marks) = (Pcm::default(), Vec::new());
+        let mut spoken = SpeechPiece::default();
         while let Some(piece) = next(&mut stream).await? {
-            pcm.sample_rate_hz = piece.pcm.sample_rate_hz;
-            pcm.samples.extend(piece.pcm.samples);
-            marks.extend(piece.marks);
+            spoken.add(&piece);
         }
+        let SpeechPiece { pcm, marks } = spoken;
         if pcm.samples.is_empty() {
             return Ok(()); // no word in it
         }
@@ -206,16 +205,16 @@ impl Speaking {
 
     async fn in_parts(&mut self, place: &Place, mut stream: SpeechStream) -> Result<(), Stop> {
         let (mut part, mut at, mut last) = (0, Duration::ZERO, None);
+        // One for the whole line, so that its parts join; none where the voice has the rate that is wanted.
         let mut resampler = None;
         while let Some(piece) = next(&mut stream).await? {
-            let voice_rate_hz = piece.pcm.sample_rate_hz;
-            let pcm = match self.part.form.sample_rate_hz {
-                Some(rate_hz) if rate_hz != voice_rate_hz => {
-                    let whole_line =
-                        resampler.get_or_insert_with(|| Resampler::between(voice_rate_hz, rate_hz));
-                    resampled(whole_line, piece.pcm, rate_hz)
-                }
-                _ => piece.pcm,
+            let sample_rate_hz = self.part.form.sample_rate_hz.unwrap_or(piece.pcm.sample_rate_hz);
+            if part == 0 {
+                resampler = Resampler::between(piece.pcm.sample_rate_hz, sample_rate_hz);
+            }
+            let pcm = match &mut resampler {
+                Some(resampler) => Pcm { sample_rate_hz, samples: resampler.push(&piece.pcm.samples) },
+                None => piece.pcm,
             };
             let audio = Audio {
                 line: place.line,
@@ -241,7 +240,7 @@ impl Speaking {
             sample_rate_hz,
             ..Audio::default()
         };
-        let rest = resampler.flatten().map(|mut resampler| resampler.finish()).unwrap_or_default();
+        let rest = resampler.map(|mut resampler| resampler.finish()).unwrap_or_default();
         match rest.is_empty() {
             true => Ok(self.push(end)?),
             false => self.emit(end, Pcm { sample_rate_hz, samples: rest }, &[], Some(part)).await,
@@ -284,16 +283,8 @@ impl Speaking {
     }
 }
 
-/// The same sound at another rate. Its parts join, because the line has one resampler.
-fn resampled(resampler: &mut Option<Resampler>, pcm: Pcm, sample_rate_hz: u32) -> Pcm {
-    match resampler {
-        Some(resampler) => Pcm { sample_rate_hz, samples: resampler.push(&pcm.samples) },
-        None => pcm,
-    }
-}
-
 /// The next piece, in time.
-async fn next(stream: &mut SpeechStream) -> Result<Option<meddah_speech::SpeechPiece>, SpeechError> {
+async fn next(stream: &mut SpeechStream) -> Result<Option<SpeechPiece>, SpeechError> {
     match tokio::time::timeout(PIECE_WAIT, stream.next()).await {
         Ok(piece) => piece.transpose(),
         Err(_) => Err(SpeechError::late(PIECE_WAIT)),

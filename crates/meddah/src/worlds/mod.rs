@@ -16,6 +16,8 @@ use serde_json::Value;
 use tracing::warn;
 
 use overlay::Overlay;
+
+use crate::wire::invalid;
 pub use overlay::OverlayError;
 pub(crate) use overlay::file_stem;
 
@@ -290,10 +292,6 @@ fn world_errors(errors: &WorldErrors) -> WireError {
 fn full(what: &str, limit: usize) -> WireError {
     WireError::new(ErrorCode::TooLarge, format!("the world has {limit} {what} already"))
         .with_help("Delete some that are not needed, or use a second world.")
-}
-
-fn invalid(message: String, help: impl Into<String>) -> WireError {
-    WireError::new(ErrorCode::InvalidRequest, message).with_help(help)
 }
 
 fn named<'n>(names: impl Iterator<Item = &'n String>) -> String {

@@ -158,22 +158,20 @@ async fn an_open_microphone_finds_utterances_and_cuts_in() {
 
 /// A sentence of a synthesiser, as a microphone hears it.
 fn meddah_test_voice() -> Vec<u8> {
-    use futures::executor::block_on_stream;
-    use meddah_speech::{LocalSpeech, ROBOT, SpeechRequest, TextToSpeech as _, VoiceSettings};
+    use meddah_speech::{LocalSpeech, ROBOT, SpeechPiece, SpeechRequest, TextToSpeech as _, VoiceSettings};
     let folder = meddah_speech::suite::voice_file();
     let name = folder.file_stem().unwrap().to_str().unwrap().to_owned();
     assert_ne!(name, ROBOT);
     let speech = LocalSpeech::new(folder.parent().unwrap().to_owned(), 1).unwrap();
     let settings = VoiceSettings { voice: Some(name), ..VoiceSettings::default() };
     let request = SpeechRequest { settings, ..SpeechRequest::new("Will you please stop talking to me now?") };
-    let stream = futures::executor::block_on(speech.speak(request)).unwrap();
-    let mut whole = Pcm::default();
-    for piece in block_on_stream(stream) {
-        let piece = piece.unwrap();
-        whole.sample_rate_hz = piece.pcm.sample_rate_hz;
-        whole.samples.extend(piece.pcm.samples);
-    }
-    whole.resampled(RATE_HZ).to_i16().iter().flat_map(|one| one.to_le_bytes()).collect()
+    let spoken = async { SpeechPiece::whole(speech.speak(request).await.unwrap()).await.unwrap().pcm };
+    futures::executor::block_on(spoken)
+        .resampled(RATE_HZ)
+        .to_i16()
+        .iter()
+        .flat_map(|one| one.to_le_bytes())
+        .collect()
 }
 
 #[tokio::test]

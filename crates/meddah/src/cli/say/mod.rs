@@ -8,10 +8,9 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use futures::StreamExt as _;
 use meddah_speech::visemes::visemes;
 use meddah_speech::{
-    Lexicon, LocalSpeech, Mark, MarkKind, Pcm, SpeechError, SpeechErrorKind, SpeechRequest,
+    Lexicon, LocalSpeech, MarkKind, Pcm, SpeechError, SpeechErrorKind, SpeechPiece, SpeechRequest,
     TextToSpeech as _, VoiceSettings, WavWriter,
 };
 
@@ -98,20 +97,9 @@ pub async fn run(arguments: SayArguments) -> Result<u8, Failure> {
     Ok(DONE)
 }
 
-struct Spoken {
-    pcm: Pcm,
-    marks: Vec<Mark>,
-}
-
-async fn speak(speech: &LocalSpeech, request: SpeechRequest) -> Result<Spoken, Failure> {
-    let mut stream = speech.speak(request).await.map_err(failure)?;
-    let mut spoken = Spoken { pcm: Pcm::default(), marks: Vec::new() };
-    while let Some(piece) = stream.next().await.transpose().map_err(failure)? {
-        spoken.pcm.sample_rate_hz = piece.pcm.sample_rate_hz;
-        spoken.pcm.samples.extend(piece.pcm.samples);
-        spoken.marks.extend(piece.marks);
-    }
-    Ok(spoken)
+async fn speak(speech: &LocalSpeech, request: SpeechRequest) -> Result<SpeechPiece, Failure> {
+    let stream = speech.speak(request).await.map_err(failure)?;
+    SpeechPiece::whole(stream).await.map_err(failure)
 }
 
 fn lexicon(entries: &[String]) -> Result<Lexicon, Failure> {
@@ -144,7 +132,7 @@ fn cannot_write(path: &Path, why: &dyn std::error::Error) -> Failure {
 }
 
 /// As the `audio` event shows it, and when each word is spoken.
-fn shown(text: &str, spoken: &Spoken, file: &Path) -> serde_json::Value {
+fn shown(text: &str, spoken: &SpeechPiece, file: &Path) -> serde_json::Value {
     let shapes = visemes(&spoken.marks).into_iter().map(|mark| {
         let at_ms = mark.at.as_millis() as u64;
         serde_json::json!({"at_ms": at_ms, "viseme": mark.viseme.name(), "weight": rounded(mark.weight)})

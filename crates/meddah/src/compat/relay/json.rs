@@ -6,8 +6,10 @@
 //! escapes nothing, a comma before a closing bracket, and quotes inside a string. Libraries that repair JSON
 //! make a document of any text; here a text that is no message has to stay one.
 
-use meddah_protocol::{ErrorCode, WireError, tidy};
+use meddah_protocol::{WireError, tidy};
 use serde_json::Value;
+
+use crate::wire::invalid;
 
 /// Reads a message, mended if need be.
 pub(super) fn read(bytes: &[u8]) -> Result<Value, WireError> {
@@ -34,12 +36,8 @@ pub(super) fn read_object(bytes: &[u8]) -> Result<Value, WireError> {
     let value = read(bytes)?;
     match value {
         Value::Object(_) => Ok(value),
-        _ => Err(invalid("the message is no object".into(), "Send it as {\"…\": …}.")),
+        _ => Err(invalid("the message is no object", "Send it as {\"…\": …}.")),
     }
-}
-
-fn invalid(message: String, help: &str) -> WireError {
-    WireError::new(ErrorCode::InvalidRequest, message).with_help(help)
 }
 
 /// One pass over the text. Whatever comes out is only used if it is JSON.

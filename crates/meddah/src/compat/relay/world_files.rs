@@ -7,13 +7,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use meddah_protocol::{ErrorCode, WireError, check_id};
+use meddah_protocol::{WireError, check_id};
 use serde_json::Value;
 
 use super::cast::{Cast, Knowledge, RECORDS_MAX};
 use super::notes::Notes;
 use super::sheet::{self, Sheet};
 use super::{json, skyrim};
+use crate::wire::invalid;
 use crate::worlds::Worlds;
 
 /// The world that is read into unless another is named.
@@ -94,7 +95,7 @@ fn read_character(file: &Path, value: &Value) -> Result<Sheet, WireError> {
     check_id("name", &id).map_err(|error| {
         invalid(
             format!("{}: a character has no usable `name`", file.display()),
-            &format!("{} It ends in the id, as in workspaces/mine/characters/aela.", error.help),
+            format!("{} It ends in the id, as in workspaces/mine/characters/aela.", error.help),
         )
     })?;
     Ok(Sheet::from_file(&id, value))
@@ -134,10 +135,6 @@ fn read(file: &Path) -> Result<Vec<u8>, WireError> {
 
 fn unreadable(path: &Path, error: &std::io::Error) -> WireError {
     invalid(format!("{} cannot be read: {error}", path.display()), "Check the path.")
-}
-
-fn invalid(message: String, help: &str) -> WireError {
-    WireError::new(ErrorCode::InvalidRequest, message).with_help(help)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{any, delete, get, post};
-use meddah_protocol::{ErrorCode, WireError, check_id};
+use meddah_protocol::{WireError, check_id};
 use serde_json::{Value, json};
 use tracing::warn;
 
@@ -22,6 +22,7 @@ use super::http::{answer, aside, body, no_route};
 use super::notes::Notes;
 use super::sheet::{self, Sheet};
 use crate::transport::App;
+use crate::wire::invalid;
 use campaigns::Campaigns;
 
 /// The id that stands for whatever nameless townsman the player speaks to.
@@ -297,8 +298,4 @@ fn id(fields: &Value, name: &str) -> Result<String, WireError> {
     let id = sheet::text(&fields[name]).unwrap_or_default();
     check_id(name, &id)?;
     Ok(id)
-}
-
-fn invalid(message: &str, help: &str) -> WireError {
-    WireError::new(ErrorCode::InvalidRequest, message).with_help(help)
 }
