@@ -19,6 +19,7 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
     // What it takes of meddah-llama is about workers and this PC, nothing about models that talk.
     ("meddah-whisper", &["meddah-speech", "meddah-llama"]),
     ("meddah-store", &["meddah-engine", "meddah-protocol"]),
+    ("meddah-host", &["meddah-fakes", "meddah-protocol", "meddah-inference"]),
     ("meddah-client", &["meddah-protocol"]),
     (
         "meddah",
@@ -33,6 +34,7 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
             "meddah-speech",
             "meddah-store",
             "meddah-whisper",
+            "meddah-host",
         ],
     ),
     // Measures the program as a whole; nothing that ships imports it.
