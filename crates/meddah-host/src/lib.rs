@@ -13,5 +13,6 @@ pub mod front;
 pub mod plan;
 pub mod player;
 pub mod quota;
+pub mod server;
 pub mod settings;
 pub mod storage;

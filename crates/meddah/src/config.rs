@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use meddah_host::settings::HostSettings;
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -56,6 +57,7 @@ pub struct Settings {
     pub ladders: BTreeMap<String, Vec<String>>,
     pub rungs: BTreeMap<String, RungSettings>,
     pub speech_services: BTreeMap<String, SpeechServiceSettings>,
+    pub host: HostSettings,
 }
 
 /// Patience with models elsewhere.
@@ -206,7 +208,10 @@ impl Settings {
 }
 
 fn defaults() -> Table {
-    DEFAULTS.parse().expect("default.toml is checked by a test")
+    let mut table: Table = DEFAULTS.parse().expect("default.toml is checked by a test");
+    let host: Table = meddah_host::settings::DEFAULTS.parse().expect("host.toml is checked by a test");
+    table.extend(host);
+    table
 }
 
 fn read_file(file: &Path) -> Result<Option<String>, ConfigError> {
@@ -225,11 +230,14 @@ fn read_file(file: &Path) -> Result<Option<String>, ConfigError> {
 }
 
 /// Tables whose keys the player chooses.
-const FREE_TABLES: &[&str] = &["ladders", "rungs", "speech_services"];
+const FREE_TABLES: &[&str] = &["ladders", "rungs", "speech_services", "host.tiers", "host.sign_in"];
+/// Lists of tables that have no default.
+const FREE_LISTS: &[&str] = &["host.engines"];
 
 fn merge(base: &mut Table, layer: Table, path: &str, place: &str) -> Result<(), ConfigError> {
     for (key, value) in layer {
-        if path.is_empty() && FREE_TABLES.contains(&key.as_str()) {
+        let whole = format!("{path}{key}");
+        if FREE_TABLES.contains(&whole.as_str()) || FREE_LISTS.contains(&whole.as_str()) {
             base.insert(key, value);
             continue;
         }

@@ -54,7 +54,7 @@ const fn own(
     ProviderInfo { name, base_url, needs_key: false, paid: false, key_name: name, protocol, version }
 }
 
-const KNOWN: [ProviderInfo; 19] = [
+const KNOWN: [ProviderInfo; 20] = [
     paid("openai", "https://api.openai.com/v1", "v1", Protocol::Chat),
     ProviderInfo {
         key_name: "openai",
@@ -72,6 +72,8 @@ const KNOWN: [ProviderInfo; 19] = [
     ProviderInfo { needs_key: false, ..paid("player2", "http://127.0.0.1:4315/v1", "v1", Protocol::Chat) },
     // Whoever it is may well send a bill.
     ProviderInfo { needs_key: false, ..paid("openai-compatible", "", "v1", Protocol::Chat) },
+    // Somebody's `meddah host`: free to the player, within what its owner allows.
+    own("host", "", "v1", Protocol::Chat),
     own("ollama", "http://127.0.0.1:11434", "", Protocol::Ollama),
     own("koboldcpp", "http://127.0.0.1:5001", "", Protocol::KoboldCpp),
     own("koboldcpp-openai", "http://127.0.0.1:5001/v1", "v1", Protocol::Chat),

@@ -26,6 +26,7 @@ enum Dialect {
     TextGenerationWebui,
     KoboldCpp,
     Player2,
+    Host,
     Inworld,
     Other,
 }
@@ -45,6 +46,7 @@ impl Dialect {
             "text-generation-webui" => Dialect::TextGenerationWebui,
             "koboldcpp-openai" => Dialect::KoboldCpp,
             "player2" => Dialect::Player2,
+            "host" => Dialect::Host,
             "inworld" => Dialect::Inworld,
             _ => Dialect::Other,
         }
@@ -77,7 +79,7 @@ impl Chat {
     /// As little reasoning as there can be: a player waits.
     fn add_effort(&self, body: &mut Map<String, Value>) {
         let effort = self.least_effort.as_deref();
-        if matches!(self.dialect, Dialect::Vllm | Dialect::LlamaServer) {
+        if matches!(self.dialect, Dialect::Vllm | Dialect::LlamaServer | Dialect::Host) {
             // Templates that know nothing of thinking pass over it.
             body.insert("chat_template_kwargs".into(), json!({"enable_thinking": false}));
         }
@@ -114,7 +116,7 @@ impl Chat {
             body.insert(name.into(), seed_of(sampling.seed));
         }
         let samplers: &[&str] = match self.dialect {
-            Dialect::LlamaServer | Dialect::TextGenerationWebui | Dialect::KoboldCpp => {
+            Dialect::Host | Dialect::LlamaServer | Dialect::TextGenerationWebui | Dialect::KoboldCpp => {
                 &["min_p", "dry_multiplier"]
             }
             Dialect::Vllm | Dialect::LmStudio | Dialect::OpenRouter => &["min_p"],

@@ -31,6 +31,8 @@ pub struct DoctorArguments {
 pub async fn run(arguments: DoctorArguments) -> Result<u8, Failure> {
     if arguments.settings {
         print::line(DEFAULTS.trim_end());
+        print::line("");
+        print::line(meddah_host::settings::DEFAULTS.trim_end());
         return Ok(DONE);
     }
     let setup = Setup::open(&arguments.common)?;

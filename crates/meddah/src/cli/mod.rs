@@ -6,7 +6,9 @@ mod check;
 mod doctor;
 mod explain;
 mod export;
+mod host;
 mod import;
+mod join;
 mod key;
 mod listen;
 mod models;
@@ -57,6 +59,8 @@ enum Command {
     Models(models::ModelsArguments),
     /// Keep keys of online models
     Key(key::KeyArguments),
+    /// Join a host: an invite link becomes the first rung of your ladder
+    Join(join::JoinArguments),
     /// Show what was spent on paid models, and change the ceilings
     Budget(budget::BudgetArguments),
     /// Measure this PC and this program
@@ -80,22 +84,8 @@ enum Command {
     Listen(listen::ListenArguments),
     /// List the voices of this PC
     Voices(voices::VoicesArguments),
-    #[command(flatten)]
-    NotYet(NotYet),
-}
-
-/// Commands of the contract that later versions bring. They say so instead of being unknown.
-#[derive(Subcommand)]
-enum NotYet {
-    /// Serve many players from one machine (not in this version)
-    #[command(disable_help_flag = true)]
-    Host(Rest),
-}
-
-#[derive(clap::Args)]
-struct Rest {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    _rest: Vec<String>,
+    /// Serve this machine's model to many players
+    Host(host::HostArguments),
 }
 
 /// An error with the exit code that it leads to.
@@ -175,6 +165,7 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Doctor(arguments) => setup::block_on(doctor::run(arguments)),
         Command::Models(arguments) => setup::block_on(models::run(arguments)),
         Command::Key(arguments) => key::run(arguments),
+        Command::Join(arguments) => setup::block_on(join::run(arguments)),
         Command::Budget(arguments) => budget::run(arguments),
         Command::Bench(arguments) => setup::block_on(bench::run(arguments)),
         Command::World(arguments) => world::run(arguments),
@@ -185,10 +176,7 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Say(arguments) => setup::block_on(say::run(arguments)),
         Command::Listen(arguments) => setup::block_on(listen::run(arguments)),
         Command::Voices(arguments) => voices::run(&arguments),
-        Command::NotYet(_) => Err(Failure::new(
-            WRONG_USAGE,
-            "this version cannot do that yet\nWhat it can do: talk, serve, doctor, models, key, budget, bench, world, new, check, import, export, say, listen, voices.",
-        )),
+        Command::Host(arguments) => host::run(arguments),
     }
 }
 

@@ -62,7 +62,7 @@ pub async fn run(arguments: ServeArguments) -> Result<u8, Failure> {
 }
 
 /// Ctrl-C everywhere; on Unix also SIGTERM, which a service manager sends.
-async fn wait_for_signal() {
+pub(super) async fn wait_for_signal() {
     #[cfg(unix)]
     {
         let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());

@@ -131,7 +131,7 @@ fn unusable(error: SpeechError) -> Failure {
     Failure::new(BAD_INPUT, format!("{}\n{}", error.message, error.help))
 }
 
-fn load_world(folder: &Path) -> Result<World, Failure> {
+pub(super) fn load_world(folder: &Path) -> Result<World, Failure> {
     let (world, warnings) =
         world_files::load(folder).map_err(|errors| Failure::new(BAD_INPUT, errors.to_string()))?;
     for warning in warnings.iter().take(WARNINGS_SHOWN_MAX) {

@@ -22,6 +22,9 @@ pub(crate) async fn answer(app: &App, asked: Asked) -> Result<Reply, WireError> 
         let pieces = character::reply(app, world, id, &asked).await?;
         return Ok(Reply { model: asked.model, pieces });
     }
-    let pieces = passthrough::reply(app, asked).await?;
-    Ok(Reply { model: app.sidecar.model().label().0, pieces })
+    let model = app.sidecar.model();
+    let name = model.label().0;
+    let thinking =
+        passthrough::Thinking { model, turn: app.sidecar.settings.turn.clone(), stop: app.stop.clone() };
+    Ok(Reply { model: name, pieces: passthrough::reply(&thinking, asked).await? })
 }

@@ -20,7 +20,6 @@ use super::asked::{Asked, NO_TOOL, NO_TOOL_WORDS, Tool, ToolChoice};
 use super::reply::{Piece, Pieces, Why, no_end};
 use super::stop::StopFilter;
 use crate::config::TurnSettings;
-use crate::transport::App;
 use crate::wire::{model_error, timed_out};
 
 /// Tokens of a reply if the mod asks for no number. Enough for a scene between several colonists as JSON.
@@ -36,14 +35,23 @@ const FORCED_ATTEMPTS_MAX: u64 = 2;
 /// Temperatures beyond it are noise.
 const TEMPERATURE_MAX: f32 = 2.0;
 
+/// What thinks, and how patiently.
+#[derive(Clone)]
+pub(crate) struct Thinking {
+    pub model: Arc<dyn ChatModel>,
+    pub turn: TurnSettings,
+    /// Everything ends.
+    pub stop: CancellationToken,
+}
+
 /// Asks the model. The first error may come now or as a piece. Where the mod wants a tool called, whatever else
 /// the model says is no answer: it is asked once more then.
-pub(crate) async fn reply(app: &App, asked: Asked) -> Result<Pieces, WireError> {
-    let Some(forced) = Forced::of(&asked) else { return begin(app, asked).await };
+pub(crate) async fn reply(thinking: &Thinking, asked: Asked) -> Result<Pieces, WireError> {
+    let Some(forced) = Forced::of(&asked) else { return begin(thinking, asked).await };
     for attempt in 0..FORCED_ATTEMPTS_MAX {
         // The same seed would give the same answer.
         let seed = asked.seed.map(|seed| seed.wrapping_add(attempt));
-        let pieces = begin(app, Asked { seed, ..asked.clone() }).await?;
+        let pieces = begin(thinking, Asked { seed, ..asked.clone() }).await?;
         let pieces: Vec<Piece> = pieces.try_collect().await?;
         if forced.is_met(&pieces) {
             return Ok(futures::stream::iter(pieces.into_iter().map(Ok)).boxed());
@@ -53,9 +61,8 @@ pub(crate) async fn reply(app: &App, asked: Asked) -> Result<Pieces, WireError> 
         .with_help("Ask with `tool_choice` auto, or choose a model that is made for tools."))
 }
 
-async fn begin(app: &App, asked: Asked) -> Result<Pieces, WireError> {
-    let model = app.sidecar.model();
-    let turn = &app.sidecar.settings.turn;
+async fn begin(thinking: &Thinking, asked: Asked) -> Result<Pieces, WireError> {
+    let Thinking { model, turn, stop: stop_all } = thinking;
     let local = model.label().1 == "local";
     let request = chat_request(asked, turn, local);
     trace!(?request.messages, "a prompt of a mod"); // players' words, at this level only
@@ -64,16 +71,16 @@ async fn begin(app: &App, asked: Asked) -> Result<Pieces, WireError> {
     let trim = !request.decisions.is_empty();
     let request =
         ChatRequest { stop: request.stop.iter().take(MODEL_STOPS_MAX).cloned().collect(), ..request };
-    let cancel = app.stop.child_token();
+    let cancel = stop_all.child_token();
     let cancel_when_dropped = cancel.clone().drop_guard();
     let patience = Duration::from_millis(turn.timeout_ms);
     let begun = tokio::time::timeout(patience, model.stream(request, cancel)).await;
     let chunks = begun.map_err(|_| timed_out(patience))?.map_err(model_error)?;
     let reading = Reading {
         chunks,
-        model,
+        model: model.clone(),
         _cancel_when_dropped: cancel_when_dropped,
-        stop_all: app.stop.clone(),
+        stop_all: stop_all.clone(),
         patience,
         stop,
         trim,

@@ -19,7 +19,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use meddah_engine::world::{Character, World};
-use meddah_inference::budget::Part;
 use meddah_inference::ladder::{Ladder, LadderModel, Rung, RungLimits, Thinker};
 use meddah_inference::{CharacterService, ChatModel, ModelError};
 use meddah_protocol::LadderState;
@@ -28,11 +27,11 @@ use crate::config::Settings;
 use crate::paths::Paths;
 use crate::turn::Turn;
 use open::Opener;
-use order::{Order, RungName};
+use order::{Order, Purpose, RungName};
 
 pub use local::{find_model, local_config};
 pub use open::model_table;
-pub use settings::{PriceSettings, RungSettings};
+pub use settings::{HOST, PriceSettings, RungSettings};
 
 /// Ladders and rungs that are kept; more only come from world packs that change while the program runs.
 const LADDERS_MAX: usize = 1024;
@@ -43,10 +42,27 @@ const RUNGS_MAX: usize = 1024;
 pub struct Ladders(Arc<Source>);
 
 enum Source {
-    /// The same ladder for everybody.
-    Fixed(Arc<Ladder>),
+    /// The same ladders for everybody.
+    Fixed(PerPurpose),
     /// As the settings say.
     Settings(Box<Registry>),
+}
+
+/// A ladder for each purpose.
+struct PerPurpose {
+    talk: Arc<Ladder>,
+    chatter: Arc<Ladder>,
+    reflection: Arc<Ladder>,
+}
+
+impl PerPurpose {
+    fn of(&self, purpose: Purpose) -> Arc<Ladder> {
+        match purpose {
+            Purpose::Talk => self.talk.clone(),
+            Purpose::Chatter => self.chatter.clone(),
+            Purpose::Reflection => self.reflection.clone(),
+        }
+    }
 }
 
 struct Registry {
@@ -63,7 +79,7 @@ struct Registry {
 #[derive(Clone)]
 struct Known {
     name: RungName,
-    part: Part,
+    purpose: Purpose,
     rung: Arc<Rung>,
 }
 
@@ -89,16 +105,35 @@ impl Ladders {
 
     /// The same rungs for everybody, without settings.
     pub fn fixed(rungs: Vec<Arc<Rung>>) -> Ladders {
-        Ladders(Arc::new(Source::Fixed(Arc::new(Ladder::new(rungs)))))
+        let ladder = Arc::new(Ladder::new(rungs));
+        let (talk, chatter, reflection) = (ladder.clone(), ladder.clone(), ladder);
+        Ladders(Arc::new(Source::Fixed(PerPurpose { talk, chatter, reflection })))
+    }
+
+    /// One model for everybody, that is told how urgent each request is.
+    ///
+    /// # Errors
+    /// Whatever `open` says.
+    pub fn by_urgency(
+        open: impl Fn(&'static str) -> Result<Arc<dyn ChatModel>, ModelError>,
+    ) -> Result<Ladders, ModelError> {
+        let ladder = |purpose: Purpose| {
+            let model = open(purpose.class())?;
+            let rung = Rung::new(model.label().0, Thinker::Model(model), RungLimits::LOCAL);
+            Ok::<_, ModelError>(Arc::new(Ladder::new(vec![rung])))
+        };
+        let (talk, chatter) = (ladder(Purpose::Talk)?, ladder(Purpose::Chatter)?);
+        let fixed = PerPurpose { talk, chatter, reflection: ladder(Purpose::Reflection)? };
+        Ok(Ladders(Arc::new(Source::Fixed(fixed))))
     }
 
     /// The ladder of a turn.
     pub fn of(&self, turn: &Turn) -> Arc<Ladder> {
         match &*self.0 {
-            Source::Fixed(ladder) => ladder.clone(),
+            Source::Fixed(ladders) => ladders.of(order::purpose(&turn.cause, &turn.player.id)),
             Source::Settings(registry) => {
-                let (names, part) = registry.order.of(turn);
-                registry.ladder(&names, part)
+                let (names, purpose) = registry.order.of(turn);
+                registry.ladder(&names, purpose)
             }
         }
     }
@@ -106,9 +141,9 @@ impl Ladders {
     /// The ladder of what a character does when nobody waits for it.
     pub fn in_background(&self, world: &World, character: &Character) -> Arc<Ladder> {
         match &*self.0 {
-            Source::Fixed(ladder) => ladder.clone(),
+            Source::Fixed(ladders) => ladders.of(Purpose::Reflection),
             Source::Settings(registry) => {
-                registry.ladder(&registry.order.in_background(world, character), Part::Background)
+                registry.ladder(&registry.order.in_background(world, character), Purpose::Reflection)
             }
         }
     }
@@ -116,8 +151,8 @@ impl Ladders {
     /// The ladder of whoever has none of their own.
     pub fn usual(&self) -> Arc<Ladder> {
         match &*self.0 {
-            Source::Fixed(ladder) => ladder.clone(),
-            Source::Settings(registry) => registry.ladder(&registry.order.usual(), Part::Talk),
+            Source::Fixed(ladders) => ladders.of(Purpose::Talk),
+            Source::Settings(registry) => registry.ladder(&registry.order.usual(), Purpose::Talk),
         }
     }
 
@@ -134,7 +169,9 @@ impl Ladders {
     /// world packs among them.
     pub fn states(&self) -> Vec<LadderState> {
         match &*self.0 {
-            Source::Fixed(ladder) => ladder.rungs().iter().map(|rung| state(rung, "", None)).collect(),
+            Source::Fixed(ladders) => {
+                ladders.talk.rungs().iter().map(|rung| state(rung, "", None)).collect()
+            }
             Source::Settings(registry) => registry.states(),
         }
     }
@@ -151,7 +188,7 @@ impl Ladders {
     pub async fn forget(&self, conversations: &[String]) {
         let services: Vec<Arc<dyn CharacterService>> = {
             let rungs: Vec<Arc<Rung>> = match &*self.0 {
-                Source::Fixed(ladder) => ladder.rungs().to_vec(),
+                Source::Fixed(ladders) => ladders.talk.rungs().to_vec(),
                 Source::Settings(registry) => {
                     registry.rungs().values().map(|known| known.rung.clone()).collect()
                 }
@@ -174,13 +211,13 @@ impl Ladders {
 }
 
 impl Registry {
-    fn ladder(&self, names: &[RungName], part: Part) -> Arc<Ladder> {
-        let key = names.iter().fold(part.to_string(), |key, name| key + "\n" + &name.key());
+    fn ladder(&self, names: &[RungName], purpose: Purpose) -> Arc<Ladder> {
+        let key = names.iter().fold(purpose.class().to_owned(), |key, name| key + "\n" + &name.key());
         let mut ladders = self.ladders.lock().unwrap_or_else(PoisonError::into_inner);
         if ladders.len() >= LADDERS_MAX {
             ladders.clear(); // worlds that change for ever; what is in use lives on
         }
-        let build = || Arc::new(Ladder::new(names.iter().map(|name| self.rung(name, part)).collect()));
+        let build = || Arc::new(Ladder::new(names.iter().map(|name| self.rung(name, purpose)).collect()));
         ladders.entry(key).or_insert_with(build).clone()
     }
 
@@ -188,10 +225,14 @@ impl Registry {
         let usual = self.order.usual();
         let mut all: Vec<Known> = usual
             .iter()
-            .map(|name| Known { name: name.clone(), part: Part::Talk, rung: self.rung(name, Part::Talk) })
+            .map(|name| Known {
+                name: name.clone(),
+                purpose: Purpose::Talk,
+                rung: self.rung(name, Purpose::Talk),
+            })
             .collect();
         let mut others: Vec<Known> = self.rungs().values().cloned().collect();
-        others.sort_by_key(|known| (known.name.key(), known.part));
+        others.sort_by_key(|known| (known.name.key(), known.purpose));
         for other in others {
             if !all.iter().any(|known| known.name == other.name) {
                 all.push(other);
@@ -202,7 +243,7 @@ impl Registry {
                 RungName::Pack { world, .. } => world,
                 RungName::Player(_) => "",
             };
-            state(&known.rung, world, self.opener.budget_state(&known.name, known.part))
+            state(&known.rung, world, self.opener.budget_state(&known.name, known.purpose.part()))
         };
         all.iter().map(shown).collect()
     }
@@ -211,19 +252,19 @@ impl Registry {
         self.rungs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn rung(&self, name: &RungName, part: Part) -> Arc<Rung> {
+    fn rung(&self, name: &RungName, purpose: Purpose) -> Arc<Rung> {
         let mut rungs = self.rungs();
         if rungs.len() >= RUNGS_MAX {
             rungs.clear();
         }
         let build = || {
-            let rung = self.opener.clone().rung(name, part).unwrap_or_else(|error| {
+            let rung = self.opener.clone().rung(name, purpose).unwrap_or_else(|error| {
                 // The settings were checked; what is wrong in a pack is no reason to fall silent.
                 Rung::late(name.shown(), "unusable", RungLimits::LOCAL, || 0, move || Err(error.clone()))
             });
-            Known { name: name.clone(), part, rung }
+            Known { name: name.clone(), purpose, rung }
         };
-        rungs.entry(format!("{part} {}", name.key())).or_insert_with(build).rung.clone()
+        rungs.entry(format!("{} {}", purpose.class(), name.key())).or_insert_with(build).rung.clone()
     }
 }
 

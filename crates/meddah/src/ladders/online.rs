@@ -1,14 +1,15 @@
 //! Models of providers elsewhere: where they are, with which key, and what they may cost.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use meddah_inference::budget::{Estimate, Metered, Part, Price, Rates, parse_micro};
+use meddah_inference::budget::{Estimate, Metered, Price, Rates, parse_micro};
 use meddah_inference::providers::{self, ActionStyle, ProviderConfig, ProviderInfo};
 use meddah_inference::{ChatModel, ChatRequest, ErrorKind, ModelError};
 
 use super::open::Opener;
-use super::order::RungName;
-use super::settings::{PriceSettings, RungSettings};
+use super::order::{Purpose, RungName};
+use super::settings::{HOST, PriceSettings, RungSettings};
 use crate::suggestion::nearest;
 
 /// What is known of the provider that a rung names.
@@ -109,7 +110,7 @@ impl Opener {
         &self,
         name: &RungName,
         settings: &RungSettings,
-        part: Part,
+        purpose: Purpose,
     ) -> Result<Arc<dyn ChatModel>, ModelError> {
         let info = provider(settings)?;
         let shown = name.shown();
@@ -123,7 +124,7 @@ impl Opener {
             key: self.key(name, settings, info.key_name, info.base_url)?,
             context_tokens: (settings.context_tokens != 0).then_some(settings.context_tokens),
             actions: action_style(shown, settings)?,
-            headers: settings.headers.clone(),
+            headers: headers(settings, purpose),
             extra: settings.extra.clone(),
         };
         let model = providers::open(config, self.http(), &self.table)?;
@@ -131,7 +132,7 @@ impl Opener {
             return Ok(model);
         }
         let rates = Rates {
-            part,
+            part: purpose.part(),
             source: shown.to_owned(),
             model: settings.model.clone(),
             price: own_price.unwrap_or(facts.price),
@@ -140,4 +141,13 @@ impl Opener {
         };
         Ok(Arc::new(Metered::new(model, self.ledger(), rates)))
     }
+}
+
+/// A host serves what somebody waits for first.
+fn headers(settings: &RungSettings, purpose: Purpose) -> BTreeMap<String, String> {
+    let mut headers = settings.headers.clone();
+    if settings.provider == HOST {
+        headers.insert("x-meddah-class".into(), purpose.class().into());
+    }
+    headers
 }

@@ -15,10 +15,10 @@ use meddah_llama::LocalModel;
 
 use super::local::{find_model, local_config, no_model, scripted};
 use super::online;
-use super::order::RungName;
+use super::order::{Purpose, RungName};
 use super::pack;
 use super::service;
-use super::settings::{LOCAL, RungSettings, SCRIPTED, resolve};
+use super::settings::{HOST, LOCAL, RungSettings, SCRIPTED, resolve};
 use crate::budget;
 use crate::config::Settings;
 use crate::keys::{KeyError, KeyStore, SetBy};
@@ -62,12 +62,13 @@ impl Opener {
     }
 
     /// A rung that opens when it is first asked.
-    pub fn rung(self: Arc<Opener>, name: &RungName, part: Part) -> Result<Arc<Rung>, ModelError> {
+    pub fn rung(self: Arc<Opener>, name: &RungName, purpose: Purpose) -> Result<Arc<Rung>, ModelError> {
         let settings = self.resolve(name)?;
         let limits = self.limits(&settings);
         let kind = match settings.provider.as_str() {
             LOCAL => "local",
             SCRIPTED => "scripted",
+            HOST => "hosted",
             "" => "service",
             _ => "online",
         };
@@ -76,7 +77,7 @@ impl Opener {
         let needs_key = !matches!(settings.provider.as_str(), LOCAL | SCRIPTED);
         let stamp = move || if needs_key { changed(&keys) } else { 0 };
         let shown = name.shown().to_owned();
-        Ok(Rung::late(shown, kind, limits, stamp, move || self.open(&name, &settings, part)))
+        Ok(Rung::late(shown, kind, limits, stamp, move || self.open(&name, &settings, purpose)))
     }
 
     /// In a word why nothing may be spent on this rung, if so.
@@ -110,12 +111,12 @@ impl Opener {
         }
     }
 
-    fn open(&self, name: &RungName, settings: &RungSettings, part: Part) -> Result<Thinker, ModelError> {
+    fn open(&self, name: &RungName, settings: &RungSettings, purpose: Purpose) -> Result<Thinker, ModelError> {
         match settings.provider.as_str() {
             LOCAL => Ok(Thinker::Model(self.local(&settings.model)?)),
             SCRIPTED => Ok(Thinker::Model(Arc::new(scripted(Path::new(&settings.model))?))),
-            "" => Ok(Thinker::Service(self.service(name, settings, part)?)),
-            _ => Ok(Thinker::Model(self.online(name, settings, part)?)),
+            "" => Ok(Thinker::Service(self.service(name, settings, purpose.part())?)),
+            _ => Ok(Thinker::Model(self.online(name, settings, purpose)?)),
         }
     }
 
@@ -158,6 +159,11 @@ impl Opener {
         }
         let found = self.keys.key_for(key, url, set_by, usual_url).map_err(key_error)?;
         if found.is_none() && !settings.key.is_empty() {
+            if settings.provider == HOST {
+                let message = format!("you have not joined {url}");
+                return Err(ModelError::new(ErrorKind::Unauthorized, message)
+                    .with_help("Ask its owner for an invite link, and use it: `meddah join LINK`."));
+            }
             let message = format!("{} wants the key {key}, which is not set", name.shown());
             return Err(ModelError::new(ErrorKind::Unauthorized, message)
                 .with_help(format!("Set it with `meddah key set {key}`.")));

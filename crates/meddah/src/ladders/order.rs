@@ -49,6 +49,36 @@ impl RungName {
     }
 }
 
+/// What a rung is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Purpose {
+    /// The player waits for the answer.
+    Talk,
+    /// Remarks, and what characters say among themselves.
+    Chatter,
+    /// What characters make of their talks.
+    Reflection,
+}
+
+impl Purpose {
+    /// What it is paid for.
+    pub fn part(self) -> Part {
+        match self {
+            Purpose::Talk => Part::Talk,
+            Purpose::Chatter | Purpose::Reflection => Part::Background,
+        }
+    }
+
+    /// How urgent it is to a host that serves many players.
+    pub fn class(self) -> &'static str {
+        match self {
+            Purpose::Talk => "live",
+            Purpose::Chatter => "ambient",
+            Purpose::Reflection => "session",
+        }
+    }
+}
+
 /// The orders of the settings.
 #[derive(Clone, Debug)]
 pub(super) struct Order {
@@ -90,11 +120,11 @@ impl Order {
         player(&self.usual)
     }
 
-    /// Of a turn, and what it is paid for.
-    pub fn of(&self, turn: &Turn) -> (Vec<RungName>, Part) {
-        match part(&turn.cause, &turn.player.id) {
-            Part::Background if !self.background.is_empty() => (player(&self.background), Part::Background),
-            part => (self.of_character(&turn.world, &turn.character), part),
+    /// Of a turn, and what it is for.
+    pub fn of(&self, turn: &Turn) -> (Vec<RungName>, Purpose) {
+        match purpose(&turn.cause, &turn.player.id) {
+            Purpose::Chatter if !self.background.is_empty() => (player(&self.background), Purpose::Chatter),
+            purpose => (self.of_character(&turn.world, &turn.character), purpose),
         }
     }
 
@@ -133,11 +163,11 @@ fn player<'n>(names: impl IntoIterator<Item = &'n String>) -> Vec<RungName> {
     names.into_iter().map(|name| RungName::Player(name.clone())).collect()
 }
 
-/// What a turn is paid for: nobody waits for remarks, and for what characters say among themselves.
-fn part(cause: &Cause, player: &str) -> Part {
+/// Nobody waits for remarks, and for what characters say among themselves.
+pub(super) fn purpose(cause: &Cause, player: &str) -> Purpose {
     match cause {
-        Cause::Said { speaker, .. } if speaker == player => Part::Talk,
-        Cause::Said { .. } | Cause::Happened { .. } => Part::Background,
+        Cause::Said { speaker, .. } if speaker == player => Purpose::Talk,
+        Cause::Said { .. } | Cause::Happened { .. } => Purpose::Chatter,
     }
 }
 

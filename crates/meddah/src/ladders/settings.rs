@@ -6,6 +6,7 @@ use meddah_inference::{ErrorKind, ModelError};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::hosts;
 use crate::suggestion::nearest;
 
 /// A model or service of the ladder.
@@ -57,6 +58,8 @@ pub struct PriceSettings {
 
 /// The provider that is this PC.
 pub const LOCAL: &str = "local";
+/// Somebody's `meddah host`; what stands behind the colon is where it is.
+pub const HOST: &str = "host";
 /// The double for tests.
 pub const SCRIPTED: &str = "scripted";
 
@@ -81,7 +84,30 @@ pub fn resolve(
         None if is_local(name) => (LOCAL, name),
         None => return Err(unknown_rung(name, rungs, providers)),
     };
+    if provider == HOST {
+        return host(model);
+    }
     Ok(RungSettings { provider: provider.into(), model: model.into(), ..RungSettings::default() })
+}
+
+/// A host has an address instead of a model, and a key of its own.
+fn host(address: &str) -> Result<RungSettings, ModelError> {
+    let bad = |message: String, help: &str| ModelError::new(ErrorKind::BadRequest, message).with_help(help);
+    if address.contains("/join/") {
+        return Err(bad(
+            "an invite link is no rung yet".into(),
+            "Join with `meddah join LINK` once; it puts the host into the ladder.",
+        ));
+    }
+    let key = hosts::key_name(address).map_err(|error| {
+        bad(format!("{address:?} is no address of a host: {error}"), "Write host:https://talk.example.org.")
+    })?;
+    Ok(RungSettings {
+        provider: HOST.into(),
+        base_url: address.to_owned(),
+        key,
+        ..RungSettings::default()
+    })
 }
 
 /// A model of this PC is a file, or a name without a provider in front. Drives have one letter.

@@ -27,7 +27,7 @@ pub const HEADER_WAIT: Duration = Duration::from_secs(30);
 /// The longest request head, in bytes.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// How long answers may still take after all turns have ended.
-const CLOSE_GRACE: Duration = Duration::from_secs(2);
+pub(super) const CLOSE_GRACE: Duration = Duration::from_secs(2);
 /// Free ports that are tried until one is free for both families of addresses.
 const FREE_PORTS_TRIED_MAX: usize = 8;
 /// Rest after the system refuses a connection, for example because no file handle is left.

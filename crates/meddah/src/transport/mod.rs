@@ -29,7 +29,7 @@ use runtime_file::RuntimeFile;
 
 pub use commands::COMMANDS_MAX;
 pub use http::BODY_BYTES_MAX;
-pub(crate) use http::{guard_with, read_body, refused};
+pub(crate) use http::{guard_with, read_body, refused, routes};
 pub(crate) use listen::bind;
 pub use listen::{CONNECTIONS_MAX, HEADER_WAIT};
 pub use websocket::FRAME_BYTES_MAX;
@@ -136,6 +136,29 @@ impl Server {
 }
 
 impl App {
+    /// For requests that somebody else takes and has let in.
+    pub(crate) fn behind_another_door(sidecar: Arc<Sidecar>) -> Result<Arc<App>, WireError> {
+        Ok(Arc::new(App {
+            guard: Guard::new(unguessable()?, false, Vec::new()),
+            sidecar,
+            stop: CancellationToken::new(),
+            sockets: TaskTracker::new(),
+            abandon: CancellationToken::new(),
+            faces: Vec::new(),
+        }))
+    }
+
+    /// Ends turns, streams and sockets in this order, as a server does.
+    pub(crate) async fn end(&self) {
+        self.stop.cancel();
+        self.sidecar.shutdown().await;
+        self.sockets.close();
+        if tokio::time::timeout(listen::CLOSE_GRACE, self.sockets.wait()).await.is_err() {
+            self.abandon.cancel();
+            self.sockets.wait().await;
+        }
+    }
+
     /// Whether this is the token of `runtime.json`, which says nothing about who plays: it is new at every start.
     pub(crate) fn is_token(&self, shown: &str) -> bool {
         self.guard.is_token(shown)

@@ -3,6 +3,7 @@
 mod audio;
 pub(super) mod embeddings;
 pub(crate) mod error;
+pub(crate) mod events;
 mod models;
 pub(crate) mod request;
 mod stream;

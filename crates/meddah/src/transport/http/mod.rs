@@ -33,6 +33,11 @@ pub(super) use stream::HEARTBEAT;
 
 /// All routes, behind the guard.
 pub(super) fn router(app: Arc<App>) -> Router {
+    routes(app.clone()).layer(middleware::from_fn_with_state(app, guarded))
+}
+
+/// All routes, for whoever has looked at the request already.
+pub(crate) fn routes(app: Arc<App>) -> Router {
     let character = get(worlds::get_character).put(worlds::put_character).delete(worlds::delete_character);
     let lore = get(worlds::get_lore).put(worlds::put_lore).delete(worlds::delete_lore);
     Router::new()
@@ -49,7 +54,6 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/v1/ws", get(websocket::open))
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn_with_state(app.clone(), guarded))
         .with_state(app)
 }
 

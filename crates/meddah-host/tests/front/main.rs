@@ -1,0 +1,8 @@
+//! A whole host over its real ports, in front of a made-up engine.
+
+mod chat;
+mod door;
+mod host;
+mod money;
+mod sign_in;
+mod tls;
