@@ -6,6 +6,8 @@
 mod derived;
 pub mod reference;
 mod saves;
+#[cfg(test)]
+pub(crate) mod steps;
 mod telling;
 
 use std::sync::Arc;
