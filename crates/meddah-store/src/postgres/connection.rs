@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use futures::{FutureExt, try_join};
 use tokio::task::JoinSet;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Statement};
@@ -28,9 +29,10 @@ macro_rules! statements {
 
         impl Statements {
             async fn prepare(client: &Client) -> Result<Self, tokio_postgres::Error> {
-                Ok(Statements {
-                    $($name: client.prepare(include_str!(concat!("sql/", stringify!($name), ".sql"))).await?,)*
-                })
+                // All at once: one way to the server and back, not one for each.
+                $(let $name = client.prepare(include_str!(concat!("sql/", stringify!($name), ".sql"))).boxed();)*
+                let ($($name,)*) = try_join!($($name),*)?;
+                Ok(Statements { $($name,)* })
             }
         }
     };

@@ -11,6 +11,7 @@ mod cache;
 mod connection;
 mod derived;
 mod error;
+mod locked;
 mod pool;
 mod read;
 mod saves;
@@ -35,8 +36,8 @@ use crate::{
 use cache::EntryCache;
 use connection::Connection;
 use error::Failed;
+use locked::Since;
 use pool::{Lease, Pool};
-use write::Since;
 
 pub use settings::PostgresSettings;
 
@@ -44,7 +45,7 @@ pub use settings::PostgresSettings;
 /// server. This limit is for a server that is silent.
 const CALL_MAX: Duration = connection::STATEMENT_MAX.saturating_mul(2);
 /// The longest that opening a store may take.
-const OPEN_MAX: Duration = Duration::from_secs(60);
+const OPEN_MAX: Duration = Duration::from_secs(180);
 /// How often a timeline is begun until it is found: a second time if its random name was taken.
 const BEGIN_TRIES: usize = 3;
 

@@ -5,8 +5,8 @@ use meddah_engine::timeline::{BranchId, Cursor, TimelineKey};
 
 use super::connection::{Connection, Param};
 use super::error::Failed;
+use super::locked::{Locked, in_transaction, lock};
 use super::timeline::{Seen, get, place, place_of, stored_number};
-use super::write::{Locked, in_transaction, lock};
 use crate::place::Place;
 use crate::rules::{self, no_save, now_ms};
 use crate::{LoadBy, Loaded};

@@ -1,5 +1,7 @@
 //! The tables: whose they are, and bringing them up to date.
 
+use std::time::Duration;
+
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::connection::connect;
@@ -10,8 +12,10 @@ use crate::{StoreError, StoreErrorKind};
 /// Each brings the tables one version further; their version is how many they have seen. A host of the version before
 /// may still be at work when the next brings them up to date, so a migration only adds.
 const MIGRATIONS: [&str; 1] = [include_str!("migrations/001_timelines.sql")];
-/// Who brings tables up to date holds this lock of the database. "MdTL".
-const LOCK: i64 = 0x4d64_544c;
+/// Who brings the tables of a schema up to date holds this lock, together with the schema. "MdTL".
+const LOCK: i32 = 0x4d64_544c;
+/// The longest that a step of it may take, or wait for others who do it.
+const STEP_MAX: Duration = Duration::from_secs(60);
 
 /// Makes the tables, or brings them up to date. Nothing is changed of a schema that is refused.
 pub(super) async fn prepare(settings: &PostgresSettings) -> Result<(), Failed> {
@@ -22,8 +26,16 @@ pub(super) async fn prepare(settings: &PostgresSettings) -> Result<(), Failed> {
         return Err(refused(StoreErrorKind::Invalid, message, "Make a database with the encoding UTF8."));
     }
     // A program that fails in between leaves the transaction behind with its connection: nothing is kept.
-    client.batch_execute(&format!("BEGIN; SELECT pg_advisory_xact_lock({LOCK})")).await?;
-    let version = version(&client, &settings.schema).await?;
+    let (limit, schema) = (STEP_MAX.as_millis(), &settings.schema);
+    client
+        .batch_execute(&format!(
+            "BEGIN;
+             SET LOCAL statement_timeout = {limit};
+             SET LOCAL lock_timeout = {limit};
+             SELECT pg_advisory_xact_lock({LOCK}, hashtext('{schema}'))"
+        ))
+        .await?;
+    let version = version(&client, schema).await?;
     if version > MIGRATIONS.len() {
         let message = format!(
             "the memory database was written by a newer version (its format is {version}, this knows {})",
@@ -33,8 +45,11 @@ pub(super) async fn prepare(settings: &PostgresSettings) -> Result<(), Failed> {
         return Err(refused(StoreErrorKind::Invalid, message, help));
     }
     if version == 0 {
-        let schema = &settings.schema;
-        client.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS \"{schema}\"")).await?;
+        // One that was made beforehand, for a user who may make none, is taken as it is.
+        let there = format!("SELECT 1 FROM pg_namespace WHERE nspname = '{schema}'");
+        if one(&client, &there).await?.is_none() {
+            client.batch_execute(&format!("CREATE SCHEMA \"{schema}\"")).await?;
+        }
         client.batch_execute("CREATE TABLE version (version BIGINT NOT NULL)").await?;
         client.batch_execute("INSERT INTO version VALUES (0)").await?;
     }

@@ -15,7 +15,7 @@ use crate::postgres::PostgresSettings;
 const FOLDERS: [&str; 4] =
     ["/usr/lib/postgresql", "/usr/pgsql", "/usr/local/opt/postgresql", "/opt/homebrew/opt/postgresql"];
 
-/// A server; it ends with the process that started it.
+/// A server that keeps what a killed process leaves, not what a power cut does; it ends with the process that started it.
 pub(super) struct Cluster {
     programs: PathBuf,
     folder: PathBuf,
@@ -33,6 +33,11 @@ impl Cluster {
 
     /// A server of a test's own, which may stop it.
     pub fn start() -> Option<Cluster> {
+        Cluster::with("fsync = off")
+    }
+
+    /// A server of a test's own, with a line of its configuration.
+    pub fn with(line: &str) -> Option<Cluster> {
         let Some(programs) = programs() else {
             println!(
                 "SKIPPED: no Postgres server on this machine (looked for initdb in {FOLDERS:?} and PATH)"
@@ -51,7 +56,7 @@ impl Cluster {
             .args(["--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C", "--username=meddah", "-D"])
             .arg(&data));
         let settings = format!(
-            "port = {port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\nmax_connections = 200\n"
+            "port = {port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\nmax_connections = 200\n{line}\n"
         );
         std::fs::File::options()
             .append(true)
@@ -86,6 +91,12 @@ impl Cluster {
         PostgresSettings::new(&self.address()).expect("an address")
     }
 
+    /// The number of the server's first process.
+    pub fn postmaster(&self) -> String {
+        let text = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("it runs");
+        text.lines().next().expect("a number").to_owned()
+    }
+
     pub fn address(&self) -> String {
         format!("host=127.0.0.1 port={} user=meddah dbname=postgres", self.port)
     }
@@ -94,7 +105,7 @@ impl Cluster {
 /// Its input ends with this process, even with one that is killed.
 fn watcher(programs: &Path, folder: &Path) -> Child {
     Command::new("sh")
-        .args(["-c", "cat > /dev/null; \"$@\" > /dev/null 2>&1; rm -rf \"$0\""])
+        .args(["-c", "trap '' INT TERM HUP; cat > /dev/null; \"$@\" > /dev/null 2>&1; rm -rf \"$0\""])
         .arg(folder)
         .args(words(&as_server_user(&programs.join("pg_ctl"))))
         .args(["-m", "immediate", "stop", "-D"])

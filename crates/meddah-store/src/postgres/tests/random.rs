@@ -25,7 +25,7 @@ async fn plays(settings: PostgresSettings, ops: &[Op]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_playthrough_is_recalled_as_the_reference_recalls_it(ops in vec(any_op(), 1..40)) {
