@@ -10,7 +10,7 @@ use crate::StateOf;
 // Ids hold no control characters, so this cannot stand in one.
 const SEPARATOR: &str = "\u{1f}";
 
-/// All headings of an entry.
+/// All headings of an entry, sorted, each once.
 pub(crate) fn of(entry: &Entry) -> Vec<String> {
     let character = || entry.character.as_deref().unwrap_or_default();
     let mut topics = match entry.kind.role() {
@@ -34,6 +34,8 @@ pub(crate) fn of(entry: &Entry) -> Vec<String> {
         EntryKind::Lore(_) => topics.push(joined(&["lore", character()])),
         _ => {}
     }
+    topics.sort_unstable();
+    topics.dedup();
     topics
 }
 

@@ -6,13 +6,11 @@ use meddah_engine::timeline::{BranchId, Cursor, EntryHash, Lineage, Stretch, Tim
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::cache::EntryCache;
+use super::error::DAMAGED;
 use super::place::Place;
 use super::read;
 use super::timeline::Timeline;
-use crate::{
-    SCAN_MAX, ScanMark, Scanned, StoreError, StoreErrorKind, StoredEntry, VECTOR_BYTES_MAX,
-    VECTORS_PER_CALL_MAX, VectorKey,
-};
+use crate::{SCAN_MAX, ScanMark, Scanned, StoreError, StoredEntry, VECTORS_PER_CALL_MAX, VectorKey, rules};
 
 pub(super) fn lineage(
     connection: &mut Connection,
@@ -47,7 +45,7 @@ pub(super) fn scan(
     while let Some(row) = rows.next()? {
         mark.row = row.get(0)?;
         let place = Place { branch: row.get(1)?, seq: row.get(2)? };
-        let entry = read::parsed(place, row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?)?;
+        let entry = rules::parsed(place, row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?, DAMAGED)?;
         entries.push(StoredEntry {
             cursor: timeline.cursor_with(place, EntryHash(row.get(3)?)),
             entry: Arc::new(entry),
@@ -88,7 +86,7 @@ pub(super) fn vectors(
     connection: &mut Connection,
     keys: &[VectorKey],
 ) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-    check_count("vectors", keys.len(), VECTORS_PER_CALL_MAX)?;
+    rules::check_count("vectors", keys.len(), VECTORS_PER_CALL_MAX)?;
     // One transaction: a lock for all of them, not for each.
     let transaction = connection.transaction()?;
     let mut statement = transaction.prepare_cached(include_str!("sql/vector_get.sql"))?;
@@ -102,23 +100,11 @@ pub(super) fn put_vectors(
     connection: &Connection,
     vectors: Vec<(VectorKey, Vec<u8>)>,
 ) -> Result<(), StoreError> {
-    check_count("vectors", vectors.len(), VECTORS_PER_CALL_MAX)?;
+    rules::check_count("vectors", vectors.len(), VECTORS_PER_CALL_MAX)?;
     let mut statement = connection.prepare_cached(include_str!("sql/vector_put.sql"))?;
+    vectors.iter().try_for_each(rules::check_vector)?;
     for (key, bytes) in vectors {
-        if bytes.len() > VECTOR_BYTES_MAX {
-            let message = format!("a vector has at most {VECTOR_BYTES_MAX} bytes, this has {}", bytes.len());
-            return Err(StoreError::new(StoreErrorKind::Invalid, message)
-                .with_help("Embed shorter texts; nothing of this call was written."));
-        }
         statement.execute(params![key.half, key.other_half, bytes])?;
     }
     Ok(())
-}
-
-pub(super) fn check_count(of: &str, count: usize, max: usize) -> Result<(), StoreError> {
-    if count <= max {
-        return Ok(());
-    }
-    let message = format!("a call has at most {max} {of}, this has {count}");
-    Err(StoreError::new(StoreErrorKind::Invalid, message).with_help("Ask in several goes."))
 }

@@ -30,7 +30,7 @@ use meddah_engine::timeline::{Cursor, Entry, Lineage, TimelineKey};
 
 use crate::{
     BranchInfo, ENTRIES_AT_MAX, EntryFilter, LoadBy, Loaded, ScanMark, Scanned, StoreError, StoreErrorKind,
-    StoredEntry, TimelineInfo, TimelineStore, VectorKey,
+    StoredEntry, TimelineInfo, TimelineStore, VectorKey, rules,
 };
 use cache::EntryCache;
 use loads::LoadCounts;
@@ -245,7 +245,7 @@ impl TimelineStore for SqliteStore {
         key: &TimelineKey,
         places: Vec<Cursor>,
     ) -> Result<Vec<Option<StoredEntry>>, StoreError> {
-        derived::check_count("entries", places.len(), ENTRIES_AT_MAX)?;
+        rules::check_count("entries", places.len(), ENTRIES_AT_MAX)?;
         // Mostly they were asked for a moment ago, and nobody has to wait for the reading thread.
         if let Some(known) = places.iter().map(|place| self.entries.at(key, *place).map(Some)).collect() {
             return Ok(known);

@@ -10,10 +10,9 @@ use super::cache::EntryCache;
 use super::place::Place;
 use super::read::{Found, View, entry};
 use super::timeline::Timeline;
+use crate::rules::NOTES_PER_ENTRY_MAX;
 use crate::{StoreError, StoredEntry, topic};
 
-/// The most notes that come along with each entry of an answer, on average.
-const NOTES_PER_ENTRY_MAX: usize = 32;
 /// Entries kept; a character at work takes about a hundred, of about a kilobyte each.
 const KEPT_ENTRIES_MAX: u64 = 8_192;
 

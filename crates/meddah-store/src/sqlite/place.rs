@@ -6,17 +6,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::StoreError;
-
-/// Just after the entry `seq` of a branch that holds it; branch 0, seq 0 is the beginning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub branch: u32,
-    pub seq: u64,
-}
-
-impl Place {
-    pub(super) const BEGINNING: Place = Place { branch: 0, seq: 0 };
-}
+pub(super) use crate::place::Place;
 
 /// A branch as stored.
 #[derive(Clone, Copy, Debug)]

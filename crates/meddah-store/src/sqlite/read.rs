@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use meddah_engine::timeline::{BranchId, Cursor, Entry, EntryHash, TimelineKey};
+use meddah_engine::timeline::{BranchId, Cursor, EntryHash, TimelineKey};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::cache::{EntryCache, Sized};
@@ -11,8 +11,7 @@ use super::perceived::{PerceivedCache, perceived};
 use super::place::{self, Place};
 use super::timeline::Timeline;
 use crate::{
-    BranchInfo, EntryFilter, LIST_MAX, RECENT_MAX, StoreError, StoreErrorKind, StoredEntry, TimelineInfo,
-    topic,
+    BranchInfo, EntryFilter, LIST_MAX, RECENT_MAX, StoreError, StoredEntry, TimelineInfo, rules, topic,
 };
 
 pub(super) fn head(connection: &Connection, key: &TimelineKey) -> Result<Cursor, StoreError> {
@@ -147,18 +146,8 @@ pub(super) fn entry(connection: &Connection, timeline: &Timeline, row: i64) -> R
         Ok((Place { branch: row.get(0)?, seq: row.get(1)? }, row.get(2)?, row.get(3)?))
     })?;
     let bytes = u32::try_from(body.len()).unwrap_or(u32::MAX);
-    let entry = Arc::new(parsed(place, &body)?);
+    let entry = Arc::new(rules::parsed(place, &body, DAMAGED)?);
     Ok((StoredEntry { cursor: timeline.cursor_with(place, EntryHash(hash)), entry }, bytes))
-}
-
-/// An entry from its stored form.
-pub(super) fn parsed(place: Place, body: &str) -> Result<Entry, StoreError> {
-    serde_json::from_str(body).map_err(|error| {
-        // Only the place: the error's text may hold what a player said.
-        let message =
-            format!("entry {}.{} cannot be read (column {})", place.branch, place.seq, error.column());
-        StoreError::new(StoreErrorKind::Corrupt, message).with_help(DAMAGED)
-    })
 }
 
 /// The newest place on the way back from the head at or before a game time.
@@ -183,8 +172,7 @@ pub(super) fn at_game_time(
     if timed {
         return Ok(Place::BEGINNING);
     }
-    Err(StoreError::new(StoreErrorKind::NotFound, "no moment of this timeline has a game time")
-        .with_help("Send `game_time` with the scene, or load by the cursor of a `saved` event."))
+    Err(rules::no_game_time())
 }
 
 pub(super) fn branches(

@@ -1,11 +1,10 @@
 //! The row of a timeline, and cursors to and from places in it.
 
 use meddah_engine::timeline::{BranchId, Cursor, EntryHash, TimelineId, TimelineKey};
-use meddah_protocol::check_id;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::place::Place;
-use crate::{StoreError, StoreErrorKind, TimelineInfo, chain};
+use crate::{StoreError, TimelineInfo, chain, rules};
 
 pub(super) struct Timeline {
     pub row: i64,
@@ -34,10 +33,7 @@ impl Timeline {
     }
 
     pub(super) fn get(connection: &Connection, key: &TimelineKey) -> Result<Self, StoreError> {
-        Self::find(connection, key)?.ok_or_else(|| {
-            let message = format!("player {:?} has no timeline in world {:?}", key.player, key.world);
-            StoreError::new(StoreErrorKind::NotFound, message).with_help("Open a session with `hello` first.")
-        })
+        Self::find(connection, key)?.ok_or_else(|| rules::no_timeline(key))
     }
 
     pub(super) fn info(&self, connection: &Connection) -> Result<TimelineInfo, StoreError> {
@@ -82,37 +78,10 @@ impl Timeline {
 
     /// The place that a cursor names, if it is one of this timeline's.
     pub(super) fn place(&self, connection: &Connection, cursor: Cursor) -> Result<Place, StoreError> {
-        if cursor.timeline != self.id {
-            return Err(StoreError::new(StoreErrorKind::Invalid, "the cursor belongs to another timeline")
-                .with_help("Load it with the player and the world that it was saved with."));
-        }
-        // A sequence number that SQLite cannot hold names no place either.
         let place = Place { branch: cursor.branch.0, seq: cursor.seq };
-        let stored = if i64::try_from(place.seq).is_ok() { self.hash(connection, place)? } else { None };
-        match stored {
-            Some(hash) if hash == cursor.hash => Ok(place),
-            Some(_) => {
-                Err(StoreError::new(StoreErrorKind::Invalid, "the cursor does not match what is stored")
-                    .with_help(
-                        "The save belongs to another memory file, or one of the two was changed by hand.",
-                    ))
-            }
-            None => Err(StoreError::new(
-                StoreErrorKind::NotFound,
-                "the cursor names a moment that is not stored",
-            )
-            .with_help(
-                "The save is newer than this memory file. Put back the memory file that belongs to it.",
-            )),
-        }
+        // A sequence number that SQLite cannot hold names no place either.
+        let ours = cursor.timeline == self.id && i64::try_from(place.seq).is_ok();
+        let stored = if ours { self.hash(connection, place)? } else { None };
+        rules::check_cursor(cursor, self.id, stored)
     }
-}
-
-/// Checks a key before a timeline is begun under it.
-pub(super) fn check_key(key: &TimelineKey) -> Result<(), StoreError> {
-    for (field, id) in [("world", &key.world), ("player", &key.player)] {
-        check_id(field, id)
-            .map_err(|error| StoreError::new(StoreErrorKind::Invalid, error.message).with_help(error.help))?;
-    }
-    Ok(())
 }

@@ -1,26 +1,16 @@
 //! What changes the file: begin, append, save, load. Each finds a transaction begun, see [`super::worker`].
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use meddah_engine::timeline::{BranchId, Cursor, Entry, EntryHash, TimelineKey};
-use meddah_protocol::check_id;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::place::{self, Place};
 use super::read;
-use super::timeline::{Timeline, check_key};
-use crate::{
-    ENTRIES_PER_APPEND_MAX, ENTRY_BYTES_MAX, LoadBy, Loaded, StoreError, StoreErrorKind, TimelineInfo, chain,
-    topic,
-};
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
+use super::timeline::Timeline;
+use crate::rules::{self, body_of, no_save, now_ms};
+use crate::{LoadBy, Loaded, StoreError, TimelineInfo, chain, topic};
 
 pub(super) fn begin(connection: &Connection, key: &TimelineKey) -> Result<TimelineInfo, StoreError> {
-    check_key(key)?;
+    rules::check_key(key)?;
     let now_ms = now_ms();
     let mut insert = connection.prepare_cached(include_str!("sql/timeline_insert.sql"))?;
     let begun = insert.execute(params![key.world, key.player, now_ms])?;
@@ -61,10 +51,7 @@ impl Since {
                 place::lies_behind(connection, timeline.row, place, timeline.head)?
             }
         };
-        if still {
-            return Ok(());
-        }
-        Err(StoreError::new(StoreErrorKind::Superseded, "a save was loaded since this was begun"))
+        if still { Ok(()) } else { Err(rules::superseded()) }
     }
 }
 
@@ -74,14 +61,7 @@ pub(super) fn append(
     since: &Since,
     entries: Vec<Entry>,
 ) -> Result<Cursor, StoreError> {
-    if entries.len() > ENTRIES_PER_APPEND_MAX {
-        let message =
-            format!("an append has at most {ENTRIES_PER_APPEND_MAX} entries, this has {}", entries.len());
-        return Err(
-            StoreError::new(StoreErrorKind::Invalid, message).with_help("Append them in several goes.")
-        );
-    }
-    entries.iter().try_for_each(Entry::check)?;
+    rules::check_entries(&entries)?;
     let mut timeline = Timeline::get(connection, key)?;
     since.check(connection, &timeline)?;
     let mut cursor = timeline.cursor(connection, timeline.head)?;
@@ -124,7 +104,7 @@ fn append_one(
             entry.inherit_witnesses(&turn.entry);
         }
     }
-    let body = body_of(&entry)?;
+    let (body, _) = body_of(&entry)?;
     let hash = chain::after(before.hash, &body);
     let place = Place { branch: timeline.head.branch, seq: timeline.head.seq + 1 };
     insert(connection, timeline.row, place, hash, &entry, &body)?;
@@ -150,30 +130,11 @@ pub(super) fn insert(
         body
     ])?;
     let row = connection.last_insert_rowid();
-    let mut topics = topic::of(entry);
-    topics.sort_unstable();
-    topics.dedup();
     let mut insert = connection.prepare_cached(include_str!("sql/posting_insert.sql"))?;
-    for topic in topics {
+    for topic in topic::of(entry) {
         insert.execute(params![timeline, topic, place.branch, place.seq, row])?;
     }
     Ok(())
-}
-
-fn body_of(entry: &Entry) -> Result<String, StoreError> {
-    let refused = |message: String| {
-        StoreError::new(StoreErrorKind::Invalid, message)
-            .with_help("Send shorter texts or simpler action arguments.")
-    };
-    let body = serde_json::to_string(entry).map_err(|_| refused("an entry cannot be written".to_owned()))?;
-    if body.len() > ENTRY_BYTES_MAX {
-        let message = format!("an entry has at most {ENTRY_BYTES_MAX} bytes, this has {}", body.len());
-        return Err(refused(message));
-    }
-    // Arguments may be nested deeper than a reader goes. What cannot be read back would make every
-    // later recall fail, so it is not written.
-    serde_json::from_str::<Entry>(&body).map_err(|_| refused("an entry is nested too deeply".to_owned()))?;
-    Ok(body)
 }
 
 pub(super) fn save(
@@ -182,10 +143,7 @@ pub(super) fn save(
     name: Option<&str>,
     game_time: Option<i64>,
 ) -> Result<Cursor, StoreError> {
-    if let Some(name) = name {
-        check_id("name", name)
-            .map_err(|error| StoreError::new(StoreErrorKind::Invalid, error.message).with_help(error.help))?;
-    }
+    rules::check_save_name(name)?;
     let timeline = Timeline::get(connection, key)?;
     let Place { branch, seq } = timeline.head;
     connection.prepare_cached(include_str!("sql/save_point_insert.sql"))?.execute(params![
@@ -236,10 +194,4 @@ fn saved_as(
         Ok((Place { branch: row.get(0)?, seq: row.get(1)? }, row.get(2)?))
     });
     Ok(found.optional()?)
-}
-
-fn no_save(name: &str) -> StoreError {
-    let shown: String = name.chars().take(40).collect();
-    StoreError::new(StoreErrorKind::NotFound, format!("no save is named {shown:?}"))
-        .with_help("Give `load` a name that was given to `save` before, or the cursor of a `saved` event.")
 }

@@ -6,6 +6,8 @@
 mod derived;
 pub mod reference;
 mod saves;
+#[cfg(test)]
+pub(crate) mod steps;
 mod telling;
 
 use std::sync::Arc;
@@ -33,6 +35,7 @@ macro_rules! timeline_store_suite {
             hostile_names_are_only_names
             only_what_was_perceived_is_recalled
             notes_come_along_with_their_turns
+            a_note_may_be_written_with_its_turn
             the_value_of_a_state_is_the_newest
             kinds_of_other_versions_are_kept
             an_append_is_written_whole_or_not_at_all

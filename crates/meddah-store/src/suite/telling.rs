@@ -116,6 +116,19 @@ pub async fn notes_come_along_with_their_turns(store: Store) {
     assert_eq!(turns[0].actions[0].result, None);
 }
 
+/// In one append: the newest turn of that id counts, also if an older one was written before.
+pub async fn a_note_may_be_written_with_its_turn(store: Store) {
+    store.open(&key()).await.expect("begun");
+    store.append(&key(), vec![turn(0, "t0", "mira", &["cleo"])]).await.expect("written");
+    let heard = |id| entry(id, EntryKind::Heard { turn: "t0".into(), line: 0, fraction: 0.5 }, None, &[]);
+    let told = vec![turn(1, "t0", "mira", &["bert"]), heard(2), turn(3, "t0", "dan", &[]), heard(4)];
+    store.append(&key(), told).await.expect("written");
+    assert_eq!(ids(&perceived(&store, "bert", 9).await), expected_ids([1, 2]));
+    assert_eq!(ids(&perceived(&store, "mira", 9).await), expected_ids([0, 1, 2]));
+    assert_eq!(ids(&perceived(&store, "dan", 9).await), expected_ids([3, 4]));
+    assert_eq!(ids(&perceived(&store, "cleo", 9).await), expected_ids([0]));
+}
+
 /// Scene, emotion and relationship: the newest value holds, for each character and whom it is toward.
 pub async fn the_value_of_a_state_is_the_newest(store: Store) {
     store.open(&key()).await.expect("begun");

@@ -5,29 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use proptest::collection::vec;
-use proptest::option;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
 use crate::SqliteStore;
 use crate::suite::Store;
-use crate::suite::reference::{Op, follows_the_reference};
-
-fn any_op() -> impl Strategy<Value = Op> {
-    let clock = || option::weighted(0.6, 0..40i64);
-    prop_oneof![
-        4 => (any::<u8>(), clock()).prop_map(|(witnesses, game_time)| Op::Event { witnesses, game_time }),
-        4 => (any::<usize>(), any::<u8>()).prop_map(|(character, witnesses)| Op::Turn { character, witnesses }),
-        2 => (0usize..4).prop_map(|back| Op::Heard { back }),
-        3 => (option::of(0usize..2), clock()).prop_map(|(name, game_time)| Op::Save { name, game_time }),
-        4 => any::<usize>().prop_map(Op::LoadCursor),
-        1 => (0usize..2).prop_map(Op::LoadName),
-        1 => (0..45i64).prop_map(Op::LoadGameTime),
-        2 => any::<usize>().prop_map(Op::BeginWork),
-        2 => any::<usize>().prop_map(Op::EndWork),
-        1 => Just(Op::Restart),
-    ]
-}
+use crate::suite::reference::follows_the_reference;
+use crate::suite::steps::any_op;
 
 /// A store in a file. It does not wait for the disk: that counts when the power fails, which no test can play.
 fn opened(path: &Path) -> Store {

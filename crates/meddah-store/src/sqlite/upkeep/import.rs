@@ -11,8 +11,9 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use serde::Deserialize;
 
 use super::export::{BranchLine, End, EntryLine, Exported, FORMAT, Head, SaveLine, VERSION};
+use crate::rules::check_key;
 use crate::sqlite::place::{self, Place};
-use crate::sqlite::timeline::{Timeline, check_key};
+use crate::sqlite::timeline::Timeline;
 use crate::sqlite::write;
 use crate::{ENTRY_BYTES_MAX, StoreError, StoreErrorKind, chain};
 
