@@ -111,7 +111,8 @@ impl EngineErrorKind {
 pub struct EngineError {
     /// What to branch on.
     pub kind: EngineErrorKind,
-    /// What happened, with the engine's name, never with a key, and cut where the engine says much.
+    /// What happened, with the engine's name, never with a key, and cut where the engine says much. An engine may
+    /// repeat what a player said in it, so it is for the player and for no log.
     pub message: String,
     /// A sentence on what to do; may be empty.
     pub help: String,

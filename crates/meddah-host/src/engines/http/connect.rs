@@ -63,7 +63,7 @@ pub(super) fn connections(limits: &HttpLimits) -> Result<Connections, EngineErro
 /// A request that got no head.
 pub(super) fn error(error: &hyper_util::client::legacy::Error, engine: &HttpEngine) -> EngineError {
     let causes = || std::iter::successors(error.source(), deeper);
-    let who = engine.who();
+    let who = &engine.who;
     if let Some(why) = causes().find_map(bad_certificate) {
         let message = format!("{who} cannot prove who it is ({why})");
         return EngineError::new(EngineErrorKind::Network, message)

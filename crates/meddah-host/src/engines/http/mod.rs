@@ -10,7 +10,7 @@ mod probe;
 mod stream;
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,8 +18,8 @@ use futures::StreamExt as _;
 use http_body_util::Full;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Response, Uri, body::Incoming};
-use meddah_inference::Key;
 use meddah_inference::http::{CONNECT_TIMEOUT, Url, check_key_is_safe, endpoint, host_name};
+use meddah_inference::{Key, ModelError};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
@@ -114,6 +114,8 @@ pub struct HttpEngine {
     connections: connect::Connections,
     chat_uri: Uri,
     base: Url,
+    /// Its name and host, for messages.
+    who: Arc<str>,
     headers: HeaderMap,
     /// Found by probing; asked first the next time.
     dialect: Mutex<Option<Dialect>>,
@@ -126,15 +128,18 @@ impl HttpEngine {
     /// `BadRequest` for an address that is none or would carry the key in the open, `Unauthorized` for a key with
     /// characters that no key has, `Network` if the system's root certificates cannot be read.
     pub fn new(settings: HttpEngineSettings) -> Result<HttpEngine, EngineError> {
-        let base = endpoint(&settings.base_url, "v1", "chat/completions")?;
+        // These errors know better what to do than their kind does.
+        let helped = |error: ModelError| EngineError::from(error.clone()).with_help(error.help);
+        let base = endpoint(&settings.base_url, "v1", "chat/completions").map_err(helped)?;
         if settings.key.is_some() {
-            check_key_is_safe(&base)?;
+            check_key_is_safe(&base).map_err(helped)?;
         }
+        let who = Arc::from(format!("{} ({})", settings.name, host_name(&base)));
         let chat_uri = uri(&base)?;
         let headers = headers(settings.key.as_ref())?;
         let connections = connect::connections(&settings.limits)?;
         let dialect = Mutex::new(settings.dialect);
-        Ok(HttpEngine { settings, connections, chat_uri, base, headers, dialect })
+        Ok(HttpEngine { settings, connections, chat_uri, base, who, headers, dialect })
     }
 
     async fn send(
@@ -147,11 +152,6 @@ impl HttpEngine {
         (*request.method_mut(), *request.uri_mut()) = (method, uri);
         *request.headers_mut() = self.headers.clone();
         self.connections.request(request).await.map_err(|error| connect::error(&error, self))
-    }
-
-    /// Who answers, for messages.
-    fn who(&self) -> String {
-        format!("{} ({})", self.settings.name, host_name(&self.base))
     }
 
     fn keys(&self) -> &[Key] {
@@ -206,11 +206,12 @@ impl Engine for HttpEngine {
         let waited = tokio::time::timeout_at(start + self.settings.limits.first_event, sending);
         let response = match request.cancel.run_until_cancelled(waited).await {
             None => return Err(EngineError::cancelled()),
-            Some(Err(_)) => return Err(stream::silent(&self.who(), self.settings.limits.first_event)),
+            Some(Err(_)) => return Err(stream::silent(&self.who, self.settings.limits.first_event)),
             Some(Ok(response)) => response?,
         };
         let body = stream::accept(response, self).await?;
-        let events = stream::Events::new(body, self.who(), &self.settings.limits, start, request.cancel);
+        let events =
+            stream::Events::new(body, self.who.clone(), &self.settings.limits, start, request.cancel);
         Ok(EngineReply { events: events.into_stream().boxed() })
     }
 

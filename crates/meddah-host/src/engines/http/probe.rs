@@ -97,7 +97,7 @@ async fn get(engine: &HttpEngine, url: &Url) -> Result<Option<Vec<u8>>, EngineEr
     let limits = &engine.settings.limits;
     let sending = engine.send(Method::GET, uri(url)?, Full::default());
     let Ok(response) = tokio::time::timeout(limits.probe, sending).await else {
-        return Err(super::stream::silent(&engine.who(), limits.probe));
+        return Err(super::stream::silent(&engine.who, limits.probe));
     };
     let response = response?;
     let status = response.status();
@@ -114,7 +114,7 @@ async fn get(engine: &HttpEngine, url: &Url) -> Result<Option<Vec<u8>>, EngineEr
         _ => return Ok(None),
     };
     let mut error =
-        EngineError::new(kind, format!("{} answered {status} to a question for its health", engine.who()));
+        EngineError::new(kind, format!("{} answered {status} to a question for its health", engine.who));
     error.retry_after = retry_after(response.headers());
     Err(error)
 }

@@ -1,5 +1,6 @@
 //! An answer's events, from the head of the response to the last `data:`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, stream};
@@ -19,7 +20,7 @@ use crate::engines::{EngineError, EngineErrorKind};
 /// An error's body is read for so long.
 const ERROR_BODY_WAIT_MAX: Duration = Duration::from_secs(2);
 /// After the last event the end of the body is waited for so long, so that the connection can be kept.
-const TAIL_WAIT_MAX: Duration = Duration::from_millis(5);
+const TAIL_WAIT_MAX: Duration = Duration::from_millis(10);
 
 /// The body of a response that is a stream of events.
 ///
@@ -31,7 +32,7 @@ pub(super) async fn accept(
 ) -> Result<Incoming, EngineError> {
     let status = response.status();
     if status.is_redirection() {
-        return Err(redirected(&engine.who(), response.headers()));
+        return Err(redirected(&engine.who, response.headers()));
     }
     let media_type = media_type(response.headers());
     // Some small servers name no type at all.
@@ -49,16 +50,15 @@ pub(super) async fn accept(
     });
     let is_error = !status.is_success() || !words["error"].is_null() || words["object"] == "error";
     if !is_error {
-        let message = format!("{} sent {media_type} ({status}) instead of events", engine.who());
+        let message = format!("{} sent {media_type} ({status}) instead of events", engine.who);
         return Err(EngineError::new(EngineErrorKind::Protocol, message));
     }
     Err(refused(status, &head.headers, &words, engine))
 }
 
 fn refused(status: StatusCode, headers: &HeaderMap, words: &Value, engine: &HttpEngine) -> EngineError {
-    let (who, secrets) = (engine.who(), engine.keys());
-    let refusal =
-        Refusal { status: status.as_u16(), body: words, headers: Some(headers), who: &who, secrets };
+    let (who, secrets) = (&engine.who, engine.keys());
+    let refusal = Refusal { status: status.as_u16(), body: words, headers: Some(headers), who, secrets };
     EngineError::from(classify(&refusal))
 }
 
@@ -100,7 +100,7 @@ pub(super) struct Events {
     parser: SseParser,
     /// Events that came with the same bytes.
     ready: std::vec::IntoIter<SseEvent>,
-    who: String,
+    who: Arc<str>,
     limits: HttpLimits,
     cancel: CancellationToken,
     whole_until: Instant,
@@ -112,7 +112,7 @@ pub(super) struct Events {
 impl Events {
     pub fn new(
         body: Incoming,
-        who: String,
+        who: Arc<str>,
         limits: &HttpLimits,
         start: Instant,
         cancel: CancellationToken,

@@ -34,6 +34,13 @@ pub(super) enum Outcome {
     LeftInSilence,
 }
 
+/// A slot that was left: when, and until when it counts at most.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lingering {
+    pub since: Instant,
+    pub until: Instant,
+}
+
 /// One engine of the pool.
 pub(super) struct Member {
     pub engine: Arc<dyn Engine>,
@@ -50,9 +57,10 @@ pub(super) struct Member {
     pub is_draining: bool,
     /// Requests of ours there.
     pub running: u32,
-    /// Slots of requests that were left and that the engine may still work on, each until when at most.
-    pub lingering: Vec<Instant>,
+    /// Slots of requests that were left and that the engine may still work on.
+    pub lingering: Vec<Lingering>,
     pub last_event: Option<Instant>,
+    /// Of a probe its words; of an answer only the kind, because a player's words may be in it.
     pub last_error: Option<String>,
     probe_failures: u32,
     aimd: Aimd,
@@ -131,7 +139,7 @@ impl Member {
 
     /// Slots that have lingered for too long are free.
     pub fn forget_lingering(&mut self, now: Instant) {
-        self.lingering.retain(|until| *until > now);
+        self.lingering.retain(|slot| slot.until > now);
     }
 
     /// A request got its first event.
@@ -145,10 +153,10 @@ impl Member {
         self.next_first_byte = (self.next_first_byte + 1) % FIRST_BYTES_KEPT;
     }
 
-    /// A request is over. `lingers_until` says that the engine may still work on it.
-    pub fn ended(&mut self, outcome: &Outcome, lingers_until: Option<Instant>, now: Instant) {
+    /// A request is over. The engine may still work on it for so long.
+    pub fn ended(&mut self, outcome: &Outcome, lingers: Option<Duration>, now: Instant) {
         self.running -= 1;
-        self.lingering.extend(lingers_until);
+        self.lingering.extend(lingers.map(|wait| Lingering { since: now, until: now + wait }));
         match outcome {
             Outcome::Served => {
                 self.served += 1;
@@ -195,11 +203,11 @@ impl Member {
         }
         self.breaker.failed(&error.into(), now);
         self.is_resting = self.breaker.rests(now);
-        self.last_error = Some(error.message.clone());
+        self.last_error = Some(format!("{} in an answer", error.kind.name()));
     }
 
-    /// A probe answered; `running` is what ran when it was sent. Tells whether the engine is back.
-    pub fn probed(&mut self, facts: EngineFacts, running: u32, now: Instant) -> bool {
+    /// A probe answered. It was sent at a time when so many ran. Tells whether the engine is back.
+    pub fn probed(&mut self, facts: EngineFacts, sent: (Instant, u32), now: Instant) -> bool {
         if let Some(admits) = facts.admits {
             self.aimd.set_max(self.settings.slots_max.map_or(admits, |max| max.min(admits)));
         }
@@ -207,10 +215,11 @@ impl Member {
             self.aimd.waiting(waiting, now - self.began);
         }
         if let Some(busy) = facts.busy {
-            // What works there beyond ours is what was left, or another client's: then the bound frees the slots.
-            let beyond = busy.saturating_sub(running) as usize;
-            let free = self.lingering.len().saturating_sub(beyond);
-            self.lingering.drain(..free);
+            // What it works on beyond ours is what was left, or another client's: then the bound frees the slots.
+            // Ours are those that ran all the while. What was left meanwhile may be among the busy ones or not.
+            let beyond = busy.saturating_sub(sent.1.min(self.running)) as usize;
+            let asked_about = self.lingering.iter().take_while(|slot| slot.since <= sent.0).count();
+            self.lingering.drain(..asked_about.saturating_sub(beyond));
         }
         self.facts = facts;
         self.probe_failures = 0;

@@ -22,8 +22,9 @@ mod state;
 mod watch;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::{Notify, watch as latest};
+use tokio::sync::{Notify, Semaphore, watch as latest};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +35,17 @@ use failover::FailoverBudget;
 use member::Member;
 use seat::Seat;
 pub use state::{EngineSettings, EngineState, Health, PoolSettings};
+
+/// Requests that wait for a slot within the pool; those beyond are refused at once.
+const WAITERS_MAX: usize = 256;
+/// When to come back if no slot is free: slots become free all the time.
+const NO_SLOT_PAUSE: Duration = Duration::from_secs(1);
+/// When to come back if no engine is well: no sooner than the next trial or probe.
+const NONE_WELL_PAUSE: Duration = Duration::from_secs(5);
+
+fn overloaded(message: &str, pause: Duration) -> EngineError {
+    EngineError { retry_after: Some(pause), ..EngineError::new(EngineErrorKind::Overloaded, message) }
+}
 
 /// An answer, and who gives it.
 pub struct PoolReply {
@@ -52,6 +64,7 @@ pub struct Pool {
     slots: latest::Sender<u32>,
     /// A slot became free, or an engine usable.
     freed: Notify,
+    waiters: Semaphore,
     /// By engine: whether it is down; who waits for its first event wants to know.
     down: Vec<latest::Sender<bool>>,
     /// By engine: look at it now.
@@ -74,6 +87,7 @@ impl Pool {
             failovers: FailoverBudget::new(now),
             slots: latest::Sender::new(0),
             freed: Notify::new(),
+            waiters: Semaphore::new(WAITERS_MAX),
             down,
             look,
         })
@@ -154,21 +168,21 @@ impl Pool {
         tried: &[usize],
     ) -> Result<Seat, EngineError> {
         let until = Instant::now() + self.settings.slot_wait;
+        let no_slot = || overloaded("no engine has a slot that is free", NO_SLOT_PAUSE);
+        let mut waiter = None;
         loop {
             let freed = self.freed.notified();
             if let Some(seat) = self.take(affinity, request.model.as_deref(), tried)? {
                 return Ok(seat);
             }
+            if waiter.is_none() {
+                waiter = Some(self.waiters.try_acquire().map_err(|_| no_slot())?);
+            }
             let waited = tokio::time::timeout_at(until, freed);
             match request.cancel.run_until_cancelled(waited).await {
                 None => return Err(EngineError::cancelled()),
                 Some(Ok(())) => {}
-                Some(Err(_)) => {
-                    return Err(EngineError::new(
-                        EngineErrorKind::Overloaded,
-                        "no engine has a slot that is free",
-                    ));
-                }
+                Some(Err(_)) => return Err(no_slot()),
             }
         }
     }
@@ -201,7 +215,7 @@ impl Pool {
             })
             .collect();
         if usable.is_empty() {
-            return Err(EngineError::new(EngineErrorKind::Overloaded, "no engine for this model is well"));
+            return Err(overloaded("no engine for this model is well", NONE_WELL_PAUSE));
         }
         let candidates: Vec<Candidate> = usable.iter().map(|(_, candidate)| *candidate).collect();
         let Some(chosen) = choose::choose(affinity, &candidates) else { return Ok(None) };

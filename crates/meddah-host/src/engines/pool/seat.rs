@@ -110,7 +110,7 @@ impl Drop for Seat {
         }
         self.pool.change(self.engine, |member| {
             let wait = if member.facts.busy.is_some() { settings.linger_max } else { settings.linger };
-            member.ended(&self.outcome, lingers.then(|| now + wait), now);
+            member.ended(&self.outcome, lingers.then_some(wait), now);
         });
         self.pool.look[self.engine].notify_one();
     }

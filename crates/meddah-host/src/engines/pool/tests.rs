@@ -197,6 +197,24 @@ async fn who_finds_no_slot_in_time_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_more_wait_than_there_is_room_for() {
+    let a = Made::new("a", 1);
+    let rig = rig(&[&a]).await;
+    a.goes(Way::Hang);
+    let room = WAITERS_MAX as u64;
+    let refused = AtomicU64::new(0);
+    let ask = async |affinity| {
+        if rig.chat(affinity).await == Err(EngineErrorKind::Overloaded) {
+            refused.fetch_add(1, Ordering::SeqCst);
+        }
+    };
+    let all = futures::future::join_all((0..1 + room + 5).map(ask));
+    // Nobody's wait for a slot is over by now.
+    assert!(tokio::time::timeout(Duration::from_secs(1), all).await.is_err());
+    assert_eq!(refused.load(Ordering::SeqCst), 5);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_request_fails_over_before_its_first_event_and_never_after() {
     let (a, b) = (Made::new("a", 4), Made::new("b", 4));
     let rig = rig(&[&a, &b]).await;
@@ -339,12 +357,13 @@ async fn a_draining_engine_ends_what_it_has_and_gets_nothing_new() {
 async fn a_storm_of_failures_is_not_doubled() {
     let engines: Vec<Arc<Made>> = (0..3).map(|place| Made::new(&place.to_string(), 500)).collect();
     let rig = rig(&engines.iter().collect::<Vec<_>>()).await;
-    engines.iter().for_each(|engine| engine.goes(Way::Fail(EngineErrorKind::Overloaded)));
+    // Not an error on which the breakers open: they would end the storm before the budget does.
+    engines.iter().for_each(|engine| engine.goes(Way::Fail(EngineErrorKind::NotFound)));
     let answers = rig.chats(0..300).await;
     assert!(answers.iter().all(|answer| answer.is_err()));
     let asked: u64 = engines.iter().map(|engine| engine.chats()).sum();
     // 300 requests earn 30 fail-overs; 10 are there to begin with.
-    assert!(asked <= 340, "{asked}");
+    assert!((335..=340).contains(&asked), "{asked}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -58,16 +58,16 @@ async fn left(pool: &Pool, engine: usize) {
 }
 
 async fn probe(pool: &Pool, engine: usize) {
-    let (port, running) = {
+    let (port, sent) = {
         let members = pool.lock();
-        (members[engine].engine.clone(), members[engine].running)
+        (members[engine].engine.clone(), (Instant::now(), members[engine].running))
     };
     let answer = port.probe().await;
     let now = Instant::now();
     let (is_new, slots) = pool.change(engine, |member| {
         member.forget_lingering(now);
         let is_new = match &answer {
-            Ok(facts) => member.probed(facts.clone(), running, now),
+            Ok(facts) => member.probed(facts.clone(), sent, now),
             Err(error) => member.probe_failed(error, now),
         };
         (is_new, member.slots())
