@@ -6,6 +6,7 @@
 //! Requests are checked as the real provider would ([`check`]), so that a client cannot pass by accident.
 
 pub mod check;
+pub mod engine;
 mod faults;
 mod request;
 mod server;
