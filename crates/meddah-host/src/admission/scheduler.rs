@@ -1,8 +1,8 @@
 //! Who may use a slot next. Pure: time is an argument, and the same calls give the same answers.
 //!
 //! The caller tells what happens (`ask`, `used`, `end`, `set_slots`, `drain`) and then calls [`Scheduler::poll`] until it
-//! gives nothing more. Every operation takes O(log n) of the players and requests of its class; a forecast looks at
-//! those requests besides that fit into the patience of the one who asks.
+//! gives nothing more. Every operation takes O(log n) of the players and requests of its class; a forecast looks
+//! besides at what the players next in turn and the one who asks have waiting, which is bounded.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;

@@ -8,6 +8,10 @@ use super::super::cost::virtual_cost;
 use super::{FairQueue, Flow, Ticket};
 use crate::player::PlayerId;
 
+/// So many requests of others are looked at one by one. With more, a forecast is for seconds ahead, when others will
+/// have come anyway.
+const EXACT_REQUESTS: u32 = 128;
+
 /// What goes before one request within its class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct Ahead {
@@ -32,18 +36,32 @@ struct Tagged {
     own: Ahead,
 }
 
+impl Ahead {
+    /// One more player's requests up to that tag.
+    fn count(&mut self, flow: &Flow, tag: u64) {
+        let mut their_tag = flow.counter();
+        for cost in flow.waiting.values() {
+            if their_tag > tag {
+                break;
+            }
+            self.requests += 1;
+            self.cost += cost;
+            their_tag = next_tag(their_tag, *cost, flow);
+        }
+    }
+}
+
 impl FairQueue {
     /// All that waits, in the order in which it would start.
     pub fn eligible(&self) -> (u32, u64) {
         (self.index.eligible_requests, self.index.eligible_cost)
     }
 
-    /// What would go before one more request of this player; `None` if that costs more than `cost_max`. Looks at no more
-    /// requests than fit in there.
+    /// What would go before one more request of this player; `None` if that costs more than `cost_max`. Looks at the
+    /// players next in turn; beyond [`EXACT_REQUESTS`] it interpolates.
     pub fn ahead_of_newcomer(&self, player: &PlayerId, concurrent: u32, cost_max: u64) -> Option<Ahead> {
-        let known = self.flows.get(player);
         let fresh;
-        let flow = match known {
+        let flow = match self.flows.get(player) {
             Some(flow) => flow,
             None => {
                 fresh = Flow::new(self.floor);
@@ -52,24 +70,39 @@ impl FairQueue {
         };
         let tag = flow.waiting.values().fold(flow.counter(), |tag, cost| next_tag(tag, *cost, flow));
         let waiting = flow.waiting.len() as u32;
-        let mut ahead = Ahead { requests: waiting, cost: flow.waiting_cost, own_before: 0, concurrent };
-        ahead.own_before = own_before(waiting, flow.running, concurrent);
+        let own_before = own_before(waiting, flow.running, concurrent);
+        let mut ahead = Ahead { requests: waiting, cost: flow.waiting_cost, own_before, concurrent };
+        let (mut rest_requests, mut rest_cost) = self.eligible();
+        if flow.eligible_head().is_some() {
+            rest_requests -= waiting;
+            rest_cost -= flow.waiting_cost;
+        }
         for (counter, _, other) in self.index.eligible.iter().take_while(|(counter, ..)| *counter <= tag) {
+            let Some(theirs) = self.flows.get(other).filter(|_| other != player) else { continue };
+            if ahead.requests - waiting >= EXACT_REQUESTS {
+                let part = self.part_before(tag, *counter);
+                ahead.requests += (f64::from(rest_requests) * part) as u32;
+                ahead.cost += (rest_cost as f64 * part) as u64;
+                break;
+            }
+            ahead.count(theirs, tag);
+            rest_requests -= theirs.waiting.len() as u32;
+            rest_cost -= theirs.waiting_cost;
             if ahead.cost > cost_max {
                 return None;
             }
-            let Some(theirs) = self.flows.get(other).filter(|_| other != player) else { continue };
-            let mut their_tag = *counter;
-            for cost in theirs.waiting.values() {
-                if their_tag > tag || ahead.cost > cost_max {
-                    break;
-                }
-                ahead.requests += 1;
-                ahead.cost += cost;
-                their_tag = next_tag(their_tag, *cost, theirs);
-            }
         }
         (ahead.cost <= cost_max).then_some(ahead)
+    }
+
+    /// Of the requests whose tags begin at `from`, the part that goes before `tag`, as if they were spread evenly up to
+    /// the last of the player who is last.
+    fn part_before(&self, tag: u64, from: u64) -> f64 {
+        let last = self.index.eligible.last();
+        let last = last.and_then(|(counter, _, player)| Some((*counter, self.flows.get(player)?)));
+        let to = last.map_or(from, |(counter, flow)| next_tag(counter, flow.waiting_cost, flow));
+        let (before, all) = (tag.saturating_sub(from), to.saturating_sub(from));
+        if before >= all { 1.0 } else { before as f64 / all as f64 }
     }
 
     /// The same for everything that waits, in order. Sorts all of it.

@@ -104,6 +104,24 @@ fn without_slots_requests_wait_for_an_engine_as_long_as_they_like() {
     assert_eq!(asked.place.wait, Duration::MAX);
 }
 
+#[test]
+fn in_a_long_queue_the_forecast_is_near_what_the_list_says() {
+    let mut scheduler = busy(8, roomy());
+    for number in 0..3_000_u32 {
+        // Some have one request waiting, some have ten, of all sizes.
+        let player = number.wrapping_mul(2_654_435_761) % 700;
+        let prompt_tokens = 100 + number * 7_919 % 2_000;
+        let asking =
+            Asking { prompt_tokens, ..asking(&format!("player {}", player % (player / 9 + 1)), Class::Live) };
+        let asked = scheduler.ask(SECOND, asking).unwrap();
+        if number % 100 == 99 {
+            let [told, listed] = [asked.place, place_of(&scheduler, asked.ticket)].map(|place| place.wait);
+            let ratio = told.as_secs_f64() / listed.as_secs_f64();
+            assert!((0.6..1.6).contains(&ratio), "after {number}: told {told:?}, listed {listed:?}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn what_a_newcomer_is_told_is_what_the_list_says(
