@@ -12,8 +12,8 @@ mod postgres;
 mod posting;
 mod secret;
 mod sqlite;
-
-
+#[cfg(any(test, feature = "suite"))]
+pub mod suite;
 
 pub use error::{RETRY_AFTER, StorageError, StorageErrorKind};
 pub use model::{
