@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::clerk::Clerk;
-use super::desk::{Desk, Settled, Ticket, Want};
+use super::desk::{Desk, REQUESTS_MAX, Settled, Ticket, Want};
 use super::round::windows;
 use super::{Allowance, Amounts, Left, QuotaError, Tier, Window};
 use crate::player::{Class, PlayerId};
@@ -32,6 +32,9 @@ pub struct BookSettings {
     pub day: Allowance,
     /// And in a month.
     pub month: Allowance,
+    /// The most requests that are open, or settled and not written because the store is away. Beyond it, nothing is
+    /// granted.
+    pub requests_max: usize,
     pub clock: Clock,
 }
 
@@ -41,7 +44,8 @@ impl Default for BookSettings {
         let clock = || {
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64) // fits for ages
         };
-        BookSettings { day: Allowance::default(), month: Allowance::default(), clock: Arc::new(clock) }
+        let (day, month) = (Allowance::default(), Allowance::default());
+        BookSettings { day, month, requests_max: REQUESTS_MAX, clock: Arc::new(clock) }
     }
 }
 
@@ -137,7 +141,7 @@ impl Book {
         };
         let answer = {
             let mut desk = self.shared.desk();
-            desk.admits()?;
+            desk.admits(self.settings.requests_max)?;
             if what.key.is_none() && desk.reserve(&ticket, now_ms) {
                 return Ok(Reservation::new(self.shared.clone(), ticket));
             }

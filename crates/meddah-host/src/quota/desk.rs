@@ -11,7 +11,7 @@ use crate::storage::{ClaimKey, Ended, Entry, RequestId, ServerState};
 
 /// The most requests that are open or settled and not written: what a program may have to remember while its store
 /// is away.
-pub(super) const REQUESTS_MAX: usize = 65_536;
+pub const REQUESTS_MAX: usize = 65_536;
 /// The most requests that wait for the store.
 const WANTS_MAX: usize = 16_384;
 /// The most leases. Each player who is there has two.
@@ -91,10 +91,10 @@ pub(super) struct Desk {
 
 impl Desk {
     /// Whether a request may be looked at, at all.
-    pub fn admits(&self) -> Result<(), QuotaError> {
+    pub fn admits(&self, requests_max: usize) -> Result<(), QuotaError> {
         match self.state {
             ServerState::Open if self.closing => Err(QuotaError::Closed(ServerState::Draining)),
-            ServerState::Open if self.open + self.settled.len() + self.writing >= REQUESTS_MAX => {
+            ServerState::Open if self.open + self.settled.len() + self.writing >= requests_max => {
                 Err(QuotaError::busy("too much waits to be written"))
             }
             ServerState::Open if self.leases.len() >= LEASES_MAX => {

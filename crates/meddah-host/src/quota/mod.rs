@@ -19,8 +19,11 @@ pub mod room;
 mod round;
 mod window;
 
+#[cfg(test)]
+mod tests;
+
 pub use amounts::{AMOUNT_MAX, Allowance, Amounts, Left, Tier, Unit};
 pub use book::{Book, BookSettings, Clock, Purpose, Reservation};
-pub use desk::FENCE_MS;
+pub use desk::{FENCE_MS, REQUESTS_MAX};
 pub use error::{Exceeded, QuotaError};
 pub use window::{DAY_MS, Period, Whose, Window};
