@@ -1,0 +1,4 @@
+INSERT INTO usage_window (key, player)
+SELECT ?1, ?2
+WHERE ?2 IS NULL OR EXISTS (SELECT 1 FROM player WHERE id = ?2)
+ON CONFLICT (key) DO NOTHING
