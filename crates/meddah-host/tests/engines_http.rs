@@ -41,7 +41,7 @@ fn request(tokens: u32) -> EngineRequest {
         r#"{{"model":"fake","messages":[{{"role":"user","content":"Hello there"}}],"max_tokens":{tokens},
             "stream":true,"stream_options":{{"include_usage":true}}}}"#
     );
-    EngineRequest { body: body.into(), model: None, cancel: CancellationToken::new() }
+    EngineRequest { body: body.into(), model: None, affinity: 0, cancel: CancellationToken::new() }
 }
 
 /// All events, and the error that ended them.

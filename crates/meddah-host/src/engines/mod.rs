@@ -59,6 +59,8 @@ pub struct EngineRequest {
     pub body: Bytes,
     /// The model that the body asks for; `None` leaves it to the engine.
     pub model: Option<Arc<str>>,
+    /// A hash of the conversation, or of what its prompt begins with; no two players share one.
+    pub affinity: u64,
     /// Ends the answer with [`EngineErrorKind::Cancelled`].
     pub cancel: CancellationToken,
 }

@@ -271,6 +271,15 @@ impl Reservation {
     }
 }
 
+impl Reservation {
+    /// As [`settle`](Self::settle), without waiting for the ledger: for whoever has no time, as in a `Drop`.
+    pub fn settle_soon(mut self, actual: Amounts, ended: Ended) {
+        if let Some(ticket) = self.ticket.take() {
+            self.shared.settle(ticket, actual, ended, None);
+        }
+    }
+}
+
 impl Drop for Reservation {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {

@@ -11,6 +11,7 @@ mod cache;
 mod connection;
 mod derived;
 mod error;
+mod forget;
 mod locked;
 mod pool;
 mod read;
@@ -74,6 +75,15 @@ impl PostgresStore {
     /// Ends the connections. Calls under way come to their end; later ones are refused.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+
+    /// Deletes the timelines of all players whose id begins so, with everything that hangs on them. For a host whose
+    /// player is deleted; programs that have such a timeline open see errors from then on.
+    ///
+    /// # Errors
+    /// The server is away; then nothing is deleted.
+    pub async fn forget_players(&self, prefix: &str) -> Result<(), StoreError> {
+        self.call(|c| async move { forget::players(&c, prefix).await }).await
     }
 
     /// Carries out a call. One that finds its idle connection dead is carried out on a new one.

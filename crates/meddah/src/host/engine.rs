@@ -44,7 +44,7 @@ impl Engine for OwnEngine {
             return Err(EngineError::new(EngineErrorKind::Broken, "the model of this machine cannot be run"));
         }
         // Loads it, if that has not been done: the first player need not wait.
-        let info = self.model.info().await.map_err(|error| EngineError::from(&error))?;
+        let info = self.model.info().await.map_err(EngineError::from)?;
         Ok(EngineFacts {
             dialect: Dialect::Other,
             slots: Some(self.slots),
@@ -66,7 +66,7 @@ impl Engine for OwnEngine {
         let stop = self.stop.child_token();
         let cancelled = request.cancel.clone();
         let thinking = Thinking { model: self.model.clone(), turn: self.turn.clone(), stop: stop.clone() };
-        let conversation = format!("host:{:016x}", 0_u64);
+        let conversation = format!("host:{:016x}", request.affinity);
         let begun = cancelled.run_until_cancelled(events::answer(&thinking, &body, conversation)).await;
         let events = begun.ok_or_else(EngineError::cancelled)?.map_err(|error| failed(&error))?;
         let guard = stop.drop_guard();

@@ -111,6 +111,7 @@ impl Pool {
         request: EngineRequest,
         meter: &Arc<Meter>,
     ) -> Result<PoolReply, EngineError> {
+        let request = EngineRequest { affinity, ..request };
         self.failovers.earn();
         let mut tried = Vec::new();
         let mut failed: Option<EngineError> = None;

@@ -134,7 +134,7 @@ async fn ask_for_a_token(
         body["model"] = model.into();
     }
     let body = Bytes::from(body.to_string());
-    let request = EngineRequest { body, model: None, cancel: CancellationToken::new() };
+    let request = EngineRequest { body, model: None, affinity: 0, cancel: CancellationToken::new() };
     let answer = async {
         let mut events = engine.chat(request).await?.events;
         let mut any = false;

@@ -53,7 +53,7 @@ impl Running {
         let guard = cancel.clone().drop_guard();
         let Waiting { host, class, arrived, affinity, request, meter, reservation, .. } = waiting;
         let body = request.body.with_model(&request.model);
-        let asked = EngineRequest { body, model: None, cancel };
+        let asked = EngineRequest { body, model: None, affinity: 0, cancel };
         let reply = match host.pool.chat(affinity, asked, &meter).await {
             Ok(reply) => reply,
             Err(error) => {

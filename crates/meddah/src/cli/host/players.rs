@@ -9,7 +9,7 @@ use meddah_store::{PostgresSettings, PostgresStore};
 use serde_json::json;
 
 use crate::cli::setup::Setup;
-use crate::cli::{DONE, Failure, WRONG_USAGE, print};
+use crate::cli::{BAD_INPUT, DONE, Failure, WRONG_USAGE, print};
 use crate::day::{self, DAY_MS};
 use crate::host::{Timelines, folder};
 
