@@ -2,7 +2,7 @@
 //!
 //! Slots are freed at an even pace: with n of them busy, one is free every n-th of the time that a request takes. What
 //! goes before a request within its class is told by the counters, and everything of more urgent classes goes before
-//! it. More urgent requests that come later are not foreseen; instead, the slots that their classes hold at the moment
+//! it. More urgent requests that come later are not foreseen; instead, the slots that their classes have held of late
 //! are taken to stay theirs.
 
 use std::time::Duration;
@@ -121,9 +121,8 @@ impl Scheduler {
 
     /// How long the slots that more urgent classes leave take for that much work.
     fn seconds_of_slots(&self, class: Class, work: f64) -> Duration {
-        let taken: u32 = self.running[..class as usize].iter().sum();
-        let left = self.slots_of(class).saturating_sub(taken).max(1);
-        seconds(work / f64::from(left))
+        let left = f64::from(self.slots_of(class)) - self.pace.held_by_more_urgent(class);
+        seconds(work / left.max(1.0))
     }
 
     /// The most that may go before a request which starts within this time.

@@ -195,6 +195,7 @@ impl Scheduler {
         request.phase = Phase::Running { since: now, estimate, certain: None };
         self.deadlines.remove(&(deadline, ticket));
         self.queues[request.class as usize].start(&request.player, ticket, estimate);
+        self.pace.count_held(now, &self.running);
         self.running[request.class as usize] += 1;
         self.figures.of_mut(request.class).started += 1;
     }
@@ -252,6 +253,7 @@ impl Scheduler {
                 let rest = certain.map_or(estimate, |_| 0);
                 let less_pending = estimate - certain.unwrap_or(0).min(estimate);
                 self.queues[class as usize].stop(&request.player, rest, less_pending);
+                self.pace.count_held(now, &self.running);
                 self.pace.learn(now.saturating_sub(since), request.cost);
                 self.requests.remove(&ticket);
                 self.running[class as usize] -= 1;

@@ -1,8 +1,9 @@
 //! How many machines numbers of players take.
 //!
 //! First the most players on one machine that still meet the target are searched. A number of players that is small
-//! enough is then simulated on as many machines as it takes; a larger one gets its share of machines by that first
-//! figure. Machines behind one host even each other's peaks out, so scaling says rather too many than too few.
+//! enough is then simulated on as many machines as it takes. Larger ones are scaled from the largest that is simulated,
+//! not from one machine: machines behind one host even each other's peaks out, so that each of ten serves nearly half as
+//! many players again as one alone.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::{PlanError, simulate};
 use crate::admission::AdmissionSettings;
 use crate::player::Class;
 
-/// Up to so many players at once are simulated together; more are scaled from one machine.
+/// Up to so many players at once are simulated together; more are scaled from so many.
 const SIMULATED_PLAYERS_MAX: u64 = 2_000;
 /// How far the curve goes, in parts of the players that one machine serves.
 const CURVE: [f64; 12] = [0.1, 0.25, 0.4, 0.55, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5];
@@ -59,13 +60,13 @@ impl Default for PlanInput {
     }
 }
 
-/// What live requests shall get in the busiest hour.
+/// What players shall get in the busiest hour. Talk among characters gets what is left.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Target {
-    /// 95 of a hundred have their first token within so many milliseconds. 2000.
+    /// 95 of a hundred live requests have their first token within so many milliseconds. 2000.
     pub first_token_ms: u64,
-    /// Of them, the share that may be turned away. 0.01.
+    /// Of live requests, and of summaries and memories, the share that may be turned away. 0.01.
     pub shed_share_max: f64,
 }
 
@@ -84,8 +85,19 @@ pub struct Plan {
     pub players_per_machine: u32,
     /// Percentiles of one machine by players at once, from few to too many.
     pub curve: Vec<CurvePoint>,
+    /// What large numbers were scaled from, if there are any.
+    pub pool: Option<Pool>,
     /// One for each number of players in the input.
     pub rows: Vec<PlanRow>,
+}
+
+/// Machines behind one host that were simulated together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// Players at once.
+    pub players: u64,
+    /// That meet the target for them.
+    pub machines: u64,
 }
 
 /// One machine with a number of players at once.
@@ -95,8 +107,8 @@ pub struct CurvePoint {
     pub players: u32,
     /// Of live requests.
     pub first_token: Percentiles,
-    /// Share of the live requests that were turned away.
-    pub shed_share: f64,
+    /// Shares of the live, session and ambient requests that were turned away.
+    pub shed_shares: [f64; Class::ALL.len()],
     /// Share of the slots' time in which they were busy.
     pub utilisation: f64,
 }
@@ -123,7 +135,7 @@ pub struct PlanRow {
 pub enum Basis {
     /// All players and machines were simulated together.
     Simulated,
-    /// One machine with its share of the players was simulated.
+    /// In proportion to [`Plan::pool`].
     Scaled,
 }
 
@@ -135,9 +147,16 @@ pub fn machines(input: &PlanInput) -> Result<Plan, PlanError> {
     input.check()?;
     let per_machine = most_players(input)?;
     let curve = curve(input, per_machine)?;
-    let rows =
-        input.players.iter().map(|players| row(input, *players, per_machine)).collect::<Result<_, _>>()?;
-    Ok(Plan { input: input.clone(), players_per_machine: per_machine, curve, rows })
+    let most = input.players.iter().map(|players| input.at_once(*players)).max().unwrap_or(0);
+    let pool = if most > SIMULATED_PLAYERS_MAX {
+        let machines = fewest_machines(input, SIMULATED_PLAYERS_MAX, per_machine)?;
+        Some(Pool { players: SIMULATED_PLAYERS_MAX, machines })
+    } else {
+        None
+    };
+    let row = |players: &u64| row(input, *players, per_machine, pool);
+    let rows = input.players.iter().map(row).collect::<Result<_, _>>()?;
+    Ok(Plan { input: input.clone(), players_per_machine: per_machine, curve, pool, rows })
 }
 
 impl PlanInput {
@@ -166,7 +185,13 @@ impl PlanInput {
         let outcome = self.play(players, machines)?;
         let in_time =
             outcome.of(Class::Live).first_token.p95 <= Duration::from_millis(self.target.first_token_ms);
-        Ok(in_time && live_shed_share(&outcome) <= self.target.shed_share_max)
+        let [live, session, _] = shed_shares(&outcome);
+        Ok(in_time && live.max(session) <= self.target.shed_share_max)
+    }
+
+    /// Of all players, how many play in the busiest hour.
+    fn at_once(&self, players: u64) -> u64 {
+        ((players as f64 * self.habits.share_at_peak).ceil() as u64).max(1)
     }
 
     /// No machine serves more players: their answers alone would keep all slots busy.
@@ -200,20 +225,18 @@ fn curve(input: &PlanInput, per_machine: u32) -> Result<Vec<CurvePoint>, PlanErr
         Ok(CurvePoint {
             players,
             first_token: outcome.of(Class::Live).first_token,
-            shed_share: live_shed_share(&outcome),
+            shed_shares: shed_shares(&outcome),
             utilisation: outcome.utilisation,
         })
     };
     counts.into_iter().map(point).collect()
 }
 
-fn row(input: &PlanInput, players: u64, per_machine: u32) -> Result<PlanRow, PlanError> {
-    let at_once = ((players as f64 * input.habits.share_at_peak).ceil() as u64).max(1);
-    let scaled = at_once.div_ceil(u64::from(per_machine));
-    let (machines, basis) = if at_once <= SIMULATED_PLAYERS_MAX {
-        (fewest_machines(input, at_once as u32, scaled as u32)?, Basis::Simulated)
-    } else {
-        (scaled, Basis::Scaled)
+fn row(input: &PlanInput, players: u64, per_machine: u32, pool: Option<Pool>) -> Result<PlanRow, PlanError> {
+    let at_once = input.at_once(players);
+    let (machines, basis) = match pool.filter(|pool| at_once > pool.players) {
+        Some(pool) => (at_once.saturating_mul(pool.machines).div_ceil(pool.players), Basis::Scaled),
+        None => (fewest_machines(input, at_once, per_machine)?, Basis::Simulated),
     };
     let micro_per_month = machines as f64 * input.price_per_hour_micro as f64 * HOURS_PER_MONTH;
     let hours_played = players as f64 * input.habits.hours_a_day * HOURS_PER_MONTH / 24.0;
@@ -228,9 +251,10 @@ fn row(input: &PlanInput, players: u64, per_machine: u32) -> Result<PlanRow, Pla
     })
 }
 
-/// By halving, up to what scaling says; more, if that does not do.
-fn fewest_machines(input: &PlanInput, players: u32, scaled: u32) -> Result<u64, PlanError> {
-    let (mut too_few, mut enough) = (0, scaled);
+/// By halving, up to what players on machines of their own would take; more, if that does not do.
+fn fewest_machines(input: &PlanInput, players: u64, per_machine: u32) -> Result<u64, PlanError> {
+    let players = u32::try_from(players).unwrap_or(u32::MAX);
+    let (mut too_few, mut enough) = (0, players.div_ceil(per_machine));
     while !input.meets_target(players, enough)? {
         too_few = enough;
         enough += enough.div_ceil(4);
@@ -242,7 +266,9 @@ fn fewest_machines(input: &PlanInput, players: u32, scaled: u32) -> Result<u64, 
     Ok(u64::from(enough))
 }
 
-fn live_shed_share(outcome: &Outcome) -> f64 {
-    let live = outcome.of(Class::Live);
-    live.shed as f64 / live.asked.max(1) as f64
+fn shed_shares(outcome: &Outcome) -> [f64; Class::ALL.len()] {
+    Class::ALL.map(|class| {
+        let served = outcome.of(class);
+        served.shed as f64 / served.asked.max(1) as f64
+    })
 }

@@ -22,7 +22,7 @@ mod table;
 mod tests;
 
 pub use error::PlanError;
-pub use machines::{Basis, CurvePoint, Plan, PlanInput, PlanRow, Target, machines};
+pub use machines::{Basis, CurvePoint, Plan, PlanInput, PlanRow, Pool, Target, machines};
 pub use outcome::{Outcome, Percentiles, Served};
 pub use plot::plot;
 pub use scenario::{Flood, Habits, Length, Machine, Order, Scenario};

@@ -65,7 +65,12 @@ struct Seen {
 
 impl<'a> Simulation<'a> {
     fn new(scenario: &'a Scenario) -> Self {
-        let mut scheduler = Scheduler::new(scenario.admission.clone(), scenario.seed);
+        let mut admission = scenario.admission.clone();
+        if scenario.order == Order::FirstCome {
+            // All are one player then, to whom no player's limit may apply.
+            admission.live.waiting_of_player_max = u32::MAX;
+        }
+        let mut scheduler = Scheduler::new(admission, scenario.seed);
         scheduler.set_slots(scenario.machine.slots.saturating_mul(scenario.machines));
         let people = scenario.players as usize + scenario.flood.players as usize;
         let name = |number: usize| match scenario.order {
