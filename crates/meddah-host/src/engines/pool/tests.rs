@@ -23,6 +23,8 @@ enum Way {
     /// Fails, but not for the pool's own trial.
     FailPlayers(EngineErrorKind),
     BreakAfterFirst,
+    /// An error as the first event, with a usage in it.
+    ErrorEvent,
 }
 
 struct Made {
@@ -94,6 +96,10 @@ impl Engine for Made {
         let text = |text: &'static str| Ok(Bytes::from_static(text.as_bytes()));
         let mut events = vec![text(r#"{"choices":[{"delta":{"content":"word"}}]}"#)];
         match way {
+            Way::ErrorEvent => {
+                events[0] =
+                    text(r#"{"error":{"message":"no"},"usage":{"prompt_tokens":900,"completion_tokens":9}}"#);
+            }
             Way::BreakAfterFirst => events.push(Err(EngineError::new(EngineErrorKind::Network, "broke"))),
             _ => events.push(text(r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#)),
         }
@@ -137,6 +143,10 @@ async fn rig(engines: &[&Arc<Made>]) -> Rig {
 
 impl Rig {
     async fn chat(&self, affinity: u64) -> Answer {
+        tokio::time::timeout(Duration::from_secs(3600), self.chat_to_the_end(affinity)).await.expect("an end")
+    }
+
+    async fn chat_to_the_end(&self, affinity: u64) -> Answer {
         let request =
             EngineRequest { body: Bytes::from_static(b"{}"), model: None, cancel: CancellationToken::new() };
         let meter = Arc::new(Meter::new(Expected { body_bytes: 2, prompt_tokens: 1, output_tokens: 9 }));
@@ -364,6 +374,44 @@ async fn a_storm_of_failures_is_not_doubled() {
     let asked: u64 = engines.iter().map(|engine| engine.chats()).sum();
     // 300 requests earn 30 fail-overs; 10 are there to begin with.
     assert!((335..=340).contains(&asked), "{asked}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_engine_told_before_another_took_over_is_not_charged() {
+    let (a, b) = (Made::new("a", 4), Made::new("b", 4));
+    let rig = rig(&[&a, &b]).await;
+    a.goes(Way::ErrorEvent);
+    let of_a = (0..).find(|affinity| favourite(&rig, *affinity) == 0).unwrap();
+    let meter = Arc::new(Meter::new(Expected { body_bytes: 5000, prompt_tokens: 40, output_tokens: 9 }));
+    let request = EngineRequest { body: Bytes::new(), model: None, cancel: CancellationToken::new() };
+    let reply = rig.pool.chat(of_a, request, &meter).await.map(|reply| reply.engine.to_string());
+    assert_eq!((reply.unwrap().as_str(), a.chats()), ("b", 1));
+    assert_eq!((meter.best_known().prompt_tokens, meter.best_known().completion_tokens), (40, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_operator_may_lower_what_an_engine_tells_and_not_raise_it() {
+    for (set, slots) in [(1, 1), (9, 2)] {
+        let a = Made::new("a", 2);
+        let settings = EngineSettings { slots: Some(set), ..EngineSettings::default() };
+        let mut member = Member::new(a.clone(), settings, Instant::now());
+        let facts = a.probe().await.unwrap();
+        member.probed(facts, (Instant::now(), 0), Instant::now());
+        assert_eq!(member.slots(), slots);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_says_nothing_of_what_was_left_after_it_was_sent() {
+    let (start, second) = (Instant::now(), Duration::from_secs(1));
+    let mut member = Member::new(Made::new("a", 2), EngineSettings::default(), start);
+    let idle = EngineFacts { busy: Some(0), ..EngineFacts::default() };
+    member.running = 1;
+    member.ended(&member::Outcome::Left, Some(60 * second), start + 2 * second);
+    member.probed(idle.clone(), (start + second, 0), start + 3 * second);
+    assert_eq!(member.lingering.len(), 1);
+    member.probed(idle, (start + 4 * second, 0), start + 5 * second);
+    assert_eq!(member.lingering.len(), 0);
 }
 
 #[tokio::test(start_paused = true)]
