@@ -1,4 +1,5 @@
-//! Several desks against one ledger that loses answers: whatever the order, they never promise more than there is.
+//! Several desks against one ledger that loses answers: whatever the order, they never promise more than
+//! there is.
 
 use std::collections::HashMap;
 
@@ -10,7 +11,9 @@ use super::room::Room;
 use super::round::{Round, windows};
 use super::{Allowance, Amounts, Window};
 use crate::player::{Class, PlayerId};
-use crate::storage::{Decision, Ended, Leased, Posted, RequestId, ServerState, StorageError, StorageErrorKind};
+use crate::storage::{
+    Decision, Ended, Leased, Posted, RequestId, ServerState, StorageError, StorageErrorKind,
+};
 
 const NOON_MS: u64 = 1_728_043_200_000;
 const DESKS: usize = 3;
@@ -173,7 +176,8 @@ fn check(programs: &[Program], ledger: &Ledger) -> Result<(), TestCaseError> {
                 sum += open.map(|ticket| ticket.most.tokens).sum::<u64>();
                 let waiting = program.desk.settled.iter().map(|settled| &settled.entry);
                 let on_its_way = program.round.iter().flat_map(|round| &round.batch.entries);
-                let unwritten = waiting.chain(on_its_way).filter(|entry| !ledger.lines.contains_key(&entry.request));
+                let unwritten =
+                    waiting.chain(on_its_way).filter(|entry| !ledger.lines.contains_key(&entry.request));
                 let unwritten = unwritten.filter(|entry| entry.player.as_ref().is_some_and(uses));
                 sum += unwritten.map(|entry| entry.amounts.tokens).sum::<u64>();
             }
@@ -231,8 +235,10 @@ fn limits_are_reached_all_the_same() {
         programs[host].come_back(host, &mut ledger, 0);
         programs[host].settle(100);
     }
-    let used: u64 = programs.iter().flat_map(|program| program.settled.values()).map(|used| used.tokens).sum();
-    // 4,200 are asked for, 1,100 are there; what does not fill one more request at one of three programs is lost.
+    let used: u64 =
+        programs.iter().flat_map(|program| program.settled.values()).map(|used| used.tokens).sum();
+    // 4,200 are asked for, 1,100 are there; what does not fill one more request at one of three programs is
+    // lost.
     assert!((1_050..=1_100).contains(&used), "{used}");
 }
 
