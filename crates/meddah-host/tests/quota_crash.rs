@@ -61,7 +61,7 @@ fn killed_after(place: &str, wait: Duration) -> HashMap<String, u64> {
         false
     };
     // The clock starts with the first line, so that every round kills a program at work.
-    while let Some(line) = lines.next() {
+    for line in lines.by_ref() {
         if take(&line) {
             break;
         }
