@@ -125,4 +125,10 @@ impl Lease {
     pub fn free(&self) -> Amounts {
         self.held.minus(self.promised())
     }
+
+    /// What the store is to have for this program, and what is promised of it.
+    #[cfg(test)]
+    pub fn held_and_promised(&self) -> (Amounts, Amounts) {
+        (self.held, self.open.plus(self.pending))
+    }
 }
