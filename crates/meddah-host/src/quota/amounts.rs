@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The largest amount of one request that is counted; what lies above counts as this. Sums of millions of them are
-/// still integers of a database.
+/// The largest amount of one request that is counted; what lies above counts as this. Sums of millions of
+/// them are still integers of a database.
 pub const AMOUNT_MAX: u64 = 1_000_000_000_000;
 
 /// What is counted.

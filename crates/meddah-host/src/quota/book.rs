@@ -32,8 +32,8 @@ pub struct BookSettings {
     pub day: Allowance,
     /// And in a month.
     pub month: Allowance,
-    /// The most requests that are open, or settled and not written because the store is away. Beyond it, nothing is
-    /// granted.
+    /// The most requests that are open, or settled and not written because the store is away. Beyond it,
+    /// nothing is granted.
     pub requests_max: usize,
     pub clock: Clock,
 }
@@ -95,7 +95,8 @@ pub struct Book {
 }
 
 impl Book {
-    /// Joins the programs that use this store. Call it on a Tokio runtime, and [`close`](Self::close) at the end.
+    /// Joins the programs that use this store. Call it on a Tokio runtime, and [`close`](Self::close) at the
+    /// end.
     ///
     /// # Errors
     /// When the store cannot be reached.
@@ -177,7 +178,8 @@ impl Book {
         Ok(Left { day: left(0, tier.day), month: left(1, tier.month) })
     }
 
-    /// Whether the server is open, as this program knows it: a change elsewhere is seen within about a second.
+    /// Whether the server is open, as this program knows it: a change elsewhere is seen within about a
+    /// second.
     pub fn state(&self) -> watch::Receiver<ServerState> {
         self.shared.state.subscribe()
     }
@@ -203,8 +205,8 @@ impl Book {
         (desk.open, desk.settled.len() + desk.writing)
     }
 
-    /// Grants nothing more, waits at most so long until all that is open is settled and written, and gives the
-    /// leases back. Says whether it got so far; if not, the store counts this program as lost.
+    /// Grants nothing more, waits at most so long until all that is open is settled and written, and gives
+    /// the leases back. Says whether it got so far; if not, the store counts this program as lost.
     pub async fn close(&self, patience: Duration) -> bool {
         self.shared.desk().closing = true;
         let settled = timeout(patience, async {
@@ -257,8 +259,8 @@ impl Reservation {
     /// committed. What goes beyond the reservation is written down too.
     ///
     /// # Errors
-    /// [`QuotaError::NotYetWritten`] if the store does not come back in time. The entry is kept and written later,
-    /// also when this future is dropped.
+    /// [`QuotaError::NotYetWritten`] if the store does not come back in time. The entry is kept and written
+    /// later, also when this future is dropped.
     pub async fn settle(mut self, actual: Amounts, ended: Ended) -> Result<Left, QuotaError> {
         let (answer, answered) = oneshot::channel();
         if let Some(ticket) = self.ticket.take() {

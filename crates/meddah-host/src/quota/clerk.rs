@@ -1,5 +1,5 @@
-//! The one task of a book that speaks to the store: batch after batch, so that many requests share a commit and no
-//! two batches of a program overtake each other.
+//! The one task of a book that speaks to the store: batch after batch, so that many requests share a commit
+//! and no two batches of a program overtake each other.
 
 use std::sync::Arc;
 use std::time::Duration;

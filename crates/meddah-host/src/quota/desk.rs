@@ -9,8 +9,8 @@ use super::{Allowance, Amounts, Left, QuotaError, Reservation, Window};
 use crate::player::{Class, PlayerId};
 use crate::storage::{ClaimKey, Ended, Entry, RequestId, ServerState};
 
-/// The most requests that are open or settled and not written: what a program may have to remember while its store
-/// is away.
+/// The most requests that are open or settled and not written: what a program may have to remember while its
+/// store is away.
 pub const REQUESTS_MAX: usize = 65_536;
 /// The most requests that wait for the store.
 const WANTS_MAX: usize = 16_384;
@@ -20,8 +20,8 @@ const LEASES_MAX: usize = 262_144;
 const IDLE_MS: u64 = 10_000;
 /// The most leases that are given back at once.
 pub(super) const IDLE_PER_ROUND: usize = 1_000;
-/// Without a word from the store for so long, nothing is promised from leases: others may soon take this program
-/// for gone. Shorter than any store's patience.
+/// Without a word from the store for so long, nothing is promised from leases: others may soon take this
+/// program for gone. Shorter than any store's patience.
 pub const FENCE_MS: u64 = 15_000;
 /// The most keys of failed requests that are remembered to be taken back.
 const UNCLAIM_MAX: usize = 10_000;
@@ -159,8 +159,7 @@ impl Desk {
         // With too many players, whoever is not talking right now makes room.
         let after_ms = if self.leases.len() >= LEASES_MAX / 2 { 0 } else { IDLE_MS };
         let leases = self.leases.iter_mut();
-        let idle =
-            leases.filter_map(|(window, lease)| lease.idle(now_ms, after_ms).then(|| window.clone()));
+        let idle = leases.filter_map(|(window, lease)| lease.idle(now_ms, after_ms).then(|| window.clone()));
         idle.take(IDLE_PER_ROUND).collect()
     }
 

@@ -15,7 +15,8 @@ pub enum QuotaError {
     Closed(ServerState),
     #[error(transparent)]
     Exceeded(#[from] Exceeded),
-    /// The player sent a request with this key within a day. It is not carried out again and nothing is charged.
+    /// The player sent a request with this key within a day. It is not carried out again and nothing is
+    /// charged.
     #[error("a request with this key was sent before")]
     Repeated(Repeat),
     /// Nothing was granted, and nothing is charged.
@@ -28,7 +29,7 @@ pub enum QuotaError {
 
 /// What does not fit where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} {} of {} are left for this {}", self.lack.left, self.lack.unit.name(), self.lack.limit, self.window.period.name())]
+#[error("{} {} of {} are left for this {}", lack.left, lack.unit.name(), lack.limit, window.period.name())]
 pub struct Exceeded {
     pub window: Window,
     pub lack: Lack,

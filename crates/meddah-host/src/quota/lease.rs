@@ -69,8 +69,8 @@ impl Lease {
         self.pending = self.pending.plus(actual);
     }
 
-    /// What goes to the store when `written` of what is pending is in the same batch. What is given back with it
-    /// is gone from here at once: nobody may promise it while the store is at work.
+    /// What goes to the store when `written` of what is pending is in the same batch. What is given back with
+    /// it is gone from here at once: nobody may promise it while the store is at work.
     pub fn ask(&mut self, window: &Window, written: Amounts) -> Option<LeaseAsk> {
         if self.limit.is_unlimited() && self.held.is_zero() && !self.dirty {
             return None;
@@ -124,5 +124,11 @@ impl Lease {
     /// Of what the store says is leased, this is ours to promise.
     pub fn free(&self) -> Amounts {
         self.held.minus(self.promised())
+    }
+
+    /// What the store is to have for this program, and what is promised of it.
+    #[cfg(test)]
+    pub fn held_and_promised(&self) -> (Amounts, Amounts) {
+        (self.held, self.open.plus(self.pending))
     }
 }

@@ -2,11 +2,11 @@
 
 use super::{Allowance, Amounts, Unit};
 
-/// Beyond what is needed now, a program gets at most this part of what nobody has: the pieces shrink as the limit
-/// comes near, and several programs can share the rest.
+/// Beyond what is needed now, a program gets at most this part of what nobody has: the pieces shrink as the
+/// limit comes near, and several programs can share the rest.
 pub const SHARE: u64 = 16;
-/// What a lease never exceeds, so that sums of them are still integers of a database. More than all requests that a
-/// program may have open can promise.
+/// What a lease never exceeds, so that sums of them are still integers of a database. More than all requests
+/// that a program may have open can promise.
 const LEASE_MAX: u64 = 100_000_000_000_000_000;
 
 /// What is left of a window, as one program sees it while it asks for leases.
@@ -52,8 +52,8 @@ impl Room {
         self.open = self.open.plus(most);
     }
 
-    /// The lease after all: what is open, and ahead of need as much as is fair. Not less than `keep`, which the
-    /// program may be promising away just now.
+    /// The lease after all: what is open, and ahead of need as much as is fair. Not less than `keep`, which
+    /// the program may be promising away just now.
     pub fn lease(&self, keep: Amounts, ahead: Amounts) -> Amounts {
         Amounts::by_unit(|unit| {
             if self.limit.get(unit).is_none() {

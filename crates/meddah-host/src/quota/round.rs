@@ -29,8 +29,7 @@ pub(super) struct News {
 impl Desk {
     /// The next batch, if there is anything to write. `idle` are windows to give back.
     pub fn form(&mut self, idle: Vec<Window>, now_ms: u64) -> Option<Round> {
-        let settled: Vec<Settled> =
-            self.settled.drain(..self.settled.len().min(ENTRIES_PER_ROUND)).collect();
+        let settled: Vec<Settled> = self.settled.drain(..self.settled.len().min(ENTRIES_PER_ROUND)).collect();
         let wants: Vec<Want> = self.wants.drain(..self.wants.len().min(WANTS_PER_ROUND)).collect();
         let mut written: BTreeMap<Window, Amounts> =
             idle.into_iter().map(|window| (window, Amounts::default())).collect();
@@ -63,7 +62,12 @@ impl Desk {
             request: want.ticket.request,
             player: want.ticket.player.clone(),
             most: want.ticket.most,
-            leases: want.ticket.windows.iter().filter_map(|(window, _)| places.get(window).copied()).collect(),
+            leases: want
+                .ticket
+                .windows
+                .iter()
+                .filter_map(|(window, _)| places.get(window).copied())
+                .collect(),
             claim: want.claim,
         });
         batch.wants = asks.collect();

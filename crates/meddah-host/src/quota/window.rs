@@ -1,7 +1,7 @@
 //! Whose use of what stretch of time: a player's or the server's, a day's or a month's.
 //!
-//! Days and months are those of UTC's calendar, so that programs anywhere agree on them and a clock that is set
-//! back finds its day again.
+//! Days and months are those of UTC's calendar, so that programs anywhere agree on them and a clock that is
+//! set back finds its day again.
 
 use std::fmt;
 use std::str::FromStr;
@@ -42,7 +42,8 @@ impl Period {
             Period::Day(day) => u64::from(day) * DAY_MS,
             Period::Month(month) => {
                 let year = i32::try_from(month / MONTHS).unwrap_or(i32::MAX);
-                let month = u8::try_from(month % MONTHS + 1).ok().and_then(|month| Month::try_from(month).ok());
+                let month =
+                    u8::try_from(month % MONTHS + 1).ok().and_then(|month| Month::try_from(month).ok());
                 let first = month.and_then(|month| Date::from_calendar_date(year, month, 1).ok());
                 let seconds = first.map_or(0, |first| first.midnight().assume_utc().unix_timestamp());
                 u64::try_from(seconds).unwrap_or(0) * 1000

@@ -1,9 +1,9 @@
-//! What a host keeps: players and how they sign in, what each has used, the leases of the programs that serve them,
-//! and the ledger.
+//! What a host keeps: players and how they sign in, what each has used, the leases of the programs that serve
+//! them, and the ledger.
 //!
 //! [`HostStore`] is the port. [`SqliteHost`] keeps all of it in one file, which is enough for one machine;
-//! [`PostgresHost`] is for several programs in front of one database. One [suite](crate::storage::suite) holds both
-//! to the same behaviour.
+//! [`PostgresHost`] is for several programs in front of one database. One [suite](crate::storage::suite)
+//! holds both to the same behaviour.
 
 mod error;
 mod model;
@@ -17,8 +17,8 @@ pub mod suite;
 
 pub use error::{RETRY_AFTER, StorageError, StorageErrorKind};
 pub use model::{
-    Device, Identity, Invite, LedgerLine, LedgerPage, PAGE_MAX, Player, PlayerChange, PlayerExport, SecretHash,
-    Sums, TEXT_BYTES_MAX, Token, UsedWindow,
+    Device, Identity, Invite, LedgerLine, LedgerPage, PAGE_MAX, Player, PlayerChange, PlayerExport,
+    SecretHash, Sums, TEXT_BYTES_MAX, Token, UsedWindow,
 };
 pub use port::HostStore;
 pub use postgres::{PostgresHost, PostgresSettings};

@@ -105,8 +105,8 @@ pub struct LedgerPage {
     pub limit: usize,
 }
 
-/// Everything that is kept about a player but the ledger, which comes in pages. For the player to read: hashes are
-/// left out.
+/// Everything that is kept about a player but the ledger, which comes in pages. For the player to read:
+/// hashes are left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlayerExport {
     pub player: Player,
@@ -138,7 +138,6 @@ pub struct UsedWindow {
     pub window: String,
     pub used: Amounts,
 }
-
 
 pub(super) fn no_such_invite() -> StorageError {
     StorageError::new(

@@ -14,9 +14,9 @@ use crate::quota::Window;
 
 /// Keeps a host's players, their use, and the ledger.
 ///
-/// What a method wrote is committed when it returns; a program that is killed loses nothing of it. A method whose
-/// future is dropped is carried out wholly or not at all. An error of kind `Unavailable` may have come after the
-/// commit; every method may be called again.
+/// What a method wrote is committed when it returns; a program that is killed loses nothing of it. A method
+/// whose future is dropped is carried out wholly or not at all. An error of kind `Unavailable` may have come
+/// after the commit; every method may be called again.
 #[async_trait]
 pub trait HostStore: Send + Sync {
     // Programs.
@@ -30,8 +30,8 @@ pub trait HostStore: Send + Sync {
     /// Writes what was settled and renews leases, in one transaction.
     async fn post(&self, host: HostId, batch: &Batch) -> Result<Posted, StorageError>;
 
-    /// A sign of life. Gives back what programs that are gone had leased, forgets keys that are too old, and tells
-    /// whether new requests are let in. Call it every second or so.
+    /// A sign of life. Gives back what programs that are gone had leased, forgets keys that are too old, and
+    /// tells whether new requests are let in. Call it every second or so.
     async fn upkeep(&self, host: HostId, now_ms: u64) -> Result<ServerState, StorageError>;
 
     /// What was used in these windows, in their order.
@@ -47,7 +47,8 @@ pub trait HostStore: Send + Sync {
     /// Copies everything to a new file while it is in use.
     async fn backup(&self, to: &Path) -> Result<(), StorageError>;
 
-    /// Drops lines of the ledger from before this time, and windows that ended before it. Gives how many lines.
+    /// Drops lines of the ledger from before this time, and windows that ended before it. Gives how many
+    /// lines.
     async fn forget_before(&self, ms: u64) -> Result<u64, StorageError>;
 
     // Players.
@@ -89,8 +90,8 @@ pub trait HostStore: Send + Sync {
 
     async fn delete_invite(&self, id: &str) -> Result<(), StorageError>;
 
-    /// Uses an invite up once and lets the player in with the token, all or nothing. The tier is the invite's.
-    /// `NotFound`: no such code, used up, or expired.
+    /// Uses an invite up once and lets the player in with the token, all or nothing. The tier is the
+    /// invite's. `NotFound`: no such code, used up, or expired.
     async fn redeem(&self, code: SecretHash, player: &Player, token: &Token) -> Result<Player, StorageError>;
 
     /// The player of this identity. If there is none and `newcomer` is given, that one is added with it.
@@ -105,7 +106,7 @@ pub trait HostStore: Send + Sync {
 
     // The ledger.
 
-    /// Lines in the order of writing. With several programs on one database, a line may still come in before the
-    /// last one of a page that is read at the same moment.
+    /// Lines in the order of writing. With several programs on one database, a line may still come in before
+    /// the last one of a page that is read at the same moment.
     async fn ledger(&self, page: &LedgerPage) -> Result<Vec<LedgerLine>, StorageError>;
 }

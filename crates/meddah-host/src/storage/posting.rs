@@ -135,7 +135,8 @@ pub struct ClaimKey(pub [u8; 16]);
 impl ClaimKey {
     /// Players' keys are apart, and none is kept as it was written.
     pub fn new(player: &PlayerId, key: &str) -> ClaimKey {
-        let hash = Sha256::new().chain_update(player.0.as_bytes()).chain_update([0]).chain_update(key).finalize();
+        let hash =
+            Sha256::new().chain_update(player.0.as_bytes()).chain_update([0]).chain_update(key).finalize();
         let mut short = [0; 16];
         short.copy_from_slice(&hash[..16]);
         ClaimKey(short)
@@ -179,7 +180,10 @@ pub struct Repeat {
 pub enum Decision {
     Granted,
     /// `lease` says which of the batch's windows it does not fit in.
-    Lacks { lease: usize, lack: Lack },
+    Lacks {
+        lease: usize,
+        lack: Lack,
+    },
     Repeated(Repeat),
 }
 
@@ -223,9 +227,9 @@ pub(super) fn decide(
     wants.iter().map(&mut decide).collect()
 }
 
-/// What a program that is gone may have spent of the server's money, by its leases of the server's windows. What its
-/// requests were is not known, so that players are given everything back; but an engine that is paid may have been
-/// at work for it, and the server's own ceiling must hold in any case.
+/// What a program that is gone may have spent of the server's money, by its leases of the server's windows.
+/// What its requests were is not known, so that players are given everything back; but an engine that is paid
+/// may have been at work for it, and the server's own ceiling must hold in any case.
 pub(super) fn lost(leases: &[(Period, u64)], now_ms: u64) -> Vec<Entry> {
     let is_month = |period: &Period| matches!(period, Period::Month(_));
     let mut months: BTreeMap<Period, u64> =

@@ -1,7 +1,8 @@
 //! Tokens of players and codes of invites: made, read, and hashed. The secrets themselves are never kept.
 //!
-//! A secret is 32 random bytes, so that one pass of SHA-256 is enough: there is nothing to guess. The pepper lies
-//! in a file of the host, so that a stolen database alone lets nobody in, and nobody can put a token into it.
+//! A secret is 32 random bytes, so that one pass of SHA-256 is enough: there is nothing to guess. The pepper
+//! lies in a file of the host, so that a stolen database alone lets nobody in, and nobody can put a token
+//! into it.
 
 use std::fmt;
 
@@ -233,7 +234,9 @@ mod tests {
 
     #[test]
     fn what_is_no_token_is_refused() {
-        for text in ["", "mdh", "mdh__", "mdh_a", "mdh_a_", "mdh__b", "xyz_a_b", "mdh_a_B", "mdh_a_b_c", "mdh_a_ä"] {
+        for text in
+            ["", "mdh", "mdh__", "mdh_a", "mdh_a_", "mdh__b", "xyz_a_b", "mdh_a_B", "mdh_a_b_c", "mdh_a_ä"]
+        {
             assert_eq!(PlayerToken::parse(text).err(), Some(SecretError::NotAToken), "{text}");
         }
         assert!(PlayerToken::parse(&format!("mdh_a_{}", "b".repeat(TEXT_BYTES_MAX))).is_err());
@@ -247,8 +250,14 @@ mod tests {
         let code = InviteCode::generate().expect("random");
         assert!(hash(&code.expose()).is(&code.hash(&ours)));
         assert_eq!(code.expose().len(), 19);
-        for text in ["", "abcd", "abcd-efgh-jkmn-pqr", "abcd-efgh-jkmn-pqrst", "abcd-efgh-jkmn-pqru", "ébcd-efgh-jkmn-pqr"]
-        {
+        for text in [
+            "",
+            "abcd",
+            "abcd-efgh-jkmn-pqr",
+            "abcd-efgh-jkmn-pqrst",
+            "abcd-efgh-jkmn-pqru",
+            "ébcd-efgh-jkmn-pqr",
+        ] {
             assert_eq!(InviteCode::parse(text).err(), Some(SecretError::NotAnInvite), "{text}");
         }
     }

@@ -14,6 +14,11 @@ use meddah_host::storage::{LedgerLine, LedgerPage, PAGE_MAX, Player, SqliteHost}
 /// Where a store is, for this process and others.
 pub const PLACE: &str = "MEDDAH_HOST_TEST_STORE";
 
+/// The number of the environment's variable, or the one that is quick enough for every day.
+pub fn number(variable: &str, every_day: u64) -> u64 {
+    std::env::var(variable).map_or(every_day, |number| number.parse().expect("a number"))
+}
+
 /// Opens the store at `sqlite:<file>` or `postgres:<address>`.
 pub async fn open(place: &str) -> Store {
     match place.split_once(':').expect("a place") {
@@ -84,7 +89,8 @@ pub async fn ledger(store: &Store) -> Vec<LedgerLine> {
 pub async fn day(store: &Store, player: Option<&PlayerId>) -> (Amounts, Amounts) {
     let now_ms = (BookSettings::default().clock)();
     let nobody = PlayerId::from("");
-    let window = Window::all_of(player.unwrap_or(&nobody), now_ms)[if player.is_some() { 0 } else { 2 }].clone();
+    let window =
+        Window::all_of(player.unwrap_or(&nobody), now_ms)[if player.is_some() { 0 } else { 2 }].clone();
     let sums = store.sums(&[window]).await.expect("readable")[0];
     (sums.used, sums.leased)
 }

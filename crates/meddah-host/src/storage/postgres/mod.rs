@@ -1,8 +1,8 @@
 //! A host's database on a Postgres server, for several programs in front of it.
 //!
-//! The connections come from a small pool. One that broke is replaced at the next call, so that everything works
-//! again when the server is back. There is no TLS: the server has to be on the same machine, or behind a network or
-//! tunnel that is trusted.
+//! The connections come from a small pool. One that broke is replaced at the next call, so that everything
+//! works again when the server is back. There is no TLS: the server has to be on the same machine, or behind
+//! a network or tunnel that is trusted.
 
 mod error;
 mod migrate;
@@ -29,7 +29,8 @@ use self::rows::{Done, execute, integer, query, query_opt};
 use self::upkeep::Watch;
 use super::error::{StorageError, StorageErrorKind};
 use super::model::{
-    Identity, Invite, LedgerLine, LedgerPage, PAGE_MAX, Player, PlayerChange, PlayerExport, SecretHash, Sums, Token,
+    Identity, Invite, LedgerLine, LedgerPage, PAGE_MAX, Player, PlayerChange, PlayerExport, SecretHash, Sums,
+    Token,
 };
 use super::port::HostStore;
 use super::posting::{Batch, HostId, Posted, ServerState};
@@ -40,9 +41,10 @@ use crate::quota::Window;
 const POOL_WAIT_MAX: Duration = Duration::from_secs(3);
 const CONNECT_MAX: Duration = Duration::from_secs(3);
 const CALL_MAX: Duration = Duration::from_secs(8);
-/// What the server does not let a program do longer, above all one that stands still in the middle of a transaction
-/// that others wait for.
-const SERVER_LIMITS: &str = "-c statement_timeout=8s -c lock_timeout=6s -c idle_in_transaction_session_timeout=8s";
+/// What the server does not let a program do longer, above all one that stands still in the middle of a
+/// transaction that others wait for.
+const SERVER_LIMITS: &str =
+    "-c statement_timeout=8s -c lock_timeout=6s -c idle_in_transaction_session_timeout=8s";
 
 /// How to reach the server.
 #[derive(Debug)]
@@ -144,16 +146,15 @@ impl HostStore for PostgresHost {
 
     async fn sums(&self, windows: &[Window]) -> Done<Vec<Sums>> {
         let keys: Vec<String> = windows.iter().map(Window::key).collect();
-        let rows = in_time(async {
-            query(&self.client().await?, include_str!("sql/sums.sql"), &[&keys]).await
-        });
+        let rows =
+            in_time(async { query(&self.client().await?, include_str!("sql/sums.sql"), &[&keys]).await });
         let sums = |row| Ok(Sums { used: rows::amounts(row, 0)?, leased: rows::amounts(row, 4)? });
         rows.await?.iter().map(sums).collect()
     }
 
     async fn state(&self) -> Done<ServerState> {
-        let row =
-            in_time(async { query_opt(&self.client().await?, "SELECT state FROM server", &[]).await }).await?;
+        let row = in_time(async { query_opt(&self.client().await?, "SELECT state FROM server", &[]).await })
+            .await?;
         row.as_ref().map(rows::state).transpose().map(Option::unwrap_or_default)
     }
 

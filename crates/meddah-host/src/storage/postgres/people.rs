@@ -6,8 +6,8 @@ use super::rows::{self, Done, execute, get, integer, query, query_opt};
 use crate::player::PlayerId;
 use crate::storage::model::{no_such_invite, taken_identity};
 use crate::storage::{
-    Identity, Invite, PAGE_MAX, Player, PlayerChange, PlayerExport, SecretHash, StorageError, StorageErrorKind,
-    Token, UsedWindow,
+    Identity, Invite, PAGE_MAX, Player, PlayerChange, PlayerExport, SecretHash, StorageError,
+    StorageErrorKind, Token, UsedWindow,
 };
 
 const PLAYER: &str = "player.id, player.name, player.tier, player.blocked, player.created_ms";
@@ -65,7 +65,10 @@ pub(super) async fn export_player(client: &Client, id: &PlayerId) -> Done<Player
     let windows = query(client, sql, &[&&*id.0]).await?;
     let windows = windows.iter().map(|row| {
         let key: &str = get(row, 0)?;
-        Ok(UsedWindow { window: key.split(':').next().unwrap_or_default().into(), used: rows::amounts(row, 1)? })
+        Ok(UsedWindow {
+            window: key.split(':').next().unwrap_or_default().into(),
+            used: rows::amounts(row, 1)?,
+        })
     });
     Ok(PlayerExport { player, devices, identities, windows: windows.collect::<Done<_>>()? })
 }
@@ -82,8 +85,9 @@ pub(super) async fn add_token(client: &impl GenericClient, token: &Token) -> Don
 }
 
 pub(super) async fn token(client: &Client, id: &str) -> Done<Option<(Token, Player)>> {
-    let sql =
-        format!("SELECT {PLAYER}, {TOKEN} FROM token JOIN player ON player.id = token.player WHERE token.id = $1");
+    let sql = format!(
+        "SELECT {PLAYER}, {TOKEN} FROM token JOIN player ON player.id = token.player WHERE token.id = $1"
+    );
     let row = query_opt(client, &sql, &[&id]).await?;
     row.map(|row| Ok((rows::token(&row, 5)?, rows::player(&row)?))).transpose()
 }

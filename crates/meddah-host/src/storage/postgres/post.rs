@@ -1,5 +1,6 @@
-//! One batch, in one transaction. Rows of windows are locked in the order of their keys, so that programs wait for
-//! each other and never in a circle. Statements that do not need each other's results are sent together.
+//! One batch, in one transaction. Rows of windows are locked in the order of their keys, so that programs
+//! wait for each other and never in a circle. Statements that do not need each other's results are sent
+//! together.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -45,7 +46,8 @@ pub(super) async fn post(client: &mut Client, host: HostId, batch: &Batch) -> Do
     Ok(Posted { leases: leases.collect(), decisions, state })
 }
 
-/// What was used in these windows, which are nobody else's until the commit. Those of deleted players are left out.
+/// What was used in these windows, which are nobody else's until the commit. Those of deleted players are
+/// left out.
 pub(super) async fn lock_windows(
     transaction: &Transaction<'_>,
     windows: &[Window],
@@ -90,7 +92,8 @@ pub(super) async fn write_entries(
     }
     sums.retain(|key, _| used.contains_key(key));
     let columns = |sum: &Amounts| sum.min(Amounts::by_unit(|_| SUM_MAX));
-    let (keys, sums): (Vec<&String>, Vec<Amounts>) = sums.iter().map(|(key, sum)| (key, columns(sum))).unzip();
+    let (keys, sums): (Vec<&String>, Vec<Amounts>) =
+        sums.iter().map(|(key, sum)| (key, columns(sum))).unzip();
     let Columns { turns, tokens, speech_ms, micro } = Columns::of(&sums);
     let limit = integer(SUM_MAX);
     let add: Params<'_> = &[&keys, &turns, &tokens, &speech_ms, &micro, &limit];
@@ -107,12 +110,10 @@ pub(super) async fn write_entries(
 }
 
 /// Gives those that were not there.
-async fn insert_entries(
-    transaction: &Transaction<'_>,
-    entries: &[Entry],
-) -> Done<HashSet<String>> {
+async fn insert_entries(transaction: &Transaction<'_>, entries: &[Entry]) -> Done<HashSet<String>> {
     let requests: Vec<String> = entries.iter().map(|entry| entry.request.to_string()).collect();
-    let players: Vec<Option<&str>> = entries.iter().map(|entry| entry.player.as_ref().map(|id| &*id.0)).collect();
+    let players: Vec<Option<&str>> =
+        entries.iter().map(|entry| entry.player.as_ref().map(|id| &*id.0)).collect();
     let classes: Vec<&str> = entries.iter().map(|entry| entry.class.name()).collect();
     let models: Vec<&str> = entries.iter().map(|entry| entry.model.as_str()).collect();
     let amounts: Vec<Amounts> = entries.iter().map(|entry| entry.amounts).collect();

@@ -20,7 +20,11 @@ pub(super) async fn query(client: &impl GenericClient, sql: &str, params: Params
     Ok(client.query(&statement, params).await?)
 }
 
-pub(super) async fn query_opt(client: &impl GenericClient, sql: &str, params: Params<'_>) -> Done<Option<Row>> {
+pub(super) async fn query_opt(
+    client: &impl GenericClient,
+    sql: &str,
+    params: Params<'_>,
+) -> Done<Option<Row>> {
     let statement = client.prepare_cached(sql).await?;
     Ok(client.query_opt(&statement, params).await?)
 }

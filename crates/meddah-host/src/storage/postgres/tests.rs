@@ -68,8 +68,10 @@ async fn leases_of_a_program_that_fell_silent_come_back() {
     let ann = newcomer(&store, "ann").await;
     let window = Window::all_of(&ann, NOON_MS)[0].clone();
     let limit = Allowance { tokens: Some(1_600), ..Allowance::default() };
-    let ask = LeaseAsk { window: window.clone(), limit, keep: tokens(0), open: tokens(0), ahead: tokens(1_600) };
-    let (silent, living) = (store.join(NOON_MS).await.expect("joined"), store.join(NOON_MS).await.expect("joined"));
+    let ask =
+        LeaseAsk { window: window.clone(), limit, keep: tokens(0), open: tokens(0), ahead: tokens(1_600) };
+    let (silent, living) =
+        (store.join(NOON_MS).await.expect("joined"), store.join(NOON_MS).await.expect("joined"));
     let lease = Batch { leases: vec![ask], ..batch(1) };
     store.post(silent, &lease).await.expect("written");
     let leased = async || store.sums(std::slice::from_ref(&window)).await.expect("readable")[0].leased;

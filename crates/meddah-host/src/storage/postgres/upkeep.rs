@@ -1,7 +1,7 @@
 //! Programs that come, go and are found gone; and what becomes too old.
 //!
-//! A program is gone when its beat stood still while somebody else watched it for long enough. Nobody's clock is
-//! asked, and a time in which the database was away does not count, because then nobody could beat.
+//! A program is gone when its beat stood still while somebody else watched it for long enough. Nobody's clock
+//! is asked, and a time in which the database was away does not count, because then nobody could beat.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -67,7 +67,8 @@ pub(super) async fn beat(client: &Client, host: HostId) -> Done<(ServerState, Ve
     Ok((rows::state(&state)?, others.collect::<Done<_>>()?))
 }
 
-/// Gives its leases back, but for the server's money; keys of requests that it never finished may be used again.
+/// Gives its leases back, but for the server's money; keys of requests that it never finished may be used
+/// again.
 pub(super) async fn take_from_the_gone(client: &mut Client, gone: (HostId, i64), now_ms: u64) -> Done<()> {
     let (id, beat) = (gone.0.to_string(), gone.1);
     let transaction = client.transaction().await?;

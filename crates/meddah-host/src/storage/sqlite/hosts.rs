@@ -1,5 +1,5 @@
-//! Which programs live. Each holds a lock on a small file beside the database, which the system lets go of however
-//! the program ends; a number of a process would be used again by another.
+//! Which programs live. Each holds a lock on a small file beside the database, which the system lets go of
+//! however the program ends; a number of a process would be used again by another.
 
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
@@ -70,8 +70,7 @@ pub(super) fn is_gone(database: &Path, id: HostId) -> bool {
 
 /// Deletes the files of programs that have ended.
 pub(super) fn tidy_up(database: &Path) {
-    let (Some(folder), Some(file)) =
-        (database.parent(), database.file_name().and_then(|name| name.to_str()))
+    let (Some(folder), Some(file)) = (database.parent(), database.file_name().and_then(|name| name.to_str()))
     else {
         return;
     };

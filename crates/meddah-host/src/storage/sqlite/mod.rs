@@ -1,7 +1,7 @@
 //! All of a host in one SQLite file: enough for one machine, with any number of programs on it.
 //!
-//! One thread writes, many writes to a commit; others read beside it. There is no sync at each commit: a crash of
-//! the program loses nothing, a power cut may lose the last moments.
+//! One thread writes, many writes to a commit; others read beside it. There is no sync at each commit: a
+//! crash of the program loses nothing, a power cut may lose the last moments.
 
 mod error;
 mod hosts;
@@ -28,7 +28,8 @@ use self::hosts::Alive;
 use self::worker::Worker;
 use super::error::{StorageError, StorageErrorKind};
 use super::model::{
-    Identity, Invite, LedgerLine, LedgerPage, PAGE_MAX, Player, PlayerChange, PlayerExport, SecretHash, Sums, Token,
+    Identity, Invite, LedgerLine, LedgerPage, PAGE_MAX, Player, PlayerChange, PlayerExport, SecretHash, Sums,
+    Token,
 };
 use super::port::HostStore;
 use super::posting::{Batch, HostId, Posted, ServerState};
@@ -85,7 +86,11 @@ impl HostStore for SqliteHost {
     async fn join(&self, now_ms: u64) -> Done<HostId> {
         let alive = Alive::begin(&self.path).map_err(|error| {
             let help = "Check that the folder of the host's database may be written to.";
-            StorageError::new(StorageErrorKind::Unavailable, format!("no lock beside the database: {error}"), help)
+            StorageError::new(
+                StorageErrorKind::Unavailable,
+                format!("no lock beside the database: {error}"),
+                help,
+            )
         })?;
         let id = alive.id;
         self.writer.write(move |connection| upkeep::join(connection, id, now_ms)).await?;

@@ -6,7 +6,8 @@ use super::rows::{self, PLAYER, TOKEN};
 use crate::player::PlayerId;
 use crate::storage::model::{no_such_invite, taken_identity};
 use crate::storage::{
-    Identity, Invite, PAGE_MAX, Player, PlayerChange, PlayerExport, SecretHash, StorageError, Token, UsedWindow,
+    Identity, Invite, PAGE_MAX, Player, PlayerChange, PlayerExport, SecretHash, StorageError, Token,
+    UsedWindow,
 };
 
 type Done<T> = Result<T, StorageError>;
@@ -47,8 +48,9 @@ pub(super) fn delete_player(connection: &Connection, id: &PlayerId) -> Done<()> 
 pub(super) fn export_player(connection: &Connection, id: &PlayerId) -> Done<PlayerExport> {
     let player = player(connection, id)?.ok_or_else(|| StorageError::not_found("player"))?;
     let devices = tokens_of(connection, id)?.into_iter().map(Into::into).collect();
-    let mut identities = connection
-        .prepare_cached("SELECT provider, subject FROM identity WHERE player = ? ORDER BY provider, subject")?;
+    let mut identities = connection.prepare_cached(
+        "SELECT provider, subject FROM identity WHERE player = ? ORDER BY provider, subject",
+    )?;
     let identities = identities
         .query_map([id.0.as_ref()], |row| Ok(Identity { provider: row.get(0)?, subject: row.get(1)? }))?;
     let identities = identities.collect::<Result<_, _>>()?;
@@ -57,7 +59,10 @@ pub(super) fn export_player(connection: &Connection, id: &PlayerId) -> Done<Play
     )?;
     let windows = windows.query_map([id.0.as_ref()], |row| {
         let key: String = row.get(0)?;
-        Ok(UsedWindow { window: key.split(':').next().unwrap_or_default().into(), used: rows::amounts(row, 1)? })
+        Ok(UsedWindow {
+            window: key.split(':').next().unwrap_or_default().into(),
+            used: rows::amounts(row, 1)?,
+        })
     })?;
     let windows = windows.collect::<Result<_, _>>()?;
     Ok(PlayerExport { player, devices, identities, windows })
@@ -71,8 +76,9 @@ pub(super) fn add_token(connection: &Connection, token: &Token) -> Done<()> {
 }
 
 pub(super) fn token(connection: &Connection, id: &str) -> Done<Option<(Token, Player)>> {
-    let sql =
-        format!("SELECT {PLAYER}, {TOKEN} FROM token JOIN player ON player.id = token.player WHERE token.id = ?");
+    let sql = format!(
+        "SELECT {PLAYER}, {TOKEN} FROM token JOIN player ON player.id = token.player WHERE token.id = ?"
+    );
     let mut find = connection.prepare_cached(&sql)?;
     Ok(find.query_row([id], |row| Ok((rows::token(row, 5)?, rows::player(row)?))).optional()?)
 }
@@ -91,8 +97,8 @@ pub(super) fn revoke_token(connection: &Connection, id: &str, now_ms: u64) -> Do
 }
 
 pub(super) fn tokens_used(connection: &Connection, used: &[(String, u64)]) -> Done<()> {
-    let mut update = connection
-        .prepare_cached("UPDATE token SET used_ms = max(coalesce(used_ms, 0), ?) WHERE id = ?")?;
+    let mut update =
+        connection.prepare_cached("UPDATE token SET used_ms = max(coalesce(used_ms, 0), ?) WHERE id = ?")?;
     for (id, at_ms) in used {
         update.execute(params![at_ms, id])?;
     }
@@ -157,7 +163,8 @@ pub(super) fn link(connection: &Connection, player: &PlayerId, identity: &Identi
     let mut insert = connection
         .prepare_cached("INSERT INTO identity VALUES (?, ?, ?) ON CONFLICT (provider, subject) DO NOTHING")?;
     insert.execute(params![identity.provider, identity.subject, player.0.as_ref()])?;
-    let mut owner = connection.prepare_cached("SELECT player FROM identity WHERE provider = ? AND subject = ?")?;
+    let mut owner =
+        connection.prepare_cached("SELECT player FROM identity WHERE provider = ? AND subject = ?")?;
     let owner: String = owner.query_row([&identity.provider, &identity.subject], |row| row.get(0))?;
     if *owner == *player.0 { Ok(()) } else { Err(taken_identity()) }
 }

@@ -55,8 +55,19 @@ pub(super) fn write_entries(connection: &Connection, entries: &[Entry]) -> Resul
         let player = entry.player.as_ref().map(|player| player.0.as_ref());
         let (class, ended) = (entry.class.name(), entry.ended.name());
         let (at_ms, settled_ms) = (entry.at_ms, entry.settled_ms);
-        let row =
-            params![request, player, class, entry.model, turns, tokens, speech_ms, micro, at_ms, settled_ms, ended];
+        let row = params![
+            request,
+            player,
+            class,
+            entry.model,
+            turns,
+            tokens,
+            speech_ms,
+            micro,
+            at_ms,
+            settled_ms,
+            ended
+        ];
         if insert.execute(row)? == 0 {
             continue; // this batch was sent before
         }
@@ -86,8 +97,8 @@ fn room(connection: &Connection, host: &str, ask: &LeaseAsk) -> Result<Room, Sto
 }
 
 pub(super) fn used(connection: &Connection, key: &str) -> rusqlite::Result<Amounts> {
-    let mut used =
-        connection.prepare_cached("SELECT turns, tokens, speech_ms, micro FROM usage_window WHERE key = ?")?;
+    let mut used = connection
+        .prepare_cached("SELECT turns, tokens, speech_ms, micro FROM usage_window WHERE key = ?")?;
     Ok(used.query_row([key], |row| rows::amounts(row, 0)).optional()?.unwrap_or_default())
 }
 
@@ -99,7 +110,8 @@ fn write_lease(
 ) -> Result<(), StorageError> {
     let key = window.key();
     if hold.is_zero() {
-        let mut delete = connection.prepare_cached("DELETE FROM lease WHERE usage_window = ? AND host = ?")?;
+        let mut delete =
+            connection.prepare_cached("DELETE FROM lease WHERE usage_window = ? AND host = ?")?;
         delete.execute(params![key, host])?;
         return Ok(());
     }
@@ -139,8 +151,7 @@ fn write_claims(
     decisions: &[Decision],
 ) -> Result<(), StorageError> {
     let mut insert = connection.prepare_cached(include_str!("sql/claim_set.sql"))?;
-    for (want, _) in
-        batch.wants.iter().zip(decisions).filter(|(_, decision)| **decision == Decision::Granted)
+    for (want, _) in batch.wants.iter().zip(decisions).filter(|(_, decision)| **decision == Decision::Granted)
     {
         if let Some(claim) = want.claim {
             let (request, player) = (want.request.to_string(), want.player.0.as_ref());

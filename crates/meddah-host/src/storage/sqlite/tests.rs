@@ -44,7 +44,8 @@ async fn a_file_of_an_older_version_keeps_its_data() {
 fn a_migration_that_fails_leaves_the_file_as_it_was() {
     let (_folder, file) = place();
     drop(open(&file));
-    let broken = [open::MIGRATIONS, &["CREATE TABLE half (one INTEGER); SELECT nonsense FROM nowhere"]].concat();
+    let broken =
+        [open::MIGRATIONS, &["CREATE TABLE half (one INTEGER); SELECT nonsense FROM nowhere"]].concat();
     assert!(SqliteHost::open_with(&file, &broken).is_err());
     assert_eq!(version(&file), open::MIGRATIONS.len());
     let connection = Connection::open(&file).expect("opens");
@@ -111,7 +112,10 @@ async fn a_backup_is_whole_while_the_host_works() {
     assert_eq!(text("PRAGMA integrity_check"), "ok");
     let lines: u64 = text("SELECT CAST(count(*) AS TEXT) FROM ledger").parse().expect("a number");
     assert!(lines > 0);
-    assert_eq!(text("SELECT CAST(sum(tokens) AS TEXT) FROM usage_window WHERE player IS NULL"), (2 * lines).to_string());
+    assert_eq!(
+        text("SELECT CAST(sum(tokens) AS TEXT) FROM usage_window WHERE player IS NULL"),
+        (2 * lines).to_string()
+    );
     drop(connection);
     let copy = open(&copy);
     assert!(copy.player(&ann).await.expect("readable").is_some(), "a host can work with it");

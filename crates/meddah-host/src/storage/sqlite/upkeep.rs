@@ -40,7 +40,12 @@ impl Due {
     }
 }
 
-pub(super) fn look(connection: &Connection, path: &Path, host: HostId, now_ms: u64) -> Result<Due, StorageError> {
+pub(super) fn look(
+    connection: &Connection,
+    path: &Path,
+    host: HostId,
+    now_ms: u64,
+) -> Result<Due, StorageError> {
     let state = connection.prepare_cached("SELECT state FROM server")?.query_row([], rows::state)?;
     let mut hosts = connection.prepare_cached("SELECT id FROM host")?;
     let hosts = hosts.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
@@ -64,8 +69,13 @@ pub(super) fn upkeep(connection: &Connection, due: &Due, now_ms: u64) -> Result<
     Ok(())
 }
 
-/// Gives its leases back, but for the server's money; keys of requests that it never finished may be used again.
-pub(super) fn take_from_the_gone(connection: &Connection, host: HostId, now_ms: u64) -> Result<(), StorageError> {
+/// Gives its leases back, but for the server's money; keys of requests that it never finished may be used
+/// again.
+pub(super) fn take_from_the_gone(
+    connection: &Connection,
+    host: HostId,
+    now_ms: u64,
+) -> Result<(), StorageError> {
     let id = host.to_string();
     let there = connection.query_row("SELECT 1 FROM host WHERE id = ?", [&id], |_| Ok(())).optional()?;
     if there.is_none() {

@@ -1,5 +1,5 @@
-//! A thread that owns a connection. Writes that wait share a commit, each behind a savepoint of its own: one that
-//! fails takes nothing of the others with it.
+//! A thread that owns a connection. Writes that wait share a commit, each behind a savepoint of its own: one
+//! that fails takes nothing of the others with it.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -66,7 +66,8 @@ impl Worker {
         answered.await.map_err(|_| closed())?
     }
 
-    /// Is answered when it is committed; undone if it fails. Once queued it is done, even if nobody waits any more.
+    /// Is answered when it is committed; undone if it fails. Once queued it is done, even if nobody waits any
+    /// more.
     pub async fn write<T: Send + 'static>(
         &self,
         write: impl FnOnce(&Connection) -> Result<T, StorageError> + Send + 'static,
@@ -115,11 +116,7 @@ fn closed() -> StorageError {
 }
 
 /// Carries out this write and those that wait behind it. Gives the job that came up and is no write.
-fn write_together(
-    connection: &mut Connection,
-    first: Job,
-    waiting: &mut mpsc::Receiver<Job>,
-) -> Option<Job> {
+fn write_together(connection: &mut Connection, first: Job, waiting: &mut mpsc::Receiver<Job>) -> Option<Job> {
     let mut told: Vec<Tell> = Vec::new();
     let mut next = Some(first);
     let committed = write_all(connection, &mut next, waiting, &mut told);

@@ -12,7 +12,8 @@ fn keyed(player: &PlayerId, key: &str) -> WantAsk {
 
 pub async fn a_key_is_claimed_once(store: Store) {
     let (ann, bert) = (newcomer(&store, "ann").await, newcomer(&store, "bert").await);
-    let (one, other) = (store.join(NOON_MS).await.expect("joined"), store.join(NOON_MS).await.expect("joined"));
+    let (one, other) =
+        (store.join(NOON_MS).await.expect("joined"), store.join(NOON_MS).await.expect("joined"));
     let first = keyed(&ann, "key");
     let repeated = |ended| Decision::Repeated(Repeat { request: first.request, ended });
     let wants = vec![first.clone(), keyed(&ann, "key"), keyed(&bert, "key"), keyed(&ann, "other")];

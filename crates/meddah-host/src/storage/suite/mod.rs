@@ -1,7 +1,8 @@
-//! What every adapter of [`HostStore`](super::HostStore) must do, as tests that take the adapter as an argument.
+//! What every adapter of [`HostStore`](super::HostStore) must do, as tests that take the adapter as an
+//! argument.
 //!
-//! [`host_store_suite!`](crate::host_store_suite) makes a test of each. They panic on a failure, as tests do; nothing
-//! of this is in a shipped build.
+//! [`host_store_suite!`](crate::host_store_suite) makes a test of each. They panic on a failure, as tests do;
+//! nothing of this is in a shipped build.
 
 mod keys;
 mod people;
@@ -27,8 +28,8 @@ pub type Store = Arc<dyn HostStore>;
 /// Noon of a day in the middle of a month: 2024-10-04.
 pub const NOON_MS: u64 = 20_000 * DAY_MS + DAY_MS / 2;
 
-/// Makes a test of each case, in a module of this name. `$make` is evaluated within the test and gives the empty store
-/// and whatever must live as long as it; it may return.
+/// Makes a test of each case, in a module of this name. `$make` is evaluated within the test and gives the
+/// empty store and whatever must live as long as it; it may return.
 #[macro_export]
 macro_rules! host_store_suite {
     ($module:ident, $make:expr) => {

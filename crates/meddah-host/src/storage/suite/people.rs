@@ -22,7 +22,15 @@ fn token(player: &Player, id: &str) -> Token {
 
 fn invite(id: &str, byte: u8, uses_left: u32, expires_ms: Option<u64>) -> Invite {
     let (tier, note) = ("friend".into(), "for the guild".into());
-    Invite { id: id.into(), hash: SecretHash([byte; 32]), tier, uses_left, expires_ms, created_ms: NOON_MS, note }
+    Invite {
+        id: id.into(),
+        hash: SecretHash([byte; 32]),
+        tier,
+        uses_left,
+        expires_ms,
+        created_ms: NOON_MS,
+        note,
+    }
 }
 
 fn account(subject: &str) -> Identity {
@@ -44,7 +52,10 @@ pub async fn players_are_kept_and_changed(store: Store) {
     let change = PlayerChange { tier: Some("friend".into()), blocked: Some(true), name: None };
     let changed = store.change_player(&players[0].id, &change).await.expect("changed");
     let expected = Player { tier: "friend".into(), blocked: true, ..players[0].clone() };
-    assert_eq!((&changed, store.player(&players[0].id).await.expect("readable")), (&expected, Some(expected.clone())));
+    assert_eq!(
+        (&changed, store.player(&players[0].id).await.expect("readable")),
+        (&expected, Some(expected.clone()))
+    );
     let nobody = store.change_player(&"nobody".into(), &change).await.expect_err("nobody");
     assert_eq!(nobody.kind, StorageErrorKind::NotFound);
     assert_eq!(store.player(&"nobody".into()).await.expect("readable"), None);
@@ -118,7 +129,10 @@ pub async fn an_account_elsewhere_is_one_player(store: Store) {
     assert_eq!(taken.kind, StorageErrorKind::Taken);
     store.link(&other, &account("bert")).await.expect("linked");
     store.link(&other, &account("bert")).await.expect("still linked");
-    assert_eq!(store.link(&"nobody".into(), &account("x")).await.expect_err("x").kind, StorageErrorKind::NotFound);
+    assert_eq!(
+        store.link(&"nobody".into(), &account("x")).await.expect_err("x").kind,
+        StorageErrorKind::NotFound
+    );
     let known = store.sign_in(&account("bert"), None).await.expect("readable").expect("a player");
     assert_eq!(known.id, other);
 }

@@ -29,8 +29,8 @@ struct Script {
 }
 
 impl PostgresServer {
-    /// The server that all tests of this program share. `None` if there is no Postgres on this machine; that is said
-    /// where people see it.
+    /// The server that all tests of this program share. `None` if there is no Postgres on this machine; that
+    /// is said where people see it.
     pub fn shared() -> Option<&'static PostgresServer> {
         static SHARED: OnceLock<Option<PostgresServer>> = OnceLock::new();
         SHARED.get_or_init(PostgresServer::start).as_ref()
@@ -64,8 +64,9 @@ impl PostgresServer {
     /// Settings for a new, empty database. Programs that are gone are found out in a moment.
     pub async fn new_database(&self) -> PostgresSettings {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
-        let (client, connection) =
-            tokio_postgres::connect(&self.address("postgres"), NoTls).await.expect("the server can be reached");
+        let (client, connection) = tokio_postgres::connect(&self.address("postgres"), NoTls)
+            .await
+            .expect("the server can be reached");
         let create = format!("CREATE DATABASE {name}");
         // The connection works as long as it is waited for beside the statement.
         let create = client.batch_execute(&create);
@@ -134,4 +135,3 @@ fn programs() -> Option<PathBuf> {
     let is_it = |folder: &PathBuf| ["initdb", "postgres"].iter().all(|name| folder.join(name).is_file());
     folders.into_iter().find(is_it)
 }
-

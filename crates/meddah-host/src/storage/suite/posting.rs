@@ -50,7 +50,8 @@ pub async fn an_entry_is_written_once(store: Store) {
 pub async fn leases_count_as_used_for_others(store: Store) {
     let ann = newcomer(&store, "ann").await;
     let day = day_of(&ann);
-    let (one, other) = (store.join(NOON_MS).await.expect("joined"), store.join(NOON_MS).await.expect("joined"));
+    let (one, other) =
+        (store.join(NOON_MS).await.expect("joined"), store.join(NOON_MS).await.expect("joined"));
     let first = Batch { leases: vec![ask(&day, 100, 0, 0, 160)], wants: vec![want(&ann, 20)], ..batch(1) };
     let posted = store.post(one, &first).await.expect("written");
     assert_eq!(posted.decisions, [Decision::Granted]);
@@ -62,12 +63,15 @@ pub async fn leases_count_as_used_for_others(store: Store) {
     let wants = vec![want(&ann, 50), want(&ann, 30), want(&ann, 25), want(&ann, 1)];
     let second = Batch { leases: vec![ask(&day, 100, 0, 0, 0)], wants, ..batch(1) };
     let posted = store.post(other, &second).await.expect("written");
-    assert!(matches!(&posted.decisions[..], [
+    assert!(
+        matches!(&posted.decisions[..], [
         Decision::Granted,
         Decision::Lacks { lease: 0, lack },
         Decision::Granted,
         Decision::Lacks { .. }
-    ] if (lack.unit, lack.left, lack.limit, lack.for_now) == (Unit::Tokens, 25, 100, true)), "{posted:?}");
+    ] if (lack.unit, lack.left, lack.limit, lack.for_now) == (Unit::Tokens, 25, 100, true)),
+        "{posted:?}"
+    );
     assert_eq!((posted.leases[0].hold, posted.leases[0].rest), (tokens(75), tokens(0)));
 
     store.leave(one).await.expect("left");
@@ -81,7 +85,8 @@ pub async fn what_was_settled_leaves_the_lease(store: Store) {
     let first = Batch { leases: vec![ask(&day, 100, 0, 0, 0)], wants: vec![want(&ann, 40)], ..batch(1) };
     store.post(host, &first).await.expect("written");
     // It used 15 of the 40 and gives the rest back, in one batch.
-    let second = Batch { entries: vec![entry(&ann, 15, 0)], leases: vec![ask(&day, 100, 0, 0, 0)], ..batch(2) };
+    let second =
+        Batch { entries: vec![entry(&ann, 15, 0)], leases: vec![ask(&day, 100, 0, 0, 0)], ..batch(2) };
     let posted = store.post(host, &second).await.expect("written");
     assert_eq!((posted.leases[0].hold, posted.leases[0].rest), (tokens(0), tokens(85)));
     let used = Amounts { turns: 1, ..tokens(15) };
@@ -138,7 +143,7 @@ pub async fn the_ledger_comes_in_pages(store: Store) {
     };
     assert_eq!(pages(None).await, [0, 1, 2, 3, 4, 5, 6]);
     assert_eq!(pages(Some(ann)).await, [0, 2, 4, 6]);
-    assert_eq!(pages(Some("nobody".into())).await, []);
+    assert_eq!(pages(Some("nobody".into())).await, Vec::<u64>::new());
 }
 
 pub async fn what_is_old_is_forgotten(store: Store) {
