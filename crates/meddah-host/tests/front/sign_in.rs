@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use axum::extract::{Form, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -19,7 +19,11 @@ struct Provider {
     polls: AtomicUsize,
 }
 
-type Fields = Form<HashMap<String, String>>;
+/// The fields of a form.
+fn fields(body: &str) -> HashMap<String, String> {
+    let url = reqwest::Url::parse(&format!("http://form/?{body}")).unwrap();
+    url.query_pairs().into_owned().collect()
+}
 
 async fn provider() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -28,12 +32,14 @@ async fn provider() -> String {
         "issuer": issuer, "device_authorization_endpoint": format!("{issuer}/device"),
         "token_endpoint": format!("{issuer}/token"), "userinfo_endpoint": format!("{issuer}/account"),
     });
-    let device = |Form(fields): Fields| async move {
+    let device = |body: String| async move {
+        let fields = fields(&body);
         assert_eq!((fields["client_id"].as_str(), fields["scope"].as_str()), ("our-game", "openid profile"));
         Json(json!({"device_code": "dc", "user_code": "WDJB-MJHT", "verification_uri": "https://id.example/device",
             "expires_in": 900, "interval": 1}))
     };
-    let token = |State(provider): State<Arc<Provider>>, Form(fields): Fields| async move {
+    let token = |State(provider): State<Arc<Provider>>, body: String| async move {
+        let fields = fields(&body);
         if fields["device_code"] != "dc" {
             return Json(json!({"error": "expired_token"}));
         }
