@@ -19,6 +19,8 @@ finish() {
     rm -rf "$folder"
 }
 trap finish EXIT
+# An interrupted test interrupts its whole group.
+trap "exit 1" INT TERM HUP
 "$1/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --no-locale --no-sync >"$folder/log"
 start "$1"
 echo "ready $folder"
