@@ -10,9 +10,7 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::engines::{
-    Dialect, Engine, EngineSettings, HttpEngine, HttpEngineSettings, Pool, PoolSettings,
-};
+use crate::engines::{Dialect, Engine, EngineSettings, HttpEngine, HttpEngineSettings, Pool, PoolSettings};
 use crate::front::serve::Port;
 use crate::front::tls::{Tls, Upkeep};
 use crate::front::{self, Host, Parts};
@@ -35,7 +33,9 @@ pub enum ServerError {
     #[error("{0}\n{help}", help = .0.help)]
     Storage(#[from] StorageError),
     /// A port.
-    #[error("cannot listen on {address} ({error})\nIs it in use already? Set `{setting}` in the section [host], or end the other program.")]
+    #[error(
+        "cannot listen on {address} ({error})\nIs it in use already? Set `{setting}` in the section [host], or end the other program."
+    )]
     Port {
         /// Which.
         address: SocketAddr,
@@ -98,7 +98,10 @@ pub fn engines(
             })?);
         }
         let engine = HttpEngine::new(http).map_err(|error| wrong(error.to_string()))?;
-        let slots = EngineSettings { slots: Some(entry.slots).filter(|slots| *slots > 0), ..EngineSettings::default() };
+        let slots = EngineSettings {
+            slots: Some(entry.slots).filter(|slots| *slots > 0),
+            ..EngineSettings::default()
+        };
         engines.push((Arc::new(engine), slots));
     }
     Ok(engines)
@@ -151,7 +154,8 @@ impl Server {
         };
         let listener = bind(settings.listen, "listen").await?;
         let admin = bind(settings.admin_listen, "admin_listen").await?;
-        let public_url = public_url(&settings, listener.local_addr().unwrap_or(settings.listen), tls.is_some());
+        let public_url =
+            public_url(&settings, listener.local_addr().unwrap_or(settings.listen), tls.is_some());
         let store = open_store(&settings, &data).await?;
         let ceiling = BookSettings {
             day: settings.ceiling.day,

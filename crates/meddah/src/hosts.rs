@@ -54,7 +54,8 @@ impl Invite {
         let Some((before, code)) = url.path().split_once("/join/") else {
             return Err(wrong("it has no /join/ in it"));
         };
-        let is_code = !code.is_empty() && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        let is_code =
+            !code.is_empty() && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if !is_code || !matches!(url.scheme(), "http" | "https") {
             return Err(wrong("its code or its beginning makes no sense"));
         }

@@ -163,6 +163,7 @@ pub(super) async fn revoke_device(
 pub(super) async fn openapi() -> Response {
     #[derive(Serialize)]
     struct Empty {}
-    let document: Value = serde_json::from_str(include_str!("openapi.json")).unwrap_or_else(|_| json!(Empty {}));
+    let document: Value =
+        serde_json::from_str(include_str!("openapi.json")).unwrap_or_else(|_| json!(Empty {}));
     Json(document).into_response()
 }

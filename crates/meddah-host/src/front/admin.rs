@@ -39,8 +39,12 @@ async fn no_web_pages(request: Request, next: Next) -> Response {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']);
     let is_here = name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback());
     if !is_here || headers.contains_key(ORIGIN) {
-        return Refused::new(ErrorCode::Forbidden, "this is for programs of this computer", "Use curl or Prometheus.")
-            .into_response();
+        return Refused::new(
+            ErrorCode::Forbidden,
+            "this is for programs of this computer",
+            "Use curl or Prometheus.",
+        )
+        .into_response();
     }
     next.run(request).await
 }
@@ -76,7 +80,10 @@ async fn status(State(host): State<Arc<Host>>) -> Json<Value> {
     }))
 }
 
-async fn set_state(State(host): State<Arc<Host>>, Path(state): Path<ServerState>) -> Result<Json<Value>, Refused> {
+async fn set_state(
+    State(host): State<Arc<Host>>,
+    Path(state): Path<ServerState>,
+) -> Result<Json<Value>, Refused> {
     host.book.set_state(state).await?;
     Ok(Json(json!({"state": state})))
 }

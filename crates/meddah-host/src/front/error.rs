@@ -92,9 +92,7 @@ impl From<Shed> for Refused {
             ShedReason::WouldWaitTooLong => (ErrorCode::Busy, "the wait would be too long"),
             ShedReason::Expired => (ErrorCode::Timeout, "no slot came free in time"),
             ShedReason::Draining => (ErrorCode::ShuttingDown, "the server is being shut down"),
-            ShedReason::TooManyOfPlayer => {
-                (ErrorCode::RateLimited, "this player has too many requests open")
-            }
+            ShedReason::TooManyOfPlayer => (ErrorCode::RateLimited, "this player has too many requests open"),
         };
         let mut error = WireError::new(code, message).with_help("Try again in a moment.");
         error.retry_after_ms = Some(shed.retry_after.as_millis() as u64);

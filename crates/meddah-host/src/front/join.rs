@@ -14,8 +14,8 @@ use super::error::Refused;
 use super::serve::Peer;
 use super::{Host, now_ms};
 use crate::storage::{
-    Invite, InviteCode, Pepper, Player, PlayerToken, SecretError, StorageError, StorageErrorKind, TEXT_BYTES_MAX,
-    Token,
+    Invite, InviteCode, Pepper, Player, PlayerToken, SecretError, StorageError, StorageErrorKind,
+    TEXT_BYTES_MAX, Token,
 };
 
 /// Somebody wants in.
@@ -39,11 +39,7 @@ pub(super) struct Joined {
 
 impl Joined {
     pub fn new(token: &PlayerToken, player: &Player) -> Joined {
-        Joined {
-            token: token.expose().to_string(),
-            player: player.id.to_string(),
-            tier: player.tier.clone(),
-        }
+        Joined { token: token.expose().to_string(), player: player.id.to_string(), tier: player.tier.clone() }
     }
 }
 

@@ -99,7 +99,11 @@ impl Metrics {
         registry.register("requests", "Requests by how they ended", self.requests.clone());
         registry.register("tokens", "Tokens that engines read and wrote", self.tokens.clone());
         registry.register("queue_wait_seconds", "Wait for a slot", self.queue_wait.clone());
-        registry.register("first_token_seconds", "From the request to the first token", self.first_token.clone());
+        registry.register(
+            "first_token_seconds",
+            "From the request to the first token",
+            self.first_token.clone(),
+        );
         registry.register("waiting", "Requests that wait for a slot", self.waiting.clone());
         registry.register("running", "Requests that have a slot", self.running.clone());
         registry.register("slots", "Slots of engines that are well", self.slots.clone());

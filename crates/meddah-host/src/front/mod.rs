@@ -175,7 +175,9 @@ impl Host {
     async fn write_used(&self) {
         let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
         let used: Vec<(String, u64)> = used.into_iter().collect();
-        if !used.is_empty() && let Err(error) = self.store.tokens_used(&used).await {
+        if !used.is_empty()
+            && let Err(error) = self.store.tokens_used(&used).await
+        {
             tracing::debug!(%error, "when devices were used last is not written");
         }
     }
@@ -219,7 +221,9 @@ async fn real_address(
     next: Next,
 ) -> Response {
     let header = &host.settings.client_address_header;
-    if !header.is_empty() && let Some(address) = last_address(request.headers(), header) {
+    if !header.is_empty()
+        && let Some(address) = last_address(request.headers(), header)
+    {
         request.extensions_mut().insert(Peer(address));
     }
     next.run(request).await

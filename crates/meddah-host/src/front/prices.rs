@@ -22,13 +22,17 @@ impl Prices {
             let amount = |key: &str, text: &str| match text {
                 "" => Ok(0),
                 text => parse_micro(text).map_err(|error| {
-                    SettingsError::new(format!("`{key}` of {}: {error}", engine.name), "Write it as in \"0.40\".")
+                    SettingsError::new(
+                        format!("`{key}` of {}: {error}", engine.name),
+                        "Write it as in \"0.40\".",
+                    )
                 }),
             };
             let input = amount("input_price", &engine.input_price)?;
             let output = amount("output_price", &engine.output_price)?;
             if input > 0 || output > 0 {
-                let price = Price { input, cached_input: input, cache_write: input.saturating_mul(2), output };
+                let price =
+                    Price { input, cached_input: input, cache_write: input.saturating_mul(2), output };
                 prices.insert(engine.name.clone(), price);
             }
         }
@@ -38,7 +42,8 @@ impl Prices {
     /// The most that an answer can cost, at the dearest engine, in micro-units.
     #[must_use]
     pub fn most(&self, prompt_tokens: u32, output_tokens: u32) -> u64 {
-        let most = self.0.values().map(|price| price.most(u64::from(prompt_tokens), u64::from(output_tokens)));
+        let most =
+            self.0.values().map(|price| price.most(u64::from(prompt_tokens), u64::from(output_tokens)));
         most.max().unwrap_or(0)
     }
 
@@ -62,7 +67,8 @@ mod tests {
             ..EngineEntry::default()
         };
         let prices =
-            Prices::of_engines(&[engine("own", ""), engine("cheap", "1.00"), engine("dear", "3.00")]).unwrap();
+            Prices::of_engines(&[engine("own", ""), engine("cheap", "1.00"), engine("dear", "3.00")])
+                .unwrap();
         let usage = TokenUsage { completion_tokens: 1_000_000, ..TokenUsage::default() };
         assert_eq!((prices.of("own", &usage), prices.of("cheap", &usage)), (0, 1_000_000));
         assert_eq!(prices.most(0, 1_000_000), 3_000_000);

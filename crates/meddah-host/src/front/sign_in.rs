@@ -75,7 +75,12 @@ impl SignIn {
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("meddah-host/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| SettingsError::new(format!("no secure connections: {error}"), "Check the system's root certificates."))?;
+            .map_err(|error| {
+                SettingsError::new(
+                    format!("no secure connections: {error}"),
+                    "Check the system's root certificates.",
+                )
+            })?;
         let providers = entries.iter().map(|(name, entry)| Ok((name.clone(), Provider::new(name, entry)?)));
         Ok(SignIn { providers: providers.collect::<Result<_, _>>()?, client })
     }
@@ -90,7 +95,8 @@ impl SignIn {
         match &provider.place {
             Place::Known(endpoints) => Ok(endpoints.clone()),
             Place::Issuer(issuer) => {
-                let path = format!("{}/.well-known/openid-configuration", issuer.path().trim_end_matches('/'));
+                let path =
+                    format!("{}/.well-known/openid-configuration", issuer.path().trim_end_matches('/'));
                 let mut url = issuer.clone();
                 url.set_path(&path);
                 answer(self.client.get(url)).await.map(|(_, endpoints)| endpoints)
@@ -103,7 +109,10 @@ impl Provider {
     fn new(name: &str, entry: &SignInEntry) -> Result<Provider, SettingsError> {
         let url = |text: &str| {
             Url::parse(text).map_err(|error| {
-                SettingsError::new(format!("sign_in.{name}: {text:?} is no address: {error}"), "Correct the issuer.")
+                SettingsError::new(
+                    format!("sign_in.{name}: {text:?} is no address: {error}"),
+                    "Correct the issuer.",
+                )
             })
         };
         let known = |device: &str, token: &str, account: &str| {
@@ -220,9 +229,22 @@ pub(super) async fn begin(
         tracing::warn!(status, "the provider of the sign-in does not give a code; check the client_id");
         Refused::new(ErrorCode::Network, "the provider of the sign-in refuses", "Use an invite.")
     })?;
-    let DeviceAnswer { device_code, user_code, verification_uri, verification_uri_complete, expires_in, interval } =
-        begun;
-    Ok(Json(Begun { user_code, verification_uri, verification_uri_complete, expires_in, interval, device_code }))
+    let DeviceAnswer {
+        device_code,
+        user_code,
+        verification_uri,
+        verification_uri_complete,
+        expires_in,
+        interval,
+    } = begun;
+    Ok(Json(Begun {
+        user_code,
+        verification_uri,
+        verification_uri_complete,
+        expires_in,
+        interval,
+        device_code,
+    }))
 }
 
 /// The next step.
@@ -251,7 +273,8 @@ pub(super) async fn poll(
     let Poll { provider: name, device_code, device } = sent.json().await?;
     let provider = host.sign_in.provider(&name)?;
     let endpoints = host.sign_in.endpoints(provider).await?;
-    let form = [("client_id", provider.client_id.as_str()), ("device_code", &device_code), ("grant_type", GRANT)];
+    let form =
+        [("client_id", provider.client_id.as_str()), ("device_code", &device_code), ("grant_type", GRANT)];
     let (_, TokenAnswer { access_token, error }) =
         answer(host.sign_in.client.post(endpoints.token).form(&form)).await?;
     match (error.as_str(), access_token.is_empty()) {
@@ -278,7 +301,11 @@ pub(super) async fn poll(
     let newcomer = Player::new(cut(known), tier, now_ms());
     let player = host.store.sign_in(&identity, Some(&newcomer)).await?.unwrap_or(newcomer);
     if player.blocked {
-        return Err(Refused::new(ErrorCode::Forbidden, "the server's owner has blocked this player", "Ask the owner why."));
+        return Err(Refused::new(
+            ErrorCode::Forbidden,
+            "the server's owner has blocked this player",
+            "Ask the owner why.",
+        ));
     }
     let secret = PlayerToken::generate().map_err(no_secret)?;
     host.store.add_token(&new_token(&host, &secret, &player, &device)).await?;
@@ -293,7 +320,11 @@ fn subject(account: &Value, field: &str) -> Result<String, Refused> {
         _ => String::new(),
     };
     if subject.is_empty() {
-        return Err(Refused::new(ErrorCode::Network, "the provider does not say who signed in", "Use an invite."));
+        return Err(Refused::new(
+            ErrorCode::Network,
+            "the provider does not say who signed in",
+            "Use an invite.",
+        ));
     }
     Ok(subject)
 }

@@ -61,8 +61,7 @@ impl Tls {
             return Ok(None);
         }
         let files = (settings.certificate.clone(), settings.key.clone());
-        let tls =
-            Tls { usual: Arc::new(RwLock::new(own_config(&files.0, &files.1)?)), challenge: None };
+        let tls = Tls { usual: Arc::new(RwLock::new(own_config(&files.0, &files.1)?)), challenge: None };
         let upkeep = Box::pin(tls.clone().read_again(files, stop));
         Ok(Some((tls, upkeep)))
     }

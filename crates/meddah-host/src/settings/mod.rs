@@ -178,7 +178,8 @@ impl HostSettings {
                 "Write the name of a table [host.tiers.NAME].",
             );
         }
-        if let Some((name, _)) = self.tiers.iter().find(|(_, tier)| tier.weight == 0 || tier.concurrent == 0) {
+        if let Some((name, _)) = self.tiers.iter().find(|(_, tier)| tier.weight == 0 || tier.concurrent == 0)
+        {
             return wrong(
                 format!("the tier {name:?} has a `weight` or `concurrent` of 0"),
                 "Both are at least 1; block a player with `meddah host players block`.",
@@ -247,7 +248,9 @@ mod tests {
             wrong(|settings| settings.admin_listen = ([0, 0, 0, 0], 1).into())
                 .contains("which others can reach")
         );
-        assert!(wrong(|settings| { settings.tiers.entry("free".into()).or_default().weight = 0 })
-            .contains("weight"));
+        assert!(
+            wrong(|settings| { settings.tiers.entry("free".into()).or_default().weight = 0 })
+                .contains("weight")
+        );
     }
 }

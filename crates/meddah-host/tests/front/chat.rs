@@ -29,7 +29,10 @@ async fn an_answer_comes_whole_or_in_pieces_and_says_what_is_left() {
     let events = events(&body);
     let last = events.last().unwrap();
     assert!(!last["choices"][0]["finish_reason"].is_null(), "without usage the reason is last: {last}");
-    assert_eq!(last["meddah"]["left"]["day"]["turns"].as_u64().unwrap(), before["turns"].as_u64().unwrap() - 2);
+    assert_eq!(
+        last["meddah"]["left"]["day"]["turns"].as_u64().unwrap(),
+        before["turns"].as_u64().unwrap() - 2
+    );
     assert_eq!(host.get(&token, "/v1/me").await["left"], last["meddah"]["left"]);
 }
 
@@ -88,7 +91,10 @@ async fn a_request_that_was_sent_twice_is_answered_once() {
     assert_eq!(ask().await.unwrap().status(), 400);
     assert_eq!(host.engine.figures().finished, 1);
     let me = host.get(&token, "/v1/me").await;
-    assert_eq!(me["left"]["day"]["turns"].as_u64().unwrap() + 1, me["limits"]["day"]["turns"].as_u64().unwrap());
+    assert_eq!(
+        me["left"]["day"]["turns"].as_u64().unwrap() + 1,
+        me["limits"]["day"]["turns"].as_u64().unwrap()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -43,14 +43,16 @@ async fn wrong_guessed_and_revoked_tokens_are_refused_alike() {
 async fn a_player_sees_its_own_devices_and_no_others() {
     let host = TestHost::start(quick(), settings()).await;
     let (one, two) = (host.player("free").await, host.player("free").await);
-    let new = host.client.post(host.url("/v1/me/devices")).bearer_auth(&one).json(&json!({"device": "laptop"}));
+    let new =
+        host.client.post(host.url("/v1/me/devices")).bearer_auth(&one).json(&json!({"device": "laptop"}));
     let new: Value = new.send().await.unwrap().json().await.unwrap();
     let second = new["token"].as_str().unwrap();
     assert_eq!(host.get(second, "/v1/me").await["player"], host.get(&one, "/v1/me").await["player"]);
     let devices = host.get(&one, "/v1/me/devices").await;
     assert_eq!(devices["devices"].as_array().unwrap().len(), 2);
     let id = devices["devices"][1]["id"].as_str().unwrap();
-    let revoke = |token: &str| host.client.delete(host.url(&format!("/v1/me/devices/{id}"))).bearer_auth(token).send();
+    let revoke =
+        |token: &str| host.client.delete(host.url(&format!("/v1/me/devices/{id}"))).bearer_auth(token).send();
     assert_eq!(revoke(&two).await.unwrap().status(), 404, "another player's device is as good as none");
     assert_eq!(revoke(&one).await.unwrap().status(), 204);
     let export = host.get(&one, "/v1/me/export").await;

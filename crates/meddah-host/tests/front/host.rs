@@ -30,7 +30,12 @@ pub struct TestHost {
 
 /// An engine that answers at once.
 pub fn quick() -> EngineShape {
-    EngineShape { slots: 4, prefill: Duration::ZERO, token: Duration::from_micros(200), ..EngineShape::default() }
+    EngineShape {
+        slots: 4,
+        prefill: Duration::ZERO,
+        token: Duration::from_micros(200),
+        ..EngineShape::default()
+    }
 }
 
 pub fn settings() -> HostSettings {
@@ -58,11 +63,8 @@ impl TestHost {
         let server = Server::open(opening, stop.clone()).await.unwrap();
         let (ready, host) = (server.ready(), server.host().clone());
         let running = tokio::spawn(server.run());
-        let client = reqwest::Client::builder()
-            .danger_accept_invalid_certs(true)
-            .timeout(PATIENCE)
-            .build()
-            .unwrap();
+        let client =
+            reqwest::Client::builder().danger_accept_invalid_certs(true).timeout(PATIENCE).build().unwrap();
         let started = TestHost { ready, host, engine, client, folder: Some(folder), stop, running };
         started.wait_for_slots().await;
         started

@@ -22,7 +22,10 @@ async fn no_race_passes_a_quota() {
     });
     let statuses = futures::future::join_all(asks).await;
     let answered = statuses.iter().filter(|status| **status == 200).count();
-    assert!(answered <= 25 && statuses.iter().all(|status| matches!(status, 200 | 429 | 503)), "{statuses:?}");
+    assert!(
+        answered <= 25 && statuses.iter().all(|status| matches!(status, 200 | 429 | 503)),
+        "{statuses:?}"
+    );
     let ledger = host.host.store.ledger(&LedgerPage { limit: 100, ..LedgerPage::default() }).await.unwrap();
     let turns: u64 = ledger.iter().map(|line| line.entry.amounts.turns).sum();
     assert_eq!(turns, answered as u64, "what was answered is in the ledger");
@@ -38,9 +41,15 @@ async fn who_has_nothing_left_is_told_when_to_come_back() {
     let first: Value = host.chat(&token, &says("Hello", 2)).send().await.unwrap().json().await.unwrap();
     assert_eq!(first["meddah"]["left"]["day"]["turns"], 0);
     let second = host.chat(&token, &says("Hello", 2)).send().await.unwrap();
-    assert_eq!((second.status().as_u16(), &second.headers()["x-should-retry"]), (429, &"false".parse().unwrap()));
+    assert_eq!(
+        (second.status().as_u16(), &second.headers()["x-should-retry"]),
+        (429, &"false".parse().unwrap())
+    );
     let error: Value = second.json().await.unwrap();
-    assert_eq!((&error["error"]["code"], &error["error"]["type"]), (&"quota".into(), &"insufficient_quota".into()));
+    assert_eq!(
+        (&error["error"]["code"], &error["error"]["type"]),
+        (&"quota".into(), &"insufficient_quota".into())
+    );
     assert!(error["error"]["retry_after_ms"].as_u64().unwrap() > 0, "{error}");
 }
 

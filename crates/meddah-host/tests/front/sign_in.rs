@@ -35,8 +35,10 @@ async fn provider() -> String {
     let device = |body: String| async move {
         let fields = fields(&body);
         assert_eq!((fields["client_id"].as_str(), fields["scope"].as_str()), ("our-game", "openid profile"));
-        Json(json!({"device_code": "dc", "user_code": "WDJB-MJHT", "verification_uri": "https://id.example/device",
-            "expires_in": 900, "interval": 1}))
+        Json(
+            json!({"device_code": "dc", "user_code": "WDJB-MJHT", "verification_uri": "https://id.example/device",
+            "expires_in": 900, "interval": 1}),
+        )
     };
     let token = |State(provider): State<Arc<Provider>>, body: String| async move {
         let fields = fields(&body);

@@ -20,11 +20,12 @@ pub struct JoinArguments {
 pub async fn run(arguments: JoinArguments) -> Result<u8, Failure> {
     let setup = Setup::open(&Common::default())?;
     let failure = |code: u8, message: &str, help: &str| Failure::new(code, format!("{message}\n{help}"));
-    let invite = Invite::read(&arguments.link).map_err(|error| failure(WRONG_USAGE, &error.message, &error.help))?;
+    let invite =
+        Invite::read(&arguments.link).map_err(|error| failure(WRONG_USAGE, &error.message, &error.help))?;
     let keys = KeyStore::open(&setup.paths, &setup.settings)
         .map_err(|error| failure(BAD_INPUT, &error.to_string(), &error.help()))?;
-    let key_name = key_name(&invite.address)
-        .map_err(|error| failure(WRONG_USAGE, &error.to_string(), &error.help()))?;
+    let key_name =
+        key_name(&invite.address).map_err(|error| failure(WRONG_USAGE, &error.to_string(), &error.help()))?;
     let joined = invite
         .redeem(&arguments.name, &CancellationToken::new())
         .await

@@ -82,7 +82,9 @@ fn failed(error: &WireError) -> EngineError {
     let kind = match error.code {
         ErrorCode::Busy => EngineErrorKind::Overloaded,
         ErrorCode::ContextFull => EngineErrorKind::ContextFull,
-        ErrorCode::InvalidRequest | ErrorCode::BadRequest | ErrorCode::Unsupported => EngineErrorKind::BadRequest,
+        ErrorCode::InvalidRequest | ErrorCode::BadRequest | ErrorCode::Unsupported => {
+            EngineErrorKind::BadRequest
+        }
         ErrorCode::Timeout => EngineErrorKind::Timeout,
         ErrorCode::ShuttingDown => EngineErrorKind::Cancelled,
         ErrorCode::Protocol => EngineErrorKind::Protocol,

@@ -46,9 +46,11 @@ pub fn opening(
     stop: &CancellationToken,
 ) -> Result<(Opening, Option<Ladders>), HostError> {
     let unusable = |message: &str, help: &str| HostError::Model(format!("{message}\n{help}"));
-    let keys = KeyStore::open(paths, settings).map_err(|error| unusable(&error.to_string(), &error.help()))?;
+    let keys =
+        KeyStore::open(paths, settings).map_err(|error| unusable(&error.to_string(), &error.help()))?;
     let key = |name: &str| {
-        let url = settings.host.engines.iter().find(|engine| engine.key == name).map_or("", |engine| &engine.url);
+        let url =
+            settings.host.engines.iter().find(|engine| engine.key == name).map_or("", |engine| &engine.url);
         keys.key_for(name, url, SetBy::Player, None).map_err(|error| error.to_string())
     };
     let mut engines = server::engines(&settings.host.engines, key)?;
@@ -62,7 +64,11 @@ pub fn opening(
         engines.push((Arc::new(engine) as Arc<dyn Engine>, slots));
         own = Some(ladders);
     }
-    let opening =
-        Opening { settings: settings.host.clone(), data: paths.data.clone(), pepper: pepper(paths)?, engines };
+    let opening = Opening {
+        settings: settings.host.clone(),
+        data: paths.data.clone(),
+        pepper: pepper(paths)?,
+        engines,
+    };
     Ok((opening, own))
 }

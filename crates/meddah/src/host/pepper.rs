@@ -15,7 +15,9 @@ const FILE: &str = "host-pepper";
 
 /// The pepper cannot be read or made.
 #[derive(Debug, thiserror::Error)]
-#[error("the host's pepper cannot be used: {message}\nIt is the file {FILE} in the data folder, or the variable {VARIABLE}, of 16 letters or more. Without it nobody's token works.")]
+#[error(
+    "the host's pepper cannot be used: {message}\nIt is the file {FILE} in the data folder, or the variable {VARIABLE}, of 16 letters or more. Without it nobody's token works."
+)]
 pub struct PepperError {
     message: String,
 }
@@ -26,7 +28,8 @@ pub struct PepperError {
 /// The file cannot be read or written, or is no pepper.
 pub fn pepper(paths: &Paths) -> Result<Pepper, PepperError> {
     let fail = |message: String| PepperError { message };
-    let made = |text: &str| Pepper::new(text.trim().as_bytes().to_vec()).map_err(|error| fail(error.to_string()));
+    let made =
+        |text: &str| Pepper::new(text.trim().as_bytes().to_vec()).map_err(|error| fail(error.to_string()));
     if let Some(text) = std::env::var(VARIABLE).ok().map(Zeroizing::new) {
         return made(&text);
     }

@@ -121,16 +121,19 @@ impl Spaces {
         let worlds = Worlds::new(self.worlds.clone())
             .with_overlay(folder(&self.paths, player).join("worlds"))
             .map_err(|error| internal(&error))?;
-        let ladders = Ladders::by_urgency(|class| self.model(player, class)).map_err(|error| internal(&error))?;
+        let ladders =
+            Ladders::by_urgency(|class| self.model(player, class)).map_err(|error| internal(&error))?;
         let store = self.timelines.of(player).await?;
-        let ports = Ports { voices: self.voices.clone(), ..Ports::new(ladders, store, self.embedder.clone()) };
+        let ports =
+            Ports { voices: self.voices.clone(), ..Ports::new(ladders, store, self.embedder.clone()) };
         let app = App::behind_another_door(Sidecar::new(Arc::new(worlds), ports, self.settings.clone()))?;
         Ok(Space { router: transport::routes(app.clone()), app, used: Mutex::new(Instant::now()) })
     }
 
     /// What a player's characters think with: a request of the player, at the host's own door.
     fn model(&self, player: &PlayerId, class: &'static str) -> Result<Arc<dyn ChatModel>, ModelError> {
-        let headers = [(FOR_PLAYER.to_owned(), player.to_string()), ("x-meddah-class".to_owned(), class.to_owned())];
+        let headers =
+            [(FOR_PLAYER.to_owned(), player.to_string()), ("x-meddah-class".to_owned(), class.to_owned())];
         let config = ProviderConfig {
             name: "host".into(),
             provider: crate::ladders::HOST.into(),
@@ -175,7 +178,8 @@ pub fn folder(paths: &Paths, player: &PlayerId) -> PathBuf {
 
 fn internal(error: &dyn std::fmt::Display) -> WireError {
     tracing::warn!(%error, "a player's characters cannot be opened");
-    WireError::new(ErrorCode::Internal, "the characters cannot be opened").with_help("Tell the server's owner.")
+    WireError::new(ErrorCode::Internal, "the characters cannot be opened")
+        .with_help("Tell the server's owner.")
 }
 
 #[async_trait]

@@ -169,9 +169,7 @@ impl Ladders {
     /// world packs among them.
     pub fn states(&self) -> Vec<LadderState> {
         match &*self.0 {
-            Source::Fixed(ladders) => {
-                ladders.talk.rungs().iter().map(|rung| state(rung, "", None)).collect()
-            }
+            Source::Fixed(ladders) => ladders.talk.rungs().iter().map(|rung| state(rung, "", None)).collect(),
             Source::Settings(registry) => registry.states(),
         }
     }

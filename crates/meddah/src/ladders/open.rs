@@ -111,7 +111,12 @@ impl Opener {
         }
     }
 
-    fn open(&self, name: &RungName, settings: &RungSettings, purpose: Purpose) -> Result<Thinker, ModelError> {
+    fn open(
+        &self,
+        name: &RungName,
+        settings: &RungSettings,
+        purpose: Purpose,
+    ) -> Result<Thinker, ModelError> {
         match settings.provider.as_str() {
             LOCAL => Ok(Thinker::Model(self.local(&settings.model)?)),
             SCRIPTED => Ok(Thinker::Model(Arc::new(scripted(Path::new(&settings.model))?))),

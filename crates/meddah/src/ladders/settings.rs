@@ -102,12 +102,7 @@ fn host(address: &str) -> Result<RungSettings, ModelError> {
     let key = hosts::key_name(address).map_err(|error| {
         bad(format!("{address:?} is no address of a host: {error}"), "Write host:https://talk.example.org.")
     })?;
-    Ok(RungSettings {
-        provider: HOST.into(),
-        base_url: address.to_owned(),
-        key,
-        ..RungSettings::default()
-    })
+    Ok(RungSettings { provider: HOST.into(), base_url: address.to_owned(), key, ..RungSettings::default() })
 }
 
 /// A model of this PC is a file, or a name without a provider in front. Drives have one letter.

@@ -426,8 +426,12 @@ async fn only_engines_that_serve_a_model_are_asked_for_it() {
     tasks.spawn(async move { running.run(stopped).await });
     tokio::time::sleep(Duration::from_millis(1)).await;
     let ask = async |model: &str| {
-        let request =
-            EngineRequest { body: Bytes::new(), model: Some(model.into()), affinity: 0, cancel: CancellationToken::new() };
+        let request = EngineRequest {
+            body: Bytes::new(),
+            model: Some(model.into()),
+            affinity: 0,
+            cancel: CancellationToken::new(),
+        };
         let reply = pool.chat(1, request, &Arc::new(Meter::new(Expected::default()))).await;
         reply.map(|reply| reply.engine.to_string()).map_err(|error| error.kind)
     };

@@ -70,7 +70,10 @@ async fn ask(host: &Arc<Host>, peer: Peer, headers: &HeaderMap, sent: Sent) -> R
     let arrived = Instant::now();
     let known = host.auth.know(headers, peer.0, &host.settings).await?;
     host.used_now(&known.token);
-    let request = ChatRequest::read(&sent.read(host.settings.limits.body_bytes).await?, host.settings.limits.output_tokens)?;
+    let request = ChatRequest::read(
+        &sent.read(host.settings.limits.body_bytes).await?,
+        host.settings.limits.output_tokens,
+    )?;
     let class = class(headers)?;
     host.moderator.check(&known.player.id, &request.last_text).await?;
     let waiting = Waiting {
@@ -168,9 +171,10 @@ async fn reserve(
 
 fn class(headers: &HeaderMap) -> Result<Class, Refused> {
     let Some(value) = headers.get(CLASS) else { return Ok(Class::Live) };
-    Class::ALL.into_iter().find(|class| value == class.name()).ok_or_else(|| {
-        Refused::invalid(format!("`{CLASS}` is not known"), "Send live, session or ambient.")
-    })
+    Class::ALL
+        .into_iter()
+        .find(|class| value == class.name())
+        .ok_or_else(|| Refused::invalid(format!("`{CLASS}` is not known"), "Send live, session or ambient."))
 }
 
 fn patience(headers: &HeaderMap) -> Result<Duration, Refused> {

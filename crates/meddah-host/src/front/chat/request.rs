@@ -109,7 +109,10 @@ impl ChatRequest {
     /// What makes no sense, and what a player may not send.
     pub fn read(body: &[u8], output_tokens_limit: u32) -> Result<ChatRequest, Refused> {
         let fields: BTreeMap<String, &RawValue> = serde_json::from_slice(body).map_err(|error| {
-            Refused::invalid(format!("the body is no JSON object: {error}"), "Send a chat completion request.")
+            Refused::invalid(
+                format!("the body is no JSON object: {error}"),
+                "Send a chat completion request.",
+            )
         })?;
         let messages = fields.get("messages").copied().ok_or_else(|| {
             Refused::invalid("`messages` is missing", "Send a list of {\"role\", \"content\"}.")
@@ -123,7 +126,8 @@ impl ChatRequest {
             None => field(&fields, "max_tokens")?,
         };
         let output_tokens_max = asked.unwrap_or(output_tokens_limit).clamp(1, output_tokens_limit);
-        let prompt_bytes = messages.get().len() + fields.get("tools").map_or(0, |tools| 2 * tools.get().len());
+        let prompt_bytes =
+            messages.get().len() + fields.get("tools").map_or(0, |tools| 2 * tools.get().len());
         let overhead = OVERHEAD_TOKENS + MESSAGE_OVERHEAD_TOKENS * count as u32;
         let options = field::<StreamOptions>(&fields, "stream_options")?.unwrap_or_default();
         Ok(ChatRequest {
@@ -278,7 +282,9 @@ mod tests {
             read(json!({"messages": [{"role": "user", "content": [
                 {"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": url}}]}]}))
         };
-        assert!(with("http://169.254.169.254/latest/meta-data").unwrap_err().contains("address of a picture"));
+        assert!(
+            with("http://169.254.169.254/latest/meta-data").unwrap_err().contains("address of a picture")
+        );
         assert!(with("file:///etc/passwd").is_err());
         assert_eq!(with("data:image/png;base64,AAAA").unwrap().last_text, "What is it?");
     }

@@ -82,7 +82,8 @@ pub(super) async fn collect(mut answer: Answer, model: String) -> Result<Value, 
 /// Calls come in parts: the first has the name, the others more of the arguments.
 fn add_call(calls: &mut Vec<Value>, part: &Map<String, Value>) {
     let index = part.get("index").and_then(Value::as_u64).unwrap_or(0) as usize;
-    let arguments = part.get("function").and_then(|function| function["arguments"].as_str()).unwrap_or_default();
+    let arguments =
+        part.get("function").and_then(|function| function["arguments"].as_str()).unwrap_or_default();
     let next = calls.len();
     match calls.get_mut(index) {
         Some(call) => {

@@ -31,7 +31,11 @@ pub async fn run(setup: &Setup, arguments: LedgerArguments) -> Result<u8, Failur
         let Some(last) = lines.last() else { return Ok(DONE) };
         after = last.seq;
         for line in &lines {
-            print::line(&if arguments.json { serde_json::to_string(line).unwrap_or_default() } else { text(line) });
+            print::line(&if arguments.json {
+                serde_json::to_string(line).unwrap_or_default()
+            } else {
+                text(line)
+            });
         }
     }
 }

@@ -55,7 +55,10 @@ pub async fn run(setup: &Setup, arguments: PlayersArguments) -> Result<u8, Failu
         }
         Some(PlayersCommand::Tier { player, tier }) => {
             if !setup.settings.host.tiers.contains_key(&tier) {
-                return Err(Failure::new(WRONG_USAGE, format!("there is no tier {tier:?}\nSee [host.tiers].")));
+                return Err(Failure::new(
+                    WRONG_USAGE,
+                    format!("there is no tier {tier:?}\nSee [host.tiers]."),
+                ));
             }
             change(store, player, PlayerChange { tier: Some(tier), ..PlayerChange::default() }).await?;
         }
@@ -79,7 +82,10 @@ async fn delete_memories(setup: &Setup, player: &PlayerId) -> Result<(), Failure
     let folder = folder(&setup.paths, player);
     match std::fs::remove_dir_all(&folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(Failure::new(BAD_INPUT, format!("{} is left: {error}\nDelete it by hand.", folder.display())));
+            return Err(Failure::new(
+                BAD_INPUT,
+                format!("{} is left: {error}\nDelete it by hand.", folder.display()),
+            ));
         }
         _ => {}
     }
@@ -106,7 +112,11 @@ async fn list(store: &dyn HostStore, as_json: bool) -> Result<(), Failure> {
         after = Some(last.id.clone());
         number += page.len() as u64;
         for player in &page {
-            print::line(&if as_json { serde_json::to_string(player).unwrap_or_default() } else { line(player) });
+            print::line(&if as_json {
+                serde_json::to_string(player).unwrap_or_default()
+            } else {
+                line(player)
+            });
         }
     }
     if number == 0 && !as_json {

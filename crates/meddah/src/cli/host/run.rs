@@ -68,8 +68,8 @@ async fn serve_characters(setup: &Setup, server: &Server) -> Result<(), Failure>
         };
         Timelines::Database(Arc::new(store.map_err(|error| unusable(&error.message, &error.help))?))
     };
-    let voices = Voices::open(&setup.settings, &setup.paths)
-        .map_err(|error| unusable(&error.message, &error.help))?;
+    let voices =
+        Voices::open(&setup.settings, &setup.paths).map_err(|error| unusable(&error.message, &error.help))?;
     let door = Door { admin: server.ready().admin, token: Key::new(&server.host().own_token()) };
     let spaces = Spaces::new(setup.settings.clone(), setup.paths.clone(), worlds, timelines, voices, door)
         .map_err(|error| unusable(&error.message, &error.help))?;

@@ -25,14 +25,21 @@ pub async fn run(setup: &Setup, arguments: StatusArguments) -> Result<u8, Failur
     for class in status["classes"].as_array().into_iter().flatten() {
         print::line(&format!(
             "  {}: {} running, {} waiting, {} since the start",
-            text(&class["class"]), class["running"], class["waiting"], class["started"]
+            text(&class["class"]),
+            class["running"],
+            class["waiting"],
+            class["started"]
         ));
     }
     for engine in status["engines"].as_array().into_iter().flatten() {
         let draining = if engine["draining"] == true { ", draining" } else { "" };
         print::line(&format!(
             "  engine {}: {}{draining}, {} of {} slots busy, {} served, {} failed",
-            text(&engine["name"]), text(&engine["health"]), engine["running"], engine["slots"], engine["served"],
+            text(&engine["name"]),
+            text(&engine["health"]),
+            engine["running"],
+            engine["slots"],
+            engine["served"],
             engine["failed"]
         ));
     }
@@ -44,7 +51,10 @@ pub async fn drain(setup: &Setup, engine: Option<String>, undo: bool) -> Result<
         return set_state(setup, if undo { "open" } else { "draining" }).await;
     };
     if !engine.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte)) {
-        return Err(Failure::new(WRONG_USAGE, "this is no name of an engine\n`meddah host status` lists them."));
+        return Err(Failure::new(
+            WRONG_USAGE,
+            "this is no name of an engine\n`meddah host status` lists them.",
+        ));
     }
     let method = if undo { "DELETE" } else { "POST" };
     ask(setup, method, &format!("/engines/{engine}/drain")).await?;
@@ -72,7 +82,8 @@ pub(super) async fn public_url(setup: &Setup) -> String {
     if !host.public_url.is_empty() {
         return host.public_url.trim_end_matches('/').to_owned();
     }
-    match ask(setup, "GET", "/status").await.ok().and_then(|status| status["url"].as_str().map(str::to_owned)) {
+    match ask(setup, "GET", "/status").await.ok().and_then(|status| status["url"].as_str().map(str::to_owned))
+    {
         Some(url) => url,
         None => format!("http://127.0.0.1:{}", host.listen.port()),
     }
@@ -84,7 +95,8 @@ async fn ask(setup: &Setup, method: &str, path: &str) -> Result<Value, Failure> 
         let help = "Does the host run, and is `admin_listen` of [host] where it listens?";
         Failure::new(NO_ANSWER, format!("the host at {address} cannot be asked: {why}\n{help}"))
     };
-    let url: Url = format!("http://{address}{path}").parse().map_err(|error| unreachable(format!("{error}")))?;
+    let url: Url =
+        format!("http://{address}{path}").parse().map_err(|error| unreachable(format!("{error}")))?;
     let call = match method {
         "GET" => Call::get(url),
         "DELETE" => Call { method: Method::DELETE, ..Call::get(url) },
@@ -92,7 +104,8 @@ async fn ask(setup: &Setup, method: &str, path: &str) -> Result<Value, Failure> 
     };
     let (http, cancel) = (Http::new().map_err(|error| unreachable(error.message))?, CancellationToken::new());
     let mut reply = http.send(call, &cancel).await.map_err(|error| unreachable(error.message))?;
-    let body = reply.body_up_to(ERROR_BODY_BYTES_MAX, &cancel).await.map_err(|error| unreachable(error.message))?;
+    let body =
+        reply.body_up_to(ERROR_BODY_BYTES_MAX, &cancel).await.map_err(|error| unreachable(error.message))?;
     let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
     if !reply.is_success() {
         let message = body["error"]["message"].as_str().unwrap_or("it refuses").to_owned();
