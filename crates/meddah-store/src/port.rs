@@ -225,6 +225,20 @@ pub trait TimelineStore: Send + Sync {
         at: Option<Cursor>,
     ) -> Result<Vec<StoredEntry>, StoreError>;
 
+    /// What [`recent`](Self::recent) gives for each of these filters and limits, in their order, as seen from the
+    /// head. An adapter may answer all of them of one moment, which costs less than one after the other.
+    async fn recent_each(
+        &self,
+        key: &TimelineKey,
+        questions: Vec<(EntryFilter, usize)>,
+    ) -> Result<Vec<Vec<StoredEntry>>, StoreError> {
+        let mut answers = Vec::with_capacity(questions.len());
+        for (filter, limit) in questions {
+            answers.push(self.recent(key, filter, limit, None).await?);
+        }
+        Ok(answers)
+    }
+
     /// The entries just before these places, in their order; `None` where the timeline has no such place. At most
     /// [`ENTRIES_AT_MAX`] of them.
     async fn entries_at(

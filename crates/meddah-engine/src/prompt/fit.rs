@@ -4,6 +4,8 @@
 //! every turn (decision 0006). What belongs to the moment gives way before it: oldest turns, samples, memories,
 //! knowledge beyond the first piece.
 
+use std::collections::HashSet;
+
 use super::draft::{Draft, NowPiece};
 use super::past::Shown;
 use super::system::{self, Piece};
@@ -12,6 +14,8 @@ use super::{PartKind, Prompt, PromptMessage, PromptPart, PromptRole, PromptSize}
 /// Kept free for what is told and said in a turn when it is decided whether the samples fit: a share of the room.
 const MOMENT_SHARE: u32 = 4;
 
+/// Stands in no text, so that nothing is found across two.
+const BETWEEN_TEXTS: &str = "\0";
 /// Shorter words ("Aye.") stand in a prompt by chance, in bytes.
 const WORDS_BYTES_MIN: usize = 12;
 
@@ -110,17 +114,22 @@ impl<'d> Counted<'d> {
 
     /// A memory is not told where the turn that it is of stands, or a turn in which it was told.
     fn leave_out_shown(&mut self, first_block: usize) {
-        let shown: Vec<&Shown> =
-            self.history.iter().map(|(shown, _)| *shown).filter(|shown| shown.block >= first_block).collect();
+        if !self.now.iter().any(|(piece, _)| piece.kind == PartKind::Memory) {
+            return;
+        }
+        let shown =
+            || self.history.iter().map(|(shown, _)| *shown).filter(|shown| shown.block >= first_block);
+        let turns: HashSet<&str> = shown().map(|shown| shown.turn.as_str()).collect();
+        // In one text: to begin a search takes longer than to search what was said in a turn.
+        let texts: Vec<&str> = shown().map(|shown| shown.message.text.as_str()).collect();
+        let texts = texts.join(BETWEEN_TEXTS);
         self.now.retain(|(piece, _)| {
-            let is_of = |shown: &&Shown| !piece.turn.is_empty() && shown.turn == piece.turn;
-            let tells_it = |shown: &&Shown| {
-                let text = &shown.message.text;
-                let words = piece.words.len() >= WORDS_BYTES_MIN && text.contains(&piece.words);
-                words || text.contains(&piece.text)
+            let is_of = || !piece.turn.is_empty() && turns.contains(piece.turn.as_str());
+            let tells_it = || {
+                let words = piece.words.len() >= WORDS_BYTES_MIN && texts.contains(&piece.words);
+                words || texts.contains(&piece.text)
             };
-            // Ids first: to search all texts takes longer.
-            piece.kind != PartKind::Memory || !(shown.iter().any(is_of) || shown.iter().any(tells_it))
+            piece.kind != PartKind::Memory || !(is_of() || tells_it())
         });
     }
 

@@ -91,12 +91,4 @@ impl Form {
             Head::Aside => "",
         }
     }
-
-    /// The lead as it stands before words.
-    pub(super) fn speech_lead_with_space(&self) -> String {
-        match self.speech_lead() {
-            "" => String::new(),
-            lead => format!("{lead} "),
-        }
-    }
 }

@@ -33,14 +33,20 @@ pub(super) fn answer(form: &Form, mood: Option<&str>, action: Option<&str>, word
     let mut text = String::new();
     if form.head == Head::InAnswer {
         if let Some(mood) = mood {
-            text.push_str(&format!("{EMOTION_LEAD} {mood}"));
+            text.extend([EMOTION_LEAD, " ", mood]);
         }
         if let Some(action) = action {
-            text.push_str(&format!("{ACTION_LEAD} {action}"));
+            text.extend([ACTION_LEAD, " ", action]);
         }
     }
-    text.push_str(&format!("{}{words}", form.speech_lead_with_space()));
-    PromptMessage { role: PromptRole::Assistant, text: text.trim_start().to_owned() }
+    match form.speech_lead() {
+        "" => text.push_str(words),
+        lead => text.extend([lead, " ", words]),
+    }
+    if text.starts_with(char::is_whitespace) {
+        text = text.trim_start().to_owned();
+    }
+    PromptMessage { role: PromptRole::Assistant, text }
 }
 
 /// The sample exchanges of the character file.

@@ -5,6 +5,8 @@
 //! what it notices, become round ones. Ordinary text stays as it is. Everything is done in one pass over the
 //! text with a look at the last few letters, so a long text costs no more than its length.
 
+use std::borrow::Cow;
+
 /// What models take for the border of a message, in small letters. `<|…|>` is known by its form.
 const ROLE_TOKENS: [&str; 33] = [
     "[inst]",
@@ -85,8 +87,7 @@ fn is_plain(text: &str) -> bool {
             ' ' => before != ' ',
             '<' | '>' | '[' | ']' | '|' | '#' => false,
             c if c.is_ascii() => c.is_ascii_graphic(),
-            '\u{200c}' | '\u{200d}' => false,
-            c => !c.is_whitespace() && !is_invisible(c) && as_ascii(c) == c,
+            c => !c.is_whitespace() && stays(c),
         };
         before = c;
         stays
@@ -115,7 +116,21 @@ pub fn name(name: &str) -> String {
 }
 
 /// The text without borders of messages and without signs that cannot be seen. Where a border was, a line ends.
-pub fn without_tokens(text: &str) -> String {
+pub fn without_tokens(text: &str) -> Cow<'_, str> {
+    if text.chars().all(stays) { Cow::Borrowed(text) } else { Cow::Owned(tokens_taken_out(text)) }
+}
+
+/// A letter that is part of no token, no line end, and seen.
+fn stays(c: char) -> bool {
+    match c {
+        ' '..='~' => !matches!(c, '<' | '>' | ']'),
+        '\t' => true,
+        '\u{200c}' | '\u{200d}' => false,
+        c => !is_line_end(c) && !is_invisible(c) && as_ascii(c) == c,
+    }
+}
+
+fn tokens_taken_out(text: &str) -> String {
     let mut clean: Vec<char> = Vec::with_capacity(text.len());
     let mut joiner = None;
     for c in text.chars() {
@@ -416,6 +431,7 @@ mod tests {
         #[test]
         fn a_text_with_nothing_to_clean_is_known(text in PIECES) {
             prop_assert_eq!(one_line(&text), cleaned(&text));
+            prop_assert_eq!(without_tokens(&text), tokens_taken_out(&text));
         }
 
         #[test]

@@ -78,9 +78,14 @@ pub struct Call {
 impl Call {
     /// A POST of JSON.
     pub fn post_json(url: Url, body: &serde_json::Value) -> Call {
+        Call::post_text(url, body.to_string())
+    }
+
+    /// A POST of JSON that is written already.
+    pub fn post_text(url: Url, json: String) -> Call {
         let mut headers = HeaderMap::new();
         headers.insert(reqwest::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Call { method: Method::POST, url, headers, body: body.to_string().into_bytes(), secrets: Vec::new() }
+        Call { method: Method::POST, url, headers, body: json.into_bytes(), secrets: Vec::new() }
     }
 
     /// A GET.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::ask::Ask;
 use super::openai::rounded;
 use super::server::Server;
-use super::wire::{Cost, Decoder, Event, Failure, Protocol, count};
+use super::wire::{Body, Cost, Decoder, Event, Failure, Protocol, count};
 use super::{ProviderConfig, ProviderInfo};
 use crate::http::Call;
 use crate::model_table::ModelFacts;
@@ -33,7 +33,7 @@ impl Messages {
 }
 
 impl Protocol for Messages {
-    fn body(&self, ask: &Ask) -> Value {
+    fn body(&self, ask: &Ask) -> Body {
         let mut body = Map::new();
         body.insert("model".into(), self.model.as_str().into());
         body.insert("max_tokens".into(), ask.max_tokens.into());
@@ -75,10 +75,10 @@ impl Protocol for Messages {
             let format = json!({"type": "json_schema", "schema": schema});
             body.insert("output_config".into(), json!({ "format": format }));
         }
-        Value::Object(body)
+        Value::Object(body).into()
     }
 
-    fn call(&self, body: &Value) -> Result<Call, ModelError> {
+    fn call(&self, body: &Body) -> Result<Call, ModelError> {
         self.server.post(body)?.with_header("anthropic-version", VERSION)
     }
 

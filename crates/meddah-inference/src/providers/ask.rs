@@ -168,9 +168,9 @@ fn as_tools(ask: &mut Ask, mood: Option<&Decision>, action: Option<&Decision>, n
         );
     }
     add_rule(&mut ask.messages, &rule);
-    rewrite_past(&mut ask.messages, |head| {
-        let mood = head.mood.map(|mood| format!("Mood: {mood}\n")).unwrap_or_default();
-        format!("{mood}Says: {}", head.words)
+    rewrite_past(&mut ask.messages, |head| match head.mood {
+        Some(mood) => ["Mood: ", &*mood, "\nSays: ", &*head.words].concat(),
+        None => ["Says: ", &*head.words].concat(),
     });
 }
 
@@ -324,7 +324,7 @@ fn flatten_calls(messages: &mut [Message]) {
 }
 
 /// Past answers in the form that is asked for now.
-fn rewrite_past(messages: &mut [Message], form: impl Fn(Head) -> String) {
+fn rewrite_past(messages: &mut [Message], form: impl Fn(Head<'_>) -> String) {
     for message in messages.iter_mut().filter(|message| message.role == Role::Assistant) {
         if let Some(head) = heads::past(&message.text) {
             message.text = form(head);

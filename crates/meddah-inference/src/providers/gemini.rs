@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::ask::Ask;
 use super::openai::{rounded, seed_of};
 use super::server::Server;
-use super::wire::{Cost, Decoder, Event, Failure, Protocol, count};
+use super::wire::{Body, Cost, Decoder, Event, Failure, Protocol, count};
 use super::{ProviderConfig, ProviderInfo};
 use crate::http::Call;
 use crate::model_table::ModelFacts;
@@ -47,7 +47,7 @@ impl Generate {
 }
 
 impl Protocol for Generate {
-    fn body(&self, ask: &Ask) -> Value {
+    fn body(&self, ask: &Ask) -> Body {
         let mut body = Map::new();
         let opening = ask.messages.iter().take_while(|message| message.role == Role::System).count();
         let (system, messages) = ask.messages.split_at(opening);
@@ -84,10 +84,10 @@ impl Protocol for Generate {
                 body.insert("toolConfig".into(), json!({"functionCallingConfig": {"mode": "ANY"}}));
             }
         }
-        Value::Object(body)
+        Value::Object(body).into()
     }
 
-    fn call(&self, body: &Value) -> Result<Call, ModelError> {
+    fn call(&self, body: &Body) -> Result<Call, ModelError> {
         let mut url = self.server.url().clone();
         url.set_query(Some("alt=sse"));
         self.server.post_to(url, body)

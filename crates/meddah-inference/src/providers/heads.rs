@@ -4,6 +4,8 @@
 //! Works character by character, so that any chunking gives the same; and never fails: what is no head is
 //! words.
 
+use std::borrow::Cow;
+
 /// Longer values of a head are words, in characters.
 const VALUE_CHARS_MAX: usize = 64;
 /// Up to this length, in bytes, a value of ours is one, blanks around it included.
@@ -28,10 +30,10 @@ pub(super) enum HeadEvent {
 
 /// A past answer in parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Head {
-    pub mood: Option<String>,
-    pub does: Option<String>,
-    pub words: String,
+pub(super) struct Head<'t> {
+    pub mood: Option<Cow<'t, str>>,
+    pub does: Option<Cow<'t, str>>,
+    pub words: Cow<'t, str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -333,34 +335,34 @@ fn inner_label(line: &str, at_start: bool) -> Option<(Label, usize)> {
 }
 
 /// A past answer in its parts; none if it has no heads.
-pub(super) fn past(text: &str) -> Option<Head> {
+pub(super) fn past(text: &str) -> Option<Head<'_>> {
     plain(text).or_else(|| parsed(text))
 }
 
 /// An answer as a prompt of ours shows it, `Mood: calm`, `Does: nothing`, `Says: Hello.`, a line each: every prompt
 /// has many of them, so these are not taken apart letter by letter.
-fn plain(text: &str) -> Option<Head> {
+fn plain(text: &str) -> Option<Head<'_>> {
     let (mut rest, mut head) = (text, Head::default());
     if let Some((mood, behind)) = rest.strip_prefix("Mood: ").and_then(|rest| rest.split_once('\n')) {
         let is_value = mood.len() <= PLAIN_VALUE_BYTES_MAX && mood.bytes().all(|b| b.is_ascii_lowercase());
-        (head.mood, rest) = (Some(mood.to_owned()).filter(|mood| is_value && !mood.is_empty()), behind);
-        head.mood.as_ref()?;
+        (is_value && !mood.is_empty()).then_some(())?;
+        (head.mood, rest) = (Some(mood.into()), behind);
     }
     if let Some((does, behind)) = rest.strip_prefix("Does: ").and_then(|rest| rest.split_once('\n')) {
         let (name, arguments) = does.split_once(' ').unwrap_or((does, "{}"));
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
         let is_name = name.len() <= PLAIN_VALUE_BYTES_MAX && name.bytes().all(|b| plain(b) || b == b'_');
         let is_value = is_name && name.bytes().any(plain) && does.len() < ARGUMENT_CHARS_MAX;
-        (head.does, rest) = (Some(does.to_owned()), behind);
+        (head.does, rest) = (Some(does.into()), behind);
         (is_value && super::reading::arguments::is_one_object(arguments)).then_some(())?;
     }
     let words = rest.strip_prefix("Says: ")?;
     (!words.contains('\n') && words.starts_with(|c: char| c.is_alphanumeric())).then_some(())?;
-    head.words = words.to_owned();
+    head.words = words.into();
     Some(head)
 }
 
-fn parsed(text: &str) -> Option<Head> {
+fn parsed(text: &str) -> Option<Head<'static>> {
     let mut parser = HeadParser::new();
     let mut events = Vec::new();
     parser.push(text, &mut events);
@@ -368,9 +370,9 @@ fn parsed(text: &str) -> Option<Head> {
     let mut head = Head::default();
     for event in events {
         match event {
-            HeadEvent::Mood(mood) => head.mood = Some(mood),
-            HeadEvent::Does(does) => head.does = Some(does),
-            HeadEvent::Words(words) => head.words.push_str(&words),
+            HeadEvent::Mood(mood) => head.mood = Some(mood.into()),
+            HeadEvent::Does(does) => head.does = Some(does.into()),
+            HeadEvent::Words(words) => head.words.to_mut().push_str(&words),
             HeadEvent::Over => {}
         }
     }

@@ -99,7 +99,7 @@ fn arguments_may_have_lines_and_labels_in_them() {
 fn past_answers_are_taken_apart() {
     let head = past("Mood: calm\nDoes: nothing\nSays: Hello.").unwrap();
     assert_eq!(
-        (head.mood.as_deref(), head.does.as_deref(), head.words.as_str()),
+        (head.mood.as_deref(), head.does.as_deref(), &*head.words),
         (Some("calm"), Some("nothing"), "Hello.")
     );
     assert_eq!(past("Hello."), None);

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::ask::Ask;
 use super::openai::{rounded, seed_of};
 use super::server::{BEARER, Server};
-use super::wire::{Decoder, Event, Failure, Protocol};
+use super::wire::{Body, Decoder, Event, Failure, Protocol};
 use super::{ProviderConfig, ProviderInfo};
 use crate::http::Call;
 use crate::{ErrorKind, ModelError, Role, StopReason};
@@ -45,7 +45,7 @@ impl Generate {
 }
 
 impl Protocol for Generate {
-    fn body(&self, ask: &Ask) -> Value {
+    fn body(&self, ask: &Ask) -> Body {
         let mut stops: Vec<String> = ask.stop.clone();
         stops.extend([USER, ASSISTANT, SYSTEM].map(str::to_owned));
         let mut body = Map::new();
@@ -60,10 +60,10 @@ impl Protocol for Generate {
         body.insert("trim_stop".into(), true.into());
         body.insert("replace_instruct_placeholders".into(), true.into());
         body.insert("genkey".into(), self.key().into());
-        Value::Object(body)
+        Value::Object(body).into()
     }
 
-    fn call(&self, body: &Value) -> Result<Call, ModelError> {
+    fn call(&self, body: &Body) -> Result<Call, ModelError> {
         self.server.post(body)
     }
 
@@ -71,11 +71,11 @@ impl Protocol for Generate {
         Box::new(GenerateDecoder)
     }
 
-    fn farewell(&self, body: &Value) -> Option<Call> {
+    fn farewell(&self, body: &Body) -> Option<Call> {
         let mut url = self.server.url().clone();
         let path = url.path().replace("/api/extra/generate/stream", "/api/extra/abort");
         url.set_path(&path);
-        self.server.post_to(url, &json!({"genkey": body["genkey"]})).ok()
+        self.server.post_to(url, &json!({"genkey": body.parameters["genkey"]}).into()).ok()
     }
 
     fn optional(&self) -> &'static [&'static str] {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::ask::Ask;
 use super::openai::{rounded, seed_of};
 use super::server::{BEARER, Server};
-use super::wire::{Cost, Decoder, Event, Failure, Framing, Protocol, count};
+use super::wire::{Body, Cost, Decoder, Event, Failure, Framing, Protocol, count};
 use super::{ProviderConfig, ProviderInfo};
 use crate::http::Call;
 use crate::model_table::ModelFacts;
@@ -32,7 +32,7 @@ impl Chat {
 }
 
 impl Protocol for Chat {
-    fn body(&self, ask: &Ask) -> Value {
+    fn body(&self, ask: &Ask) -> Body {
         let mut options = json!({
             "num_ctx": self.context_tokens,
             "num_predict": ask.max_tokens,
@@ -62,10 +62,10 @@ impl Protocol for Chat {
         if let Some(schema) = &ask.schema {
             body.insert("format".into(), schema.clone());
         }
-        Value::Object(body)
+        Value::Object(body).into()
     }
 
-    fn call(&self, body: &Value) -> Result<Call, ModelError> {
+    fn call(&self, body: &Body) -> Result<Call, ModelError> {
         self.server.post(body)
     }
 

@@ -14,7 +14,7 @@ use super::catalogue::{self, ProviderInfo};
 use super::failure::{self, Refusal};
 use super::reading::Begin;
 use super::turn::{Farewell, Turn};
-use super::wire::Protocol;
+use super::wire::{Body, Protocol};
 use super::{ActionStyle, Protocol as Kind, ProviderConfig};
 use super::{anthropic, gemini, koboldcpp, ollama, openai, openai_responses};
 use crate::http::{ERROR_BODY_BYTES_MAX, Http, Reply};
@@ -101,8 +101,8 @@ impl Online {
         })
     }
 
-    fn body(&self, ask: &Ask, omitted: &BTreeSet<&'static str>) -> Value {
-        let mut body = self.protocol.body(ask);
+    fn body(&self, ask: &Ask, omitted: &BTreeSet<&'static str>) -> Body {
+        let Body { parameters: mut body, talk } = self.protocol.body(ask);
         for name in omitted {
             match *name {
                 // The limit is not left out but called by its other name.
@@ -112,7 +112,9 @@ impl Online {
             }
         }
         merge(&mut body, &self.extra);
-        body
+        // The player's own parameters win.
+        let talk = talk.filter(|(name, _)| !self.extra.contains_key(*name));
+        Body { parameters: body, talk }
     }
 
     fn abilities_now(&self, omitted: &BTreeSet<&'static str>) -> Abilities {
@@ -303,7 +305,7 @@ impl ChatModel for Online {
             }
             let may_omit = matches!(status, 400 | 404 | 405 | 415 | 422 | 500 | 501)
                 && !matches!(error.kind, ErrorKind::ContextFull | ErrorKind::Quota | ErrorKind::Refused);
-            let unwanted = failure::unwanted(&refused, &body, self.protocol.optional());
+            let unwanted = failure::unwanted(&refused, &body.parameters, self.protocol.optional());
             // A caller that wants JSON must not get something else.
             let needed = |name: &str| request.json_schema.is_some() && SCHEMA_PARAMETERS.contains(&name);
             match unwanted.filter(|name| may_omit && !needed(name)) {

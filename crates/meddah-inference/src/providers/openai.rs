@@ -1,15 +1,16 @@
 //! Chat completions, as OpenAI made them and as others speak them.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::ask::{Ask, Tool};
 use super::server::{BEARER, Server};
-use super::wire::{Cost, Decoder, Event, Failure, Protocol, count};
+use super::wire::{Body, Cost, Decoder, Event, Failure, Protocol, count};
 use super::{ProviderConfig, ProviderInfo};
 use crate::http::Call;
 use crate::model_table::ModelFacts;
-use crate::{ErrorKind, Message, ModelError, Role, StopReason};
+use crate::{ErrorKind, Message, ModelError, Role, StopReason, ToolCall};
 
 /// What differs between those who speak it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +105,13 @@ impl Chat {
         body.insert(name.into(), value);
     }
 
+    /// The talk as JSON.
+    fn messages(&self, messages: &[Message]) -> String {
+        let call_id = |id: &str| if self.dialect == Dialect::Mistral { short_id(id) } else { id.to_owned() };
+        let messages: Vec<ChatMessage<'_>> = messages.iter().map(|one| message(one, &call_id)).collect();
+        serde_json::to_string(&messages).expect("messages have text keys only")
+    }
+
     fn add_sampling(&self, ask: &Ask, body: &mut Map<String, Value>) {
         let sampling = &ask.sampling;
         body.insert("temperature".into(), rounded(sampling.temperature));
@@ -147,15 +155,12 @@ pub(super) fn cache_key(conversation: &str) -> String {
 }
 
 impl Protocol for Chat {
-    fn body(&self, ask: &Ask) -> Value {
+    fn body(&self, ask: &Ask) -> Body {
         let mut body = Map::new();
         // Player2 has one model, and takes no name.
         if !(self.dialect == Dialect::Player2 && self.model.is_empty()) {
             body.insert("model".into(), self.model.as_str().into());
         }
-        let call_id = |id: &str| if self.dialect == Dialect::Mistral { short_id(id) } else { id.to_owned() };
-        let messages: Vec<Value> = ask.messages.iter().map(|one| message(one, &call_id)).collect();
-        body.insert("messages".into(), messages.into());
         body.insert("stream".into(), true.into());
         if !matches!(self.dialect, Dialect::Mistral | Dialect::Player2 | Dialect::KoboldCpp) {
             body.insert("stream_options".into(), json!({"include_usage": true}));
@@ -181,10 +186,10 @@ impl Protocol for Chat {
             body.insert("prompt_cache_key".into(), cache_key(&ask.conversation).into());
         }
         self.add_effort(&mut body);
-        Value::Object(body)
+        Body { parameters: Value::Object(body), talk: Some(("messages", self.messages(&ask.messages))) }
     }
 
-    fn call(&self, body: &Value) -> Result<Call, ModelError> {
+    fn call(&self, body: &Body) -> Result<Call, ModelError> {
         let call = self.server.post(body)?;
         if self.dialect == Dialect::OpenRouter { call.with_header("x-title", "Meddah") } else { Ok(call) }
     }
@@ -222,27 +227,31 @@ fn tool(tool: &Tool) -> Value {
     }})
 }
 
-fn message(message: &Message, call_id: &impl Fn(&str) -> String) -> Value {
-    match message.role {
-        Role::System => json!({"role": "system", "content": message.text}),
-        Role::User => json!({"role": "user", "content": message.text}),
-        Role::Tool => {
-            json!({"role": "tool", "tool_call_id": call_id(&message.call_id), "content": message.text})
-        }
-        Role::Assistant if message.calls.is_empty() => {
-            json!({"role": "assistant", "content": message.text})
-        }
-        Role::Assistant => {
-            let calls = message.calls.iter().map(|call| {
-                json!({"id": call_id(&call.id), "type": "function", "function": {
-                    "name": call.name, "arguments": call.arguments.to_string(),
-                }})
-            });
-            json!({
-                "role": "assistant", "content": message.text, "tool_calls": calls.collect::<Vec<_>>(),
-            })
-        }
-    }
+/// A message as it is sent.
+#[derive(Serialize)]
+struct ChatMessage<'m> {
+    role: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_call_id: Option<String>,
+    content: &'m str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<Value>,
+}
+
+fn message<'m>(message: &'m Message, call_id: &impl Fn(&str) -> String) -> ChatMessage<'m> {
+    let (role, calls): (_, &[ToolCall]) = match message.role {
+        Role::System => ("system", &[]),
+        Role::User => ("user", &[]),
+        Role::Tool => ("tool", &[]),
+        Role::Assistant => ("assistant", &message.calls),
+    };
+    let calls = calls.iter().map(|call| {
+        json!({"id": call_id(&call.id), "type": "function", "function": {
+            "name": call.name, "arguments": call.arguments.to_string(),
+        }})
+    });
+    let answers = (message.role == Role::Tool).then(|| call_id(&message.call_id));
+    ChatMessage { role, tool_call_id: answers, content: &message.text, tool_calls: calls.collect() }
 }
 
 /// Mistral takes ids of nine letters and digits.

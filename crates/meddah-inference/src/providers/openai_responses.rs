@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::ask::Ask;
 use super::openai::{cache_key, rounded};
 use super::server::{BEARER, Server};
-use super::wire::{Cost, Decoder, Event, Failure, Protocol, count};
+use super::wire::{Body, Cost, Decoder, Event, Failure, Protocol, count};
 use super::{ProviderConfig, ProviderInfo};
 use crate::http::Call;
 use crate::model_table::ModelFacts;
@@ -35,7 +35,7 @@ impl Responses {
 }
 
 impl Protocol for Responses {
-    fn body(&self, ask: &Ask) -> Value {
+    fn body(&self, ask: &Ask) -> Body {
         let mut body = Map::new();
         body.insert("model".into(), self.model.as_str().into());
         body.insert("input".into(), ask.messages.iter().flat_map(items).collect());
@@ -66,10 +66,10 @@ impl Protocol for Responses {
                 json!({"type": "json_schema", "name": "reply", "strict": ask.strict, "schema": schema});
             body.insert("text".into(), json!({ "format": format }));
         }
-        Value::Object(body)
+        Value::Object(body).into()
     }
 
-    fn call(&self, body: &Value) -> Result<Call, ModelError> {
+    fn call(&self, body: &Body) -> Result<Call, ModelError> {
         self.server.post(body)
     }
 

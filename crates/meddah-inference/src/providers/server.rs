@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use reqwest::Url;
-use serde_json::Value;
-
+use super::wire::Body;
 use super::{ProviderConfig, ProviderInfo};
 use crate::http::{Call, check_key_is_safe, endpoint};
 use crate::{ErrorKind, Key, ModelError};
+use reqwest::Url;
 
 /// Headers that a player adds, at most.
 const EXTRA_HEADERS_MAX: usize = 32;
@@ -60,13 +59,13 @@ impl Server {
     }
 
     /// A request with this body.
-    pub fn post(&self, body: &Value) -> Result<Call, ModelError> {
+    pub fn post(&self, body: &Body) -> Result<Call, ModelError> {
         self.post_to(self.url.clone(), body)
     }
 
     /// A request to another path of the same server.
-    pub fn post_to(&self, url: Url, body: &Value) -> Result<Call, ModelError> {
-        let mut call = Call::post_json(url, body);
+    pub fn post_to(&self, url: Url, body: &Body) -> Result<Call, ModelError> {
+        let mut call = Call::post_text(url, body.to_json());
         for (name, value) in &self.headers {
             call = match is_secret(name) {
                 true => call.with_key(name, "", &Key::new(value))?,

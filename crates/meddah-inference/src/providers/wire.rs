@@ -80,13 +80,40 @@ impl Failure {
     }
 }
 
+/// The body of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Body {
+    /// A JSON object of everything else.
+    pub parameters: Value,
+    /// The parameter that is the talk, and its JSON: a hundred messages, written straight to text where a protocol
+    /// takes them as they are.
+    pub talk: Option<(&'static str, String)>,
+}
+
+impl From<Value> for Body {
+    fn from(parameters: Value) -> Body {
+        Body { parameters, talk: None }
+    }
+}
+
+impl Body {
+    /// As it is sent.
+    pub fn to_json(&self) -> String {
+        let parameters = self.parameters.to_string();
+        let Some((name, talk)) = &self.talk else { return parameters };
+        let rest = parameters.strip_prefix('{').unwrap_or("}");
+        let comma = if rest == "}" { "" } else { "," };
+        format!("{{\"{name}\":{talk}{comma}{rest}")
+    }
+}
+
 /// How one kind of provider is spoken to.
 pub(super) trait Protocol: Send + Sync {
     /// The body of a request.
-    fn body(&self, ask: &Ask) -> Value;
+    fn body(&self, ask: &Ask) -> Body;
 
     /// The address and the headers.
-    fn call(&self, body: &Value) -> Result<Call, ModelError>;
+    fn call(&self, body: &Body) -> Result<Call, ModelError>;
 
     /// For one reply.
     fn decoder(&self) -> Box<dyn Decoder>;
@@ -97,7 +124,7 @@ pub(super) trait Protocol: Send + Sync {
     }
 
     /// What tells the server that nobody wants the rest of this request's reply, if closing does not.
-    fn farewell(&self, _body: &Value) -> Option<Call> {
+    fn farewell(&self, _body: &Body) -> Option<Call> {
         None
     }
 
@@ -108,4 +135,24 @@ pub(super) trait Protocol: Send + Sync {
 /// A number, also as a text, and also as a float without a fraction.
 pub(super) fn count(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_f64().filter(|n| *n >= 0.0).map(|n| n as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_talk_that_is_written_already_is_one_of_the_parameters() {
+        let talk = Some(("messages", r#"[{"role":"user"}]"#.to_owned()));
+        for parameters in [json!({}), json!({"model": "m", "seed": 1})] {
+            let mut expected = parameters.clone();
+            expected["messages"] = json!([{"role": "user"}]);
+            let sent: Value =
+                serde_json::from_str(&Body { parameters, talk: talk.clone() }.to_json()).unwrap();
+            assert_eq!(sent, expected);
+        }
+        assert_eq!(Body::from(json!({"model": "m"})).to_json(), r#"{"model":"m"}"#);
+    }
 }

@@ -30,6 +30,15 @@ impl Tally {
     }
 }
 
+/// What a part's money depends on at the moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Standing {
+    off: bool,
+    part_today: Tally,
+    today: Tally,
+    total: Tally,
+}
+
 /// A reservation as it stands in the file.
 struct Reservation {
     id: i64,
@@ -64,7 +73,7 @@ impl Book<'_> {
         booking: &Booking<'_>,
         owner: &str,
     ) -> Result<Granted, Refused> {
-        self.check(ceilings, booking)?;
+        let before = self.check(ceilings, booking)?;
         let mut insert = self.transaction.prepare_cached(
             "INSERT INTO reservation (at_ms, day, part, source, model, micro, owner) VALUES (?, ?, ?, ?, ?, ?, ?)",
         )?;
@@ -81,31 +90,32 @@ impl Book<'_> {
             insert.insert(params![integer(self.now_ms), day, part, source, model, micro, owner])?;
         self.add(&reservation, 0, reservation.micro)?;
         self.note("reserve", &reservation, reservation.micro, None)?;
-        let warns = self.near_end(ceilings)?.is_some();
+        // What is reserved is not spent yet.
+        let warns = self.near_end_of(ceilings, &before)?.is_some();
         Ok(Granted { id: reservation.id.unsigned_abs(), warns })
     }
 
-    pub fn check(&self, ceilings: &Ceilings, booking: &Booking<'_>) -> Result<(), Refused> {
+    /// Whether leave would be given; how the part stands.
+    pub fn check(&self, ceilings: &Ceilings, booking: &Booking<'_>) -> Result<Standing, Refused> {
         let own = ceilings.parts.get(booking.part);
-        if own == Some(&PartCeiling::Off) || self.is_off(booking.part)? {
+        let standing = self.standing(booking.part)?;
+        if own == Some(&PartCeiling::Off) || standing.off {
             return Err(Refused::Off);
         }
         let own = own.map_or(MICRO_MAX, |own| match own {
             PartCeiling::Off => 0,
             PartCeiling::PerDay(of) => *of,
         });
-        let (today, part_today) = self.tally(self.today(), booking.part)?;
-        let (total, _) = self.tally(ALL_DAYS, booking.part)?;
         let left = [
-            (Which::PartDay, own, part_today),
-            (Which::Day, ceilings.per_day.unwrap_or(MICRO_MAX), today),
-            (Which::Total, ceilings.in_total.unwrap_or(MICRO_MAX), total),
+            (Which::PartDay, own, standing.part_today),
+            (Which::Day, ceilings.per_day.unwrap_or(MICRO_MAX), standing.today),
+            (Which::Total, ceilings.in_total.unwrap_or(MICRO_MAX), standing.total),
         ];
         let left = left.map(|(which, of, tally)| (which, of, tally.left_of(of.min(MICRO_MAX))));
         // The tightest one is what the player has to know of.
         match left.into_iter().min_by_key(|(.., left)| *left) {
             Some((which, of, left)) if booking.micro > left => Err(Refused::Ceiling { which, left, of }),
-            _ => Ok(()),
+            _ => Ok(standing),
         }
     }
 
@@ -172,7 +182,7 @@ impl Book<'_> {
     pub fn expire(&self) -> rusqlite::Result<()> {
         let life_ms = RESERVATION_LIFE.as_millis() as u64;
         let mut ids = self.transaction.prepare_cached(
-            "SELECT id FROM reservation WHERE at_ms <= ? UNION SELECT id FROM reservation WHERE at_ms > ?",
+            "SELECT id FROM reservation WHERE at_ms <= ? UNION ALL SELECT id FROM reservation WHERE at_ms > ?",
         )?;
         let range = (self.now_ms.checked_sub(life_ms).map_or(-1, integer), integer(self.now_ms + life_ms));
         let ids: Vec<u64> = ids.query_map(range, |row| row.get(0))?.collect::<Result<_, _>>()?;
@@ -185,11 +195,19 @@ impl Book<'_> {
     }
 
     pub fn near_end(&self, ceilings: &Ceilings) -> rusqlite::Result<Option<NearEnd>> {
-        let days =
-            [(Which::Day, ceilings.per_day, self.today()), (Which::Total, ceilings.in_total, ALL_DAYS)];
-        for (which, of, day) in days {
+        if ceilings.per_day.is_none() && ceilings.in_total.is_none() {
+            return Ok(None);
+        }
+        self.near_end_of(ceilings, &self.standing("")?)
+    }
+
+    fn near_end_of(&self, ceilings: &Ceilings, standing: &Standing) -> rusqlite::Result<Option<NearEnd>> {
+        let days = [
+            (Which::Day, ceilings.per_day, self.today(), standing.today.spent),
+            (Which::Total, ceilings.in_total, ALL_DAYS, standing.total.spent),
+        ];
+        for (which, of, day, spent) in days {
             let Some(of) = of else { continue };
-            let spent = self.tally(day, "")?.0.spent;
             let due = of > 0 && u128::from(spent) * 100 >= u128::from(of) * u128::from(NEAR_END_PERCENT);
             if due && !self.exists("SELECT 1 FROM told WHERE day = ? AND ceiling = ?", (day, integer(of)))? {
                 return Ok(Some(NearEnd { which, spent, of }));
@@ -209,10 +227,6 @@ impl Book<'_> {
         Ok(near_end)
     }
 
-    pub fn is_off(&self, part: &str) -> rusqlite::Result<bool> {
-        self.exists("SELECT 1 FROM switched_off WHERE part = ?", [part])
-    }
-
     pub fn switch(&self, part: &str, on: bool) -> rusqlite::Result<()> {
         if on {
             self.transaction.execute("DELETE FROM switched_off WHERE part = ?", [part])?;
@@ -228,21 +242,25 @@ impl Book<'_> {
         self.transaction.execute("DELETE FROM entry WHERE at_ms < ?", [integer(ms)]).map(|_| ())
     }
 
-    /// All parts' tally of a day, and one part's.
-    fn tally(&self, day: i64, part: &str) -> rusqlite::Result<(Tally, Tally)> {
-        let mut rows =
-            self.transaction.prepare_cached("SELECT part, spent, reserved FROM tally WHERE day = ?")?;
-        let mut rows = rows.query([day])?;
-        let (mut all, mut own) = (Tally::default(), Tally::default());
+    /// How all parts stand, and one of them.
+    fn standing(&self, part: &str) -> rusqlite::Result<Standing> {
+        let mut rows = self.transaction.prepare_cached(include_str!("sql/standing.sql"))?;
+        let mut rows = rows.query(params![self.today(), ALL_DAYS, part])?;
+        let mut standing = Standing::default();
         while let Some(row) = rows.next()? {
-            let tally = Tally { spent: row.get(1)?, reserved: row.get(2)? };
+            let Some(day) = row.get::<_, Option<i64>>(0)? else {
+                standing.off = true;
+                continue;
+            };
+            let tally = Tally { spent: row.get(2)?, reserved: row.get(3)? };
+            let all = if day == ALL_DAYS { &mut standing.total } else { &mut standing.today };
             all.spent = all.spent.saturating_add(tally.spent);
             all.reserved = all.reserved.saturating_add(tally.reserved);
-            if row.get_ref(0)?.as_str()? == part {
-                own = tally;
+            if day != ALL_DAYS && row.get_ref(1)?.as_str()? == part {
+                standing.part_today = tally;
             }
         }
-        Ok((all, own))
+        Ok(standing)
     }
 
     /// Removes an open reservation; its money is still reserved in the tally.

@@ -230,7 +230,7 @@ impl SqliteLedger {
         let checked = self.write(|book| {
             book.expire()?;
             self.give_back_of_the_gone(book)?;
-            Ok(book.check(&self.ceilings, booking))
+            Ok(book.check(&self.ceilings, booking).map(|_| ()))
         });
         checked.map_err(Refused::Unknown)?
     }

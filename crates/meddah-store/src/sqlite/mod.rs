@@ -135,6 +135,21 @@ impl SqliteStore {
         written
     }
 
+    /// The newest entries by each of these filters and limits, all of one moment.
+    async fn recent_from(
+        &self,
+        key: &TimelineKey,
+        questions: Vec<(EntryFilter, usize)>,
+        at: Option<Cursor>,
+    ) -> Result<Vec<Vec<StoredEntry>>, StoreError> {
+        let (key, kept, cache) = (key.clone(), self.perceived.clone(), self.entries.clone());
+        let entries = questions.iter().fold(0_usize, |sum, (_, limit)| sum.saturating_add(*limit));
+        let question = move |connection: &mut Connection| {
+            read::recent(connection, (&kept, &cache), &key, &questions, at)
+        };
+        if entries <= ASKED_HERE_MAX { self.ask(question).await } else { self.reader().run(question).await }
+    }
+
     /// Answers a question that is answered within some ten microseconds if the file is in memory.
     async fn ask<T: Send + 'static>(
         &self,
@@ -233,11 +248,16 @@ impl TimelineStore for SqliteStore {
         limit: usize,
         at: Option<Cursor>,
     ) -> Result<Vec<StoredEntry>, StoreError> {
-        let (key, kept, cache) = (key.clone(), self.perceived.clone(), self.entries.clone());
-        let question = move |connection: &mut Connection| {
-            read::recent(connection, (&kept, &cache), &key, &filter, limit, at)
-        };
-        if limit <= ASKED_HERE_MAX { self.ask(question).await } else { self.reader().run(question).await }
+        let answers = self.recent_from(key, vec![(filter, limit)], at).await?;
+        Ok(answers.into_iter().next().unwrap_or_default())
+    }
+
+    async fn recent_each(
+        &self,
+        key: &TimelineKey,
+        questions: Vec<(EntryFilter, usize)>,
+    ) -> Result<Vec<Vec<StoredEntry>>, StoreError> {
+        self.recent_from(key, questions, None).await
     }
 
     async fn entries_at(

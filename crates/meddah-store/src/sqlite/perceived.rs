@@ -43,6 +43,13 @@ impl Perceived {
         self.told.len() + self.notes.len() + 1
     }
 
+    /// All of it, the oldest first.
+    fn in_order(&self) -> Vec<StoredEntry> {
+        let mut all: Vec<&(u64, StoredEntry)> = self.told.iter().chain(&self.notes).collect();
+        all.sort_unstable_by_key(|(seq, _)| *seq);
+        all.into_iter().map(|(_, stored)| stored.clone()).collect()
+    }
+
     /// Whether what lies behind `at` is this, and what was written on the same branch since.
     fn leads_to(&self, view: &View<'_>, timeline: &Timeline) -> Result<bool, StoreError> {
         let on_the_way = self.at.branch == view.at.branch && self.at.seq <= view.at.seq;
@@ -70,6 +77,9 @@ pub(super) fn perceived(
         Some(before) if before.leads_to(view, timeline)? => Some(before),
         _ => None,
     };
+    if let Some(before) = before.as_ref().filter(|before| before.at == view.at) {
+        return Ok(before.in_order()); // nothing was written since
+    }
     let since = before.as_ref().map_or(0, |before| before.at.seq + 1);
     let (mut told, mut notes) = before.map_or_else(Default::default, |b| (b.told.clone(), b.notes.clone()));
     told.extend(read(view.newest(&topic::told(being), since, limit)?)?);
@@ -80,10 +90,9 @@ pub(super) fn perceived(
         notes.retain(|(seq, _)| seq >= oldest);
         notes.drain(..notes.len().saturating_sub(notes_max));
     }
-    let mut all: Vec<&(u64, StoredEntry)> = told.iter().chain(&notes).collect();
-    all.sort_unstable_by_key(|(seq, _)| *seq);
-    let all = all.into_iter().map(|(_, stored)| stored.clone()).collect();
     let hash = timeline.hash(view.connection, view.at)?;
-    kept.0.insert(key, Arc::new(Perceived { at: view.at, hash, told, notes }));
+    let perceived = Perceived { at: view.at, hash, told, notes };
+    let all = perceived.in_order();
+    kept.0.insert(key, Arc::new(perceived));
     Ok(all)
 }

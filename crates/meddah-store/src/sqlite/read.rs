@@ -33,27 +33,29 @@ pub(super) fn recent(
     connection: &mut Connection,
     (kept, cache): (&PerceivedCache, &EntryCache),
     key: &TimelineKey,
-    filter: &EntryFilter,
-    limit: usize,
+    questions: &[(EntryFilter, usize)],
     at: Option<Cursor>,
-) -> Result<Vec<StoredEntry>, StoreError> {
+) -> Result<Vec<Vec<StoredEntry>>, StoreError> {
     // One transaction, so that all statements see the same moment.
     let transaction = connection.transaction()?;
     let timeline = Timeline::get(&transaction, key)?;
     let at = at.map_or(Ok(timeline.head), |cursor| timeline.place(&transaction, cursor))?;
-    let limit = limit.min(RECENT_MAX);
     let view = View { connection: &transaction, timeline: timeline.row, at };
-    let mut found = match filter {
-        EntryFilter::All => view.newest_of_all(limit)?,
-        EntryFilter::State(state) => view.newest(&topic::state(state), 0, limit)?,
-        EntryFilter::PerceivedBy(being) => {
-            return perceived(&view, &timeline, being, limit, (kept, cache));
-        }
-        EntryFilter::MemoriesOf(character) => view.newest(&topic::memory(character), 0, limit)?,
-    };
-    found.sort_unstable_by_key(|found| found.seq);
     let read = |found: Found| cache.get_or_read(found.row, || entry(&transaction, &timeline, found.row));
-    found.into_iter().map(read).collect()
+    let answer = |(filter, limit): &(EntryFilter, usize)| {
+        let limit = (*limit).min(RECENT_MAX);
+        let mut found = match filter {
+            EntryFilter::All => view.newest_of_all(limit)?,
+            EntryFilter::State(state) => view.newest(&topic::state(state), 0, limit)?,
+            EntryFilter::PerceivedBy(being) => {
+                return perceived(&view, &timeline, being, limit, (kept, cache));
+            }
+            EntryFilter::MemoriesOf(character) => view.newest(&topic::memory(character), 0, limit)?,
+        };
+        found.sort_unstable_by_key(|found| found.seq);
+        found.into_iter().map(read).collect()
+    };
+    questions.iter().map(answer).collect()
 }
 
 /// The newest entry under a heading, as seen from a place.

@@ -37,6 +37,7 @@ macro_rules! timeline_store_suite {
             notes_come_along_with_their_turns
             a_note_may_be_written_with_its_turn
             the_value_of_a_state_is_the_newest
+            questions_at_once_are_answered_as_one_by_one
             kinds_of_other_versions_are_kept
             an_append_is_written_whole_or_not_at_all
             appends_at_the_same_time_all_arrive

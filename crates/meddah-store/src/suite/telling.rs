@@ -4,7 +4,7 @@ use meddah_engine::timeline::{CalledAction, DecisionRecord, Entry, EntryKind, Ti
 use meddah_protocol::{ActionResult, Scene};
 use tokio::task::JoinSet;
 
-use super::{Store, assert_all, assert_refused, entry, event, expected_ids, ids, key, turn};
+use super::{Store, assert_all, assert_refused, entry, event, expected_ids, ids, key, memory, turn};
 use crate::{ENTRY_BYTES_MAX, EntryFilter, RECENT_MAX, StateOf, StoreErrorKind, StoredEntry};
 
 async fn perceived(store: &Store, being: &str, limit: usize) -> Vec<StoredEntry> {
@@ -170,6 +170,28 @@ pub async fn the_value_of_a_state_is_the_newest(store: Store) {
     assert_eq!(newest(toward("ann"), None).await, expected_ids([2]));
     assert_eq!(newest(toward("cleo"), None).await, Vec::<String>::new());
     assert_eq!(newest(StateOf::Scene, None).await, expected_ids([4]));
+}
+
+/// Several filters in one call find what each finds by itself, in their order.
+pub async fn questions_at_once_are_answered_as_one_by_one(store: Store) {
+    store.open(&key()).await.expect("begun");
+    let kinds =
+        [event(0, &["mira"]), memory(1, "mira"), turn(2, "t2", "bert", &["mira"]), event(3, &["bert"])];
+    store.append(&key(), kinds.to_vec()).await.expect("written");
+    let questions = vec![
+        (EntryFilter::MemoriesOf("mira".into()), 9),
+        (EntryFilter::PerceivedBy("mira".into()), 9),
+        (EntryFilter::PerceivedBy("cleo".into()), 9),
+        (EntryFilter::All, 2),
+        (EntryFilter::State(StateOf::Scene), 1),
+    ];
+    let answers = store.recent_each(&key(), questions.clone()).await.expect("readable");
+    assert_eq!(answers.len(), questions.len());
+    for ((filter, limit), answer) in questions.into_iter().zip(&answers) {
+        assert_eq!(*answer, store.recent(&key(), filter, limit, None).await.expect("readable"));
+    }
+    assert_eq!(ids(&answers[1]), expected_ids([0, 2]));
+    assert!(store.recent_each(&key(), Vec::new()).await.expect("readable").is_empty());
 }
 
 /// An entry of a kind that this version does not know comes back as it was.
