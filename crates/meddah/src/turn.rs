@@ -247,7 +247,8 @@ async fn answer(
     reply: &mut Reply,
 ) -> Result<(), WireError> {
     let ladder = ports.ladders.of(turn);
-    let mind = Mind::recall(turn, ports, &ladder).await?;
+    let (witnessed, asked) = mind::read(turn, ports).await?;
+    let mind = Mind::recall(turn, ports, &ladder, &witnessed, asked).await?;
     reply.timing.recall_ms = ms_since(turn.accepted);
     if let Some(told) = ports.embedder.notice_once().filter(|_| !mind.on_mind.memories.is_empty()) {
         events.push(wire::told(told));

@@ -82,7 +82,7 @@ pub struct PromptInput<'a> {
     /// What the character can do.
     pub actions: &'a ActionSet,
     /// What the character remembers of late.
-    pub past: &'a Past,
+    pub past: &'a Past<'a>,
     /// What this moment calls to mind.
     pub on_mind: &'a OnMind,
     /// What is answered.

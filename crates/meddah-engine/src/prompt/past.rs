@@ -4,7 +4,9 @@
 //! it already. So the past only ever grows at its end, and a model need not read it anew. What happened
 //! since the character last spoke becomes notes for the turn at hand.
 
-use crate::timeline::{Recalled, RecentTurn};
+use std::borrow::Cow;
+
+use crate::timeline::{Recalled, RecentTurn, TurnRecord};
 use crate::world::closest;
 
 use super::draft::bracketed;
@@ -28,24 +30,24 @@ const NOTE_CHARS_MAX: usize = 300;
 pub(super) struct Shown {
     /// Turns of one block are dropped together.
     pub block: usize,
-    /// The turn's id.
+    /// The turn's id; its second half, which is dropped with the first, has none.
     pub turn: String,
     pub message: PromptMessage,
 }
 
 /// The past of one character.
 #[derive(Clone, Debug, Default)]
-pub struct Past {
+pub struct Past<'e> {
     /// The character's own turns, oldest first.
-    pub turns: Vec<RecentTurn>,
+    pub turns: Vec<RecentTurn<'e>>,
     /// What it noticed since the last of them.
     pub notes: Vec<String>,
 }
 
-impl Past {
+impl<'e> Past<'e> {
     /// Sorts what a character recalls (oldest first) into its own turns and notes. `names` gives the name
     /// of another character by its id.
-    pub fn new(recalled: Vec<Recalled>, character: &str, names: impl Fn(&str) -> String) -> Past {
+    pub fn new(recalled: Vec<Recalled<'e>>, character: &str, names: impl Fn(&str) -> String) -> Past<'e> {
         let mut past = Past::default();
         for recalled in recalled {
             match recalled {
@@ -53,13 +55,13 @@ impl Past {
                     past.notes = result_notes(&turn);
                     past.turns.push(turn);
                 }
-                Recalled::Turn(turn) => past.notes.push(overheard(&turn, &names(&turn.character))),
-                Recalled::Event { text, .. } => past.notes.push(text),
+                Recalled::Turn(turn) => past.notes.push(overheard(&turn, &names(turn.character))),
+                Recalled::Event { text, .. } => past.notes.push(text.to_owned()),
                 Recalled::Hearsay { text, told_by, .. } if told_by.is_empty() => {
                     past.notes.push(format!("You heard: {text}"));
                 }
                 Recalled::Hearsay { text, told_by, .. } => {
-                    past.notes.push(format!("{} told you: {text}", names(&told_by)));
+                    past.notes.push(format!("{} told you: {text}", names(told_by)));
                 }
             }
         }
@@ -81,7 +83,7 @@ impl Past {
         for turn in &mut self.turns {
             if closed.iter().any(|text| turn.told.contains(text)) {
                 let kept = turn.told.lines().filter(|line| !closed.iter().any(|text| line.contains(text)));
-                turn.told = kept.collect::<Vec<_>>().join("\n");
+                turn.told = kept.collect::<Vec<_>>().join("\n").into();
             }
         }
     }
@@ -98,8 +100,8 @@ impl Past {
 
     /// What was said to the character earlier about what is said now.
     pub(super) fn said_of(&self, text: &str) -> Option<String> {
-        let tells = |turn: &&RecentTurn| !turn.speaker.is_empty() && !is_question(&turn.text);
-        let earlier: Vec<&RecentTurn> = self.turns.iter().filter(tells).collect();
+        let tells = |turn: &&TurnRecord| !turn.speaker.is_empty() && !is_question(&turn.text);
+        let earlier: Vec<&TurnRecord> = self.turns.iter().map(|turn| turn.record).filter(tells).collect();
         let lines: Vec<&str> = earlier.iter().map(|turn| turn.text.as_str()).collect();
         let place = closest(&lines, text)?;
         let turn = earlier[place];
@@ -115,13 +117,14 @@ impl Past {
         let mut messages = Vec::new();
         let (mut block, mut last_key) = (0, None);
         for turn in &self.turns {
-            let key = block_key(&turn.turn);
+            let key = block_key(&turn.record.turn);
             if last_key.is_some_and(|last| last != key) {
                 block += 1;
             }
             last_key = Some(key);
-            let shown = |message| Shown { block, turn: turn.turn.clone(), message };
-            messages.extend(pair(form, turn).into_iter().map(shown));
+            let Some([told, answer]) = pair(form, turn) else { continue };
+            messages.push(Shown { block, turn: turn.record.turn.clone(), message: told });
+            messages.push(Shown { block, turn: String::new(), message: answer });
         }
         messages
     }
@@ -135,25 +138,33 @@ fn block_key(turn: &str) -> (&str, u64) {
 }
 
 /// A turn as question and answer. A turn in which nothing was said or done leaves no trace.
-fn pair(form: &Form, turn: &RecentTurn) -> Vec<PromptMessage> {
-    let words = without_tokens(&turn.answer()).replace('\n', " ");
+fn pair(form: &Form, turn: &RecentTurn<'_>) -> Option<[PromptMessage; 2]> {
+    let answered = turn.answer();
+    let words = without_tokens(&answered);
     if words.is_empty() && turn.actions.is_empty() {
-        return Vec::new();
+        return None;
     }
-    let told = if turn.told.is_empty() { said(&turn.speaker_name, &turn.text) } else { turn.told.clone() };
-    let decided = |name: &str| turn.decisions.iter().find(|decision| decision.decision == name);
+    let record = turn.record;
+    let told = match turn.told.is_empty() {
+        true => said(&record.speaker_name, &record.text),
+        false => turn.told.clone().into_owned(),
+    };
+    let decided = |name: &str| record.decisions.iter().find(|decision| decision.decision == name);
     let mood = decided(EMOTION_DECISION).map(|decision| decision.choice.as_str());
     let mood = mood.map(|label| crate::emotion::adjective(label).unwrap_or(label));
     let action = decided(ACTION_DECISION).map(|decision| match &decision.arguments {
-        Some(arguments) => format!("{} {arguments}", decision.choice),
-        None => decision.choice.clone(),
+        Some(arguments) => Cow::Owned(format!("{} {arguments}", decision.choice)),
+        None => Cow::Borrowed(decision.choice.as_str()),
     });
-    vec![PromptMessage { role: PromptRole::User, text: told }, answer(form, mood, action.as_deref(), &words)]
+    Some([
+        PromptMessage { role: PromptRole::User, text: told },
+        answer(form, mood, action.as_deref(), &words.replace('\n', " ")),
+    ])
 }
 
 /// How the actions of a turn went.
-fn result_notes(turn: &RecentTurn) -> Vec<String> {
-    let results = turn.actions.iter().filter_map(|action| Some((action, action.result.as_ref()?)));
+fn result_notes(turn: &RecentTurn<'_>) -> Vec<String> {
+    let results = turn.actions.iter().filter_map(|action| Some((action.called, action.result?)));
     results
         .map(|(action, result)| {
             let outcome = if result.ok { "It worked." } else { "It did not work." };
@@ -163,10 +174,10 @@ fn result_notes(turn: &RecentTurn) -> Vec<String> {
 }
 
 /// A talk between others.
-fn overheard(turn: &RecentTurn, name: &str) -> String {
-    let answer = turn.answer();
-    if turn.speaker.is_empty() {
+fn overheard(turn: &RecentTurn<'_>, name: &str) -> String {
+    let (record, answer) = (turn.record, turn.answer());
+    if record.speaker.is_empty() {
         return format!("{name} said: {answer}");
     }
-    format!("{} said to {name}: {} {name} answered: {answer}", turn.speaker_name, turn.text)
+    format!("{} said to {name}: {} {name} answered: {answer}", record.speaker_name, record.text)
 }

@@ -24,7 +24,7 @@ pub struct ShortScene<'a> {
     /// See `place`.
     pub time: Option<&'a str>,
     /// What all of them perceived of late, oldest first; the last line that was said among it.
-    pub past: &'a [Recalled],
+    pub past: &'a [Recalled<'a>],
     /// The language that is spoken.
     pub language: &'a str,
     /// Lines at most.
@@ -71,9 +71,10 @@ impl ShortScene<'_> {
         for recalled in &self.past[self.past.len().saturating_sub(PAST_MAX)..] {
             match recalled {
                 Recalled::Turn(turn) => {
-                    let before = match turn.speaker.is_empty() {
-                        true => format!("[{}]", one_line(&turn.text)),
-                        false => said(&turn.speaker_name, &turn.text),
+                    let record = turn.record;
+                    let before = match record.speaker.is_empty() {
+                        true => format!("[{}]", one_line(&record.text)),
+                        false => said(&record.speaker_name, &record.text),
                     };
                     // What is answered was often the answer to something itself.
                     if lines.last() != Some(&before) {
@@ -81,7 +82,7 @@ impl ShortScene<'_> {
                     }
                     let answer = turn.answer();
                     if !answer.is_empty() {
-                        lines.push(said(self.world.name_of(&turn.character), &answer));
+                        lines.push(said(self.world.name_of(turn.character), &answer));
                     }
                 }
                 Recalled::Event { text, .. } => lines.push(format!("[{}]", one_line(text))),

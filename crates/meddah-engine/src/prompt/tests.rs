@@ -5,7 +5,7 @@ use meddah_protocol::{ActionDeclaration, Finish};
 
 use super::*;
 use crate::action::ActionSet;
-use crate::timeline::{DecisionRecord, Recalled, RecentTurn, SpokenLine};
+use crate::timeline::{DecisionRecord, Entry, EntryKind, SpokenLine, TurnRecord, recall};
 use crate::world::{Character, Fact, Sample, Speech, World};
 
 fn world() -> World {
@@ -47,16 +47,26 @@ fn actions() -> ActionSet {
     ActionSet::new(vec![open]).expect("a valid declaration")
 }
 
-fn past_turn(number: usize, told: &str, answer: &str) -> RecentTurn {
+fn past_entry(kind: EntryKind) -> Entry {
+    Entry {
+        id: String::new(),
+        kind,
+        character: Some("mira".into()),
+        witnesses: vec!["mira".into()],
+        game_time: None,
+        wall_time_ms: 0,
+    }
+}
+
+fn past_turn(number: usize, told: &str, answer: &str) -> Entry {
     let decide = |decision: &str, choice: &str| DecisionRecord {
         decision: decision.into(),
         choice: choice.into(),
         arguments: None,
     };
-    RecentTurn {
+    past_entry(EntryKind::Turn(TurnRecord {
         turn: format!("s/t{number}"),
         req_id: String::new(),
-        character: "mira".into(),
         speaker: "ann".into(),
         speaker_name: "Ann".into(),
         text: told.into(),
@@ -66,11 +76,15 @@ fn past_turn(number: usize, told: &str, answer: &str) -> RecentTurn {
         decisions: vec![decide("emotion", "joy"), decide("action", "nothing")],
         actions: Vec::new(),
         finish: Finish::Complete,
-        game_time: None,
-    }
+    }))
 }
 
-fn draft(past: &Past, said: &str) -> Draft {
+/// Mira's past.
+fn past(entries: &[Entry]) -> Past<'_> {
+    Past::new(recall(entries, "mira"), "mira", str::to_owned)
+}
+
+fn draft(past: &Past<'_>, said: &str) -> Draft {
     Draft::new(&PromptInput {
         form: Form::default(),
         world: &world(),
@@ -90,12 +104,11 @@ fn render(messages: &[PromptMessage]) -> String {
 
 #[test]
 fn a_whole_prompt() {
-    let recalled = vec![
-        Recalled::Turn(past_turn(1, "Ann: Hello.", "Good evening.")),
-        Recalled::Event { text: "The lights go out.".into(), game_time: None },
+    let entries = [
+        past_turn(1, "Ann: Hello.", "Good evening."),
+        past_entry(EntryKind::Event { text: "The lights go out.".into() }),
     ];
-    let past = Past::new(recalled, "mira", str::to_owned);
-    let draft = draft(&past, "What <|im_end|> was\nthat?");
+    let draft = draft(&past(&entries), "What <|im_end|> was\nthat?");
     let counts = vec![10; draft.texts().len()];
     let text = render(&draft.fit(&counts, 0, 1000).expect("it fits").messages);
     expect![[r#"
@@ -125,19 +138,18 @@ fn a_whole_prompt() {
 
 #[test]
 fn each_prompt_begins_with_the_one_before() {
-    let mut recalled = Vec::new();
+    let mut entries = Vec::new();
     let mut before = String::new();
     for number in 1..=12 {
-        let past = Past::new(recalled.clone(), "mira", str::to_owned);
-        let draft = draft(&past, &format!("Line {number}"));
+        let draft = draft(&past(&entries), &format!("Line {number}"));
         let counts = vec![10; draft.texts().len()];
         let prompt = draft.fit(&counts, 0, 10_000).expect("it fits");
         let told = prompt.told.clone();
         let text = render(&prompt.messages);
         assert!(text.starts_with(&before), "prompt {number} does not begin with prompt {}", number - 1);
         before = text;
-        recalled.push(Recalled::Turn(past_turn(number, &told, "Aye.")));
-        recalled.push(Recalled::Event { text: format!("Event {number}."), game_time: None });
+        entries.push(past_turn(number, &told, "Aye."));
+        entries.push(past_entry(EntryKind::Event { text: format!("Event {number}.") }));
     }
 }
 
@@ -148,10 +160,9 @@ fn tokens(draft: &Draft) -> Vec<u32> {
 
 #[test]
 fn too_long_a_past_is_dropped_in_blocks_and_too_long_a_line_is_an_error() {
-    let turns: Vec<Recalled> =
-        (1..=40).map(|number| Recalled::Turn(past_turn(number, "Ann: So?", "Aye."))).collect();
-    let kept = |turns: &[Recalled]| {
-        let draft = draft(&Past::new(turns.to_vec(), "mira", str::to_owned), "And?");
+    let turns: Vec<Entry> = (1..=40).map(|number| past_turn(number, "Ann: So?", "Aye.")).collect();
+    let kept = |turns: &[Entry]| {
+        let draft = draft(&past(turns), "And?");
         draft.fit(&tokens(&draft), 0, 360).expect("it fits").messages.len()
     };
     // Within a block each turn adds a pair; then a block goes at once.
@@ -220,9 +231,9 @@ fn memory(text: &str, turn: &str) -> Memory {
 
 #[test]
 fn a_memory_is_not_told_where_its_turn_stands() {
-    let recalled = (1..=3).map(|number| Recalled::Turn(past_turn(number, "Ann: Hello.", "Hm."))).collect();
-    let past = Past::new(recalled, "mira", str::to_owned);
-    let told_before = memory("You remember: what is shown.", &past.turns[0].turn);
+    let entries: Vec<Entry> = (1..=3).map(|number| past_turn(number, "Ann: Hello.", "Hm.")).collect();
+    let past = past(&entries);
+    let told_before = memory("You remember: what is shown.", &past.turns[0].record.turn);
     let long_ago = memory("You remember: what is not.", "s0/t1");
     let on_mind = OnMind { memories: vec![long_ago, told_before], ..OnMind::default() };
     let told = |name: &str, room: u32| {
@@ -274,7 +285,7 @@ fn what_is_told_gives_way_to_what_is_said() {
 fn a_larger_model_is_told_of_more_goals_and_the_first_stays_longest() {
     let goals = ["to rest", "to be paid", "to sing", "to leave"].map(|wish| format!("You want {wish}."));
     let on_mind = OnMind { goals: goals.to_vec(), ..OnMind::default() };
-    let told = |parameters, room, past: &Past| {
+    let told = |parameters, room, past: &Past<'_>| {
         let facts = ModelFacts {
             name: "x",
             parameters: Some(parameters),
@@ -304,15 +315,14 @@ fn a_larger_model_is_told_of_more_goals_and_the_first_stays_longest() {
         (0..400).find_map(|room| told(7_000_000_000, room, &new).filter(|told| told.contains("to ")));
     assert_eq!(narrow.as_deref(), Some("[to rest.]"));
     // What was told a moment ago is not told again, and the next in line does not take its place.
-    let told_before = vec![Recalled::Turn(past_turn(1, "[You want to rest.]\nAnn: Hello.", "Hm."))];
-    let past = Past::new(told_before, "mira", str::to_owned);
-    assert_eq!(told(7_000_000_000, 3000, &past).as_deref(), Some("[to be paid.]"));
+    let told_before = [past_turn(1, "[You want to rest.]\nAnn: Hello.", "Hm.")];
+    assert_eq!(told(7_000_000_000, 3000, &past(&told_before)).as_deref(), Some("[to be paid.]"));
 }
 
 #[test]
 fn a_small_model_reads_answers_of_words_alone() {
-    let recalled = vec![Recalled::Turn(past_turn(1, "Ann: Hello.", "Good evening."))];
-    let past = Past::new(recalled, "mira", str::to_owned);
+    let entries = [past_turn(1, "Ann: Hello.", "Good evening.")];
+    let past = past(&entries);
     let facts = ModelFacts { name: "x-1b", parameters: None, context_tokens: 4096, scores_choices: true };
     let draft = Draft::new(&PromptInput {
         form: Form::of(&facts),
@@ -340,11 +350,9 @@ fn a_small_model_reads_answers_of_words_alone() {
 
 #[test]
 fn a_tiny_model_reads_who_it_is_and_what_is_asked_and_no_past() {
-    let recalled = vec![
-        Recalled::Turn(past_turn(1, "My dog is called Rex.", "A good name.")),
-        Recalled::Turn(past_turn(2, "How are you?", "Well.")),
-    ];
-    let past = Past::new(recalled, "mira", str::to_owned);
+    let entries =
+        [past_turn(1, "My dog is called Rex.", "A good name."), past_turn(2, "How are you?", "Well.")];
+    let past = past(&entries);
     let facts = ModelFacts { name: "x-135m", parameters: None, context_tokens: 4096, scores_choices: true };
     let draft = Draft::new(&PromptInput {
         form: Form::of(&facts),

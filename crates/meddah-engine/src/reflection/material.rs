@@ -54,7 +54,7 @@ pub struct Material {
 
 impl Material {
     /// From what a character recalls, oldest first. `names` gives the name of a character by its id.
-    pub fn gather(recalled: &[Recalled], who: Being, names: impl Fn(&str) -> String) -> Material {
+    pub fn gather(recalled: &[Recalled<'_>], who: Being, names: impl Fn(&str) -> String) -> Material {
         let mut material = Material { who, ..Material::default() };
         for recalled in recalled {
             let game_time = match recalled {
@@ -67,7 +67,7 @@ impl Material {
                     *game_time
                 }
                 Recalled::Hearsay { text, told_by, game_time } => {
-                    let by = Being { id: told_by.clone(), name: names(told_by) };
+                    let by = Being { id: (*told_by).to_owned(), name: names(told_by) };
                     let to = material.who.clone();
                     material.say(by, to, text);
                     *game_time
@@ -78,22 +78,23 @@ impl Material {
         material
     }
 
-    fn add_turn(&mut self, turn: &RecentTurn, names: impl Fn(&str) -> String) {
+    fn add_turn(&mut self, turn: &RecentTurn<'_>, names: impl Fn(&str) -> String) {
+        let record = turn.record;
         let own = turn.character == self.who.id;
         let answering = match own {
             true => self.who.clone(),
-            false => Being { id: turn.character.clone(), name: names(&turn.character) },
+            false => Being { id: turn.character.to_owned(), name: names(turn.character) },
         };
-        let speaker = Being { id: turn.speaker.clone(), name: turn.speaker_name.clone() };
-        if turn.speaker.is_empty() {
-            self.moments.push(Moment::Happened(one_line(&turn.text, LINE_CHARS_MAX)));
+        let speaker = Being { id: record.speaker.clone(), name: record.speaker_name.clone() };
+        if record.speaker.is_empty() {
+            self.moments.push(Moment::Happened(one_line(&record.text, LINE_CHARS_MAX)));
         } else {
-            self.say(speaker.clone(), answering.clone(), &turn.text);
+            self.say(speaker.clone(), answering.clone(), &record.text);
         }
         for line in turn.lines.iter().filter(|line| !line.narration) {
             self.say(answering.clone(), speaker.clone(), &line.text);
         }
-        if own && let Some(emotion) = &turn.emotion {
+        if own && let Some(emotion) = &record.emotion {
             self.emotion = Some(emotion.label.clone());
         }
     }

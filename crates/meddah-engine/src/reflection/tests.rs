@@ -1,13 +1,25 @@
 use super::*;
-use crate::timeline::{FeltEmotion, MemoryKind, MemoryRecord, Recalled, RecentTurn, SpokenLine};
+use crate::timeline::{
+    Entry, EntryKind, FeltEmotion, MemoryKind, MemoryRecord, SpokenLine, TurnRecord, recall,
+};
 use meddah_protocol::Finish;
 use proptest::prelude::*;
 
-fn turn(text: &str, answer: &[&str]) -> Recalled {
-    Recalled::Turn(RecentTurn {
+fn entry(kind: EntryKind) -> Entry {
+    Entry {
+        id: String::new(),
+        kind,
+        character: Some("mira".into()),
+        witnesses: vec!["mira".into()],
+        game_time: Some(7),
+        wall_time_ms: 0,
+    }
+}
+
+fn turn(text: &str, answer: &[&str]) -> Entry {
+    entry(EntryKind::Turn(TurnRecord {
         turn: "t1".into(),
         req_id: String::new(),
-        character: "mira".into(),
         speaker: "ann".into(),
         speaker_name: "Ann".into(),
         text: text.into(),
@@ -17,21 +29,23 @@ fn turn(text: &str, answer: &[&str]) -> Recalled {
         decisions: Vec::new(),
         actions: Vec::new(),
         finish: Finish::Complete,
-        game_time: Some(7),
-    })
+    }))
+}
+
+/// What Mira makes of it.
+fn material(entries: &[Entry], names: impl Fn(&str) -> String) -> Material {
+    let mira = Being { id: "mira".into(), name: "Mira".into() };
+    Material::gather(&recall(entries, "mira"), mira, names)
 }
 
 fn talk() -> Material {
-    let recalled = [
+    let entries = [
         turn("Good evening! How are you?", &["Well enough.", "Sit down by the fire."]),
         turn("My name is Ann Varley. I live in Oren.", &["Then you came a long way."]),
         turn("I will bring you forty silver tomorrow. Can I stay?", &["I'll keep the small room for you."]),
         turn("I like dark ale.", &["So do I."]),
     ];
-    let mira = Being { id: "mira".into(), name: "Mira".into() };
-    let mut material = Material::gather(&recalled, mira, str::to_owned);
-    material.place = Some("The Lantern".into());
-    material
+    Material { place: Some("The Lantern".into()), ..material(&entries, str::to_owned) }
 }
 
 #[test]
@@ -60,9 +74,8 @@ fn without_a_model_the_telling_sentences_are_kept_as_they_were_said() {
 
 #[test]
 fn in_another_language_nothing_is_put_into_english() {
-    let recalled = [turn("Ich heiße Anna und bringe morgen 40 Silberstücke.", &["Gut, ich warte am Tor."])];
-    let mira = Being { id: "mira".into(), name: "Mira".into() };
-    let kept = extract(&Material::gather(&recalled, mira, str::to_owned), false);
+    let entries = [turn("Ich heiße Anna und bringe morgen 40 Silberstücke.", &["Gut, ich warte am Tor."])];
+    let kept = extract(&material(&entries, str::to_owned), false);
     assert_eq!(
         kept.summary,
         "Ann: “Ich heiße Anna und bringe morgen 40 Silberstücke.” Mira: “Gut, ich warte am Tor.”"
@@ -72,12 +85,9 @@ fn in_another_language_nothing_is_put_into_english() {
 
 #[test]
 fn what_is_overheard_names_both() {
-    let Recalled::Turn(mut overheard) = turn("I will sell the mill to Osk.", &[]) else { panic!("a turn") };
-    overheard.character = "bert".into();
-    let mira = Being { id: "mira".into(), name: "Mira".into() };
-    let recalled =
-        [Recalled::Turn(overheard), Recalled::Event { text: "A bell rings twice.".into(), game_time: None }];
-    let kept = extract(&Material::gather(&recalled, mira, |_| "Bert".into()), true);
+    let overheard = Entry { character: Some("bert".into()), ..turn("I will sell the mill to Osk.", &[]) };
+    let entries = [overheard, entry(EntryKind::Event { text: "A bell rings twice.".into() })];
+    let kept = extract(&material(&entries, |_| "Bert".into()), true);
     let expected =
         "I talked with Ann and Bert. Ann told Bert: “I will sell the mill to Osk.” A bell rings twice.";
     assert_eq!(kept.summary, expected);
@@ -184,9 +194,8 @@ proptest! {
 
     #[test]
     fn extracting_works_on_any_talk(texts in prop::collection::vec("\\PC{0,120}", 0..6), english: bool) {
-        let recalled: Vec<Recalled> = texts.iter().map(|text| turn(text, &[text.as_str()])).collect();
-        let mira = Being { id: "mira".into(), name: "Mira".into() };
-        let kept = extract(&Material::gather(&recalled, mira, str::to_owned), english);
+        let entries: Vec<Entry> = texts.iter().map(|text| turn(text, &[text.as_str()])).collect();
+        let kept = extract(&material(&entries, str::to_owned), english);
         prop_assert!(kept.facts.len() <= FACTS_MAX && kept.summary.len() < crate::timeline::MEMORY_BYTES_MAX);
     }
 }

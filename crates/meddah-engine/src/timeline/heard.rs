@@ -3,6 +3,8 @@
 //! A character must not believe that the player knows the end of a sentence that was cut off, so a
 //! cut line ends at the last whole word that was heard, with a dash to show that it broke off.
 
+use std::borrow::Cow;
+
 use unicode_segmentation::UnicodeSegmentation;
 
 /// How a line that broke off ends.
@@ -12,21 +14,24 @@ const BROKEN_OFF: char = '—';
 ///
 /// The share of time is taken for the share of letters. A line with no word left unheard is whole;
 /// a line that had hardly begun is only a dash; a line that was not played at all is empty.
-pub fn heard_text(line: &str, fraction: f32) -> String {
+pub fn heard_text(line: &str, fraction: f32) -> Cow<'_, str> {
     if fraction.is_nan() || fraction <= 0.0 {
-        return String::new();
+        return Cow::Borrowed("");
+    }
+    if fraction >= 1.0 {
+        return Cow::Borrowed(line);
     }
     let letter_count = line.chars().count();
-    let heard_count = (letter_count as f64 * f64::from(fraction.min(1.0))).floor() as usize;
+    let heard_count = (letter_count as f64 * f64::from(fraction)).floor() as usize;
     let cut = line.char_indices().nth(heard_count).map_or(line.len(), |(at, _)| at);
     let ends = || line.unicode_word_indices().map(|(at, word)| at + word.len());
-    if fraction >= 1.0 || ends().all(|end| end <= cut) {
-        return line.to_owned();
+    if ends().all(|end| end <= cut) {
+        return Cow::Borrowed(line);
     }
     let Some(last_end) = ends().take_while(|&end| end <= cut).last() else {
-        return BROKEN_OFF.to_string();
+        return Cow::Owned(BROKEN_OFF.to_string());
     };
-    format!("{}{BROKEN_OFF}", &line[..last_end])
+    Cow::Owned(format!("{}{BROKEN_OFF}", &line[..last_end]))
 }
 
 #[cfg(test)]

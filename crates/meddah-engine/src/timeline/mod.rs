@@ -21,4 +21,4 @@ pub use entry::{
 pub use heard::heard_text;
 pub use lineage::{Lineage, Stretch};
 pub use memory::{MEMORY_BYTES_MAX, MEMORY_LIST_MAX, MemoryKind, MemoryRecord, SourceRange, valid_memories};
-pub use recall::{Recalled, RecalledAction, RecentTurn, project, recall};
+pub use recall::{HeardLine, Recalled, RecalledAction, RecentTurn, project, recall};

@@ -4,32 +4,32 @@
 //! later, in entries of their own. Folding them here, on reading, keeps the log append-only and
 //! gives every reader (prompt, memory, studio) the same view.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use meddah_protocol::{ActionResult, Finish};
-use serde_json::{Map, Value};
+use meddah_protocol::ActionResult;
 
-use super::{DecisionRecord, Entry, EntryKind, FeltEmotion, MemoryKind, SpokenLine, TurnRecord, heard_text};
+use super::{CalledAction, Entry, EntryKind, MemoryKind, TurnRecord, heard_text};
 
-/// One thing that a character remembers.
+/// One thing that a character remembers. It borrows from the entries that tell of it: a prompt has a hundred of them.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "nearly all of a list are turns; a box each would cost more")]
-pub enum Recalled {
+pub enum Recalled<'e> {
     /// An exchange.
-    Turn(RecentTurn),
+    Turn(RecentTurn<'e>),
     /// Something that happened.
     Event {
         /// What, as a sentence.
-        text: String,
+        text: &'e str,
         /// The game's clock.
         game_time: Option<i64>,
     },
     /// Something that somebody told without having been there, or that the character had not seen.
     Hearsay {
         /// What was told.
-        text: String,
+        text: &'e str,
         /// Who told it; may be empty.
-        told_by: String,
+        told_by: &'e str,
         /// The game's clock.
         game_time: Option<i64>,
     },
@@ -37,66 +37,58 @@ pub enum Recalled {
 
 /// An exchange as it was heard.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RecentTurn {
-    /// The turn's id.
-    pub turn: String,
-    /// The game's id of the request; may be empty.
-    pub req_id: String,
+pub struct RecentTurn<'e> {
+    /// The exchange as it was written when it ended. Its lines and actions know nothing of what was noted later.
+    pub record: &'e TurnRecord,
     /// Who answered; empty if the entry did not say.
-    pub character: String,
-    /// Who spoke; empty if the character remarked on something by itself.
-    pub speaker: String,
-    /// What the character calls them.
-    pub speaker_name: String,
-    /// The words spoken to the character.
-    pub text: String,
-    /// What the model was told, word for word; may be empty.
-    pub told: String,
+    pub character: &'e str,
+    /// What the model was told, word for word, as far as it may still read it; may be empty.
+    pub told: Cow<'e, str>,
     /// The answer. Each line ends where it was cut; a line of which nothing was heard is left out.
-    pub lines: Vec<SpokenLine>,
-    /// What the character felt.
-    pub emotion: Option<FeltEmotion>,
-    /// What was decided before the words.
-    pub decisions: Vec<DecisionRecord>,
+    pub lines: Vec<HeardLine<'e>>,
     /// The actions that reached the game.
-    pub actions: Vec<RecalledAction>,
-    /// How the turn ended.
-    pub finish: Finish,
+    pub actions: Vec<RecalledAction<'e>>,
     /// The game's clock.
     pub game_time: Option<i64>,
 }
 
-/// An action and what came of it.
+/// One sentence of an answer, as far as it was heard.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RecalledAction {
-    /// What the game answers with.
-    pub call_id: String,
-    /// The declared name.
-    pub name: String,
-    /// As they were admitted.
-    pub arguments: Map<String, Value>,
-    /// On whom or what.
-    pub target: Option<String>,
-    /// What the game reported, if it did.
-    pub result: Option<ActionResult>,
+pub struct HeardLine<'e> {
+    /// What was heard.
+    pub text: Cow<'e, str>,
+    /// It is told, not spoken.
+    pub narration: bool,
 }
 
-impl RecentTurn {
+/// An action and what came of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RecalledAction<'e> {
+    /// As it reached the game.
+    pub called: &'e CalledAction,
+    /// What the game reported, if it did.
+    pub result: Option<&'e ActionResult>,
+}
+
+impl RecentTurn<'_> {
     /// All that was heard of the answer, joined by a space.
-    pub fn answer(&self) -> String {
-        self.lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join(" ")
+    pub fn answer(&self) -> Cow<'_, str> {
+        match &self.lines[..] {
+            [line] => Cow::Borrowed(&line.text),
+            lines => lines.iter().map(|line| &*line.text).collect::<Vec<_>>().join(" ").into(),
+        }
     }
 }
 
 /// What the character perceived of these entries (oldest first), notes folded into their turns.
-pub fn recall<'a>(entries: impl IntoIterator<Item = &'a Entry>, character: &str) -> Vec<Recalled> {
+pub fn recall<'e>(entries: impl IntoIterator<Item = &'e Entry>, character: &str) -> Vec<Recalled<'e>> {
     let perceived: Vec<&Entry> = entries.into_iter().filter(|entry| entry.perceived_by(character)).collect();
     let notes = Notes::gather(&perceived);
     perceived.iter().filter_map(|entry| notes.tell(entry)).collect()
 }
 
 /// The turns of [`recall`], without the events.
-pub fn project<'a>(entries: impl IntoIterator<Item = &'a Entry>, character: &str) -> Vec<RecentTurn> {
+pub fn project<'e>(entries: impl IntoIterator<Item = &'e Entry>, character: &str) -> Vec<RecentTurn<'e>> {
     let turns = recall(entries, character).into_iter().filter_map(|recalled| match recalled {
         Recalled::Turn(turn) => Some(turn),
         Recalled::Event { .. } | Recalled::Hearsay { .. } => None,
@@ -128,59 +120,47 @@ impl<'a> Notes<'a> {
         notes
     }
 
-    fn tell(&self, entry: &Entry) -> Option<Recalled> {
+    fn tell(&self, entry: &'a Entry) -> Option<Recalled<'a>> {
+        let game_time = entry.game_time;
         match &entry.kind {
             EntryKind::Turn(record) => Some(Recalled::Turn(self.turn(entry, record))),
-            EntryKind::Event { text } => {
-                Some(Recalled::Event { text: text.clone(), game_time: entry.game_time })
+            EntryKind::Event { text } => Some(Recalled::Event { text, game_time }),
+            EntryKind::Memory(record) if record.kind == MemoryKind::Hearsay => {
+                let told_by = record.told_by.as_deref().unwrap_or_default();
+                Some(Recalled::Hearsay { text: &record.text, told_by, game_time })
             }
-            EntryKind::Memory(record) if record.kind == MemoryKind::Hearsay => Some(Recalled::Hearsay {
-                text: record.text.clone(),
-                told_by: record.told_by.clone().unwrap_or_default(),
-                game_time: entry.game_time,
-            }),
             _ => None,
         }
     }
 
-    fn turn(&self, entry: &Entry, record: &TurnRecord) -> RecentTurn {
+    fn turn(&self, entry: &'a Entry, record: &'a TurnRecord) -> RecentTurn<'a> {
         RecentTurn {
-            turn: record.turn.clone(),
-            req_id: record.req_id.clone(),
-            character: entry.character.clone().unwrap_or_default(),
-            speaker: record.speaker.clone(),
-            speaker_name: record.speaker_name.clone(),
-            text: record.text.clone(),
-            told: record.told.clone(),
+            record,
+            character: entry.character.as_deref().unwrap_or_default(),
+            told: Cow::Borrowed(&record.told),
             lines: self.lines(record),
-            emotion: record.emotion.clone(),
-            decisions: record.decisions.clone(),
             actions: self.actions(record),
-            finish: record.finish,
             game_time: entry.game_time,
         }
     }
 
-    fn lines(&self, record: &TurnRecord) -> Vec<SpokenLine> {
+    fn lines(&self, record: &'a TurnRecord) -> Vec<HeardLine<'a>> {
         let mut lines = Vec::with_capacity(record.lines.len());
         for (number, line) in (0u32..).zip(&record.lines) {
             let heard = self.heard.get(&(record.turn.as_str(), number)).copied().unwrap_or(line.heard);
             let text = heard_text(&line.text, heard);
             if !text.is_empty() {
-                lines.push(SpokenLine { text, narration: line.narration, heard });
+                lines.push(HeardLine { text, narration: line.narration });
             }
         }
         lines
     }
 
-    fn actions(&self, record: &TurnRecord) -> Vec<RecalledAction> {
-        let recalled = record.actions.iter().map(|action| RecalledAction {
-            call_id: action.call_id.clone(),
-            name: action.name.clone(),
-            arguments: action.arguments.clone(),
-            target: action.target.clone(),
-            result: self.result(&record.turn, &action.call_id).cloned(),
-        });
+    fn actions(&self, record: &'a TurnRecord) -> Vec<RecalledAction<'a>> {
+        let recalled = record
+            .actions
+            .iter()
+            .map(|called| RecalledAction { called, result: self.result(&record.turn, &called.call_id) });
         recalled.collect()
     }
 
@@ -192,8 +172,11 @@ impl<'a> Notes<'a> {
 
 #[cfg(test)]
 mod tests {
+    use meddah_protocol::Finish;
+    use serde_json::Map;
+
     use super::*;
-    use crate::timeline::CalledAction;
+    use crate::timeline::SpokenLine;
 
     fn entry(kind: EntryKind, witnesses: &[&str]) -> Entry {
         Entry {
@@ -257,7 +240,7 @@ mod tests {
         ];
         let turns = project(&entries, "mira");
         assert_eq!(turns[0].actions[0].result, None);
-        assert_eq!(turns[1].actions[0].result, Some(result));
+        assert_eq!(turns[1].actions[0].result, Some(&result));
     }
 
     #[test]
@@ -267,7 +250,7 @@ mod tests {
             entry(EntryKind::Event { text: "Rain.".into() }, &["bert"]),
         ];
         assert_eq!(recall(&entries, "cleo").len(), 1);
-        assert_eq!(recall(&entries, "bert"), [Recalled::Event { text: "Rain.".into(), game_time: None }]);
+        assert_eq!(recall(&entries, "bert"), [Recalled::Event { text: "Rain.", game_time: None }]);
         assert!(recall(&entries, "dan").is_empty());
         assert!(recall(&entries, "").is_empty());
     }

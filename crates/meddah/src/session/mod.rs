@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt as _;
 use meddah_engine::action::ActionSet;
 use meddah_engine::timeline::{EntryKind, TimelineKey};
-use meddah_engine::world::World;
+use meddah_engine::world::{Character, World};
 use meddah_protocol::{
     ActionDeclaration, Capabilities, ErrorCode, EventKind, Hello, PROTOCOL_VERSION, Player, Scene, WireError,
 };
@@ -218,17 +218,9 @@ impl Session {
         self.worlds.find(&self.world_id)
     }
 
-    /// A character of the world as it is now.
-    fn check_character(&self, id: &str) -> Result<meddah_engine::world::Character, WireError> {
-        let world = self.world()?;
-        world.characters.get(id).cloned().ok_or_else(|| {
-            let known: Vec<&str> = world.characters.keys().map(String::as_str).collect();
-            WireError::new(
-                ErrorCode::UnknownCharacter,
-                format!("there is no character {id:?} in world {:?}", world.id),
-            )
-            .with_help(format!("Characters of this world: {}.", known.join(", ")))
-        })
+    /// Whether the world as it is now has this character.
+    fn check_character(&self, id: &str) -> Result<(), WireError> {
+        character_of(&*self.world()?, id).map(|_| ())
     }
 
     /// Takes on a turn of `character`. It runs as soon as that character is free.
@@ -241,7 +233,7 @@ impl Session {
         moment: Option<Moment>,
     ) -> Result<Accepted, WireError> {
         let world = self.world()?;
-        let character = self.check_character(character_id)?;
+        let character = character_of(&world, character_id)?.clone();
         let loads = self.ports.store.loads(&self.timeline()).await?;
         let mut state = self.state();
         if let Some(turn) = state.requests.turn_of(req_id) {
@@ -429,6 +421,16 @@ impl Session {
         state.last_used = Instant::now();
         state
     }
+}
+
+/// A character of this world.
+fn character_of<'w>(world: &'w World, id: &str) -> Result<&'w Character, WireError> {
+    world.characters.get(id).ok_or_else(|| {
+        let known: Vec<&str> = world.characters.keys().map(String::as_str).collect();
+        let message = format!("there is no character {id:?} in world {:?}", world.id);
+        WireError::new(ErrorCode::UnknownCharacter, message)
+            .with_help(format!("Characters of this world: {}.", known.join(", ")))
+    })
 }
 
 impl State {

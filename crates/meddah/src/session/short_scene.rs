@@ -11,13 +11,13 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use meddah_engine::prompt::{PromptSize, ShortScene};
 use meddah_engine::reply::read_scene;
-use meddah_engine::timeline::{Entry, Recalled, recall};
+use meddah_engine::timeline::recall;
 use meddah_engine::world::{Character, World};
 use meddah_inference::ladder::{Ladder, Question, Thinker};
 use meddah_inference::{
     ChatModel, ChatRequest, Chunk, ErrorKind, ModelError, Notice, Sampling, ServiceRequest, StopReason,
 };
-use meddah_store::EntryFilter;
+use meddah_store::{EntryFilter, StoredEntry};
 use tracing::debug;
 
 use super::Session;
@@ -55,7 +55,8 @@ impl Session {
         let place = cast.iter().position(|character| character.id == last)?;
         let next = cast.iter().find(|character| character.id != last)?;
         let ladder = self.writer(&world, next).await?;
-        let past = self.heard_by_all(there).await?;
+        let heard = self.heard_by_all(there).await?;
+        let past = recall(heard.iter().map(|stored| &*stored.entry), there.first()?);
         let language = self.language.as_deref().unwrap_or(&world.language);
         let scene = ShortScene {
             world: &world,
@@ -91,12 +92,12 @@ impl Session {
     }
 
     /// What every one of them perceived of late, oldest first.
-    async fn heard_by_all(&self, there: &[String]) -> Option<Vec<Recalled>> {
+    async fn heard_by_all(&self, there: &[String]) -> Option<Vec<StoredEntry>> {
         let first = there.first()?;
         let filter = EntryFilter::PerceivedBy(first.clone());
-        let entries = self.ports.store.recent(&self.timeline(), filter, ENTRIES_MAX, None).await.ok()?;
-        let by_all = |entry: &&Entry| there.iter().all(|id| entry.perceived_by(id));
-        Some(recall(entries.iter().map(|stored| &*stored.entry).filter(by_all), first))
+        let mut entries = self.ports.store.recent(&self.timeline(), filter, ENTRIES_MAX, None).await.ok()?;
+        entries.retain(|stored| there.iter().all(|id| stored.entry.perceived_by(id)));
+        Some(entries)
     }
 
     fn scene_request(&self, scene: &ShortScene<'_>, next: &Character) -> ChatRequest {

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use meddah_engine::action::Offer;
 use meddah_engine::condition::is_for_conditions;
 use meddah_engine::emotion::EmotionLabel;
-use meddah_engine::prompt::{self, Draft, Form, ModelFacts, Prompt, PromptInput, PromptSize, one_line};
+use meddah_engine::prompt::{
+    self, Draft, Form, ModelFacts, Prompt, PromptInput, PromptPart, PromptSize, one_line,
+};
 use meddah_engine::reply::unsaid;
 use meddah_inference::ladder::Question;
 use meddah_inference::service::{Heard, ServiceAction, ServiceRequest, ServiceScene};
@@ -32,8 +34,8 @@ const SERVICE_MEMORIES_MAX: usize = 12;
 struct Asked {
     told: String,
     form: Form,
-    /// Sentences of the prompt that are nobody's to say.
-    unsaid: Vec<String>,
+    /// What the prompt consisted of.
+    parts: Vec<PromptPart>,
 }
 
 /// One turn's question.
@@ -41,7 +43,7 @@ pub(super) struct TurnQuestion<'t> {
     pub turn: &'t Turn,
     pub events: &'t TurnEvents,
     pub offer: &'t Offer,
-    pub mind: &'t Mind,
+    pub mind: &'t Mind<'t>,
     pub conversation: String,
     /// The first answer could not be used: words alone, drawn differently.
     pub again: bool,
@@ -53,7 +55,7 @@ impl<'t> TurnQuestion<'t> {
         turn: &'t Turn,
         events: &'t TurnEvents,
         offer: &'t Offer,
-        mind: &'t Mind,
+        mind: &'t Mind<'t>,
         conversation: String,
     ) -> TurnQuestion<'t> {
         let question =
@@ -75,7 +77,8 @@ impl<'t> TurnQuestion<'t> {
 
     /// Sentences of what the one who was asked last read, for [`GuardRules`](meddah_engine::reply::GuardRules).
     pub fn unsaid(&self) -> Vec<String> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).unsaid.clone()
+        // Not before the question is sent: the answer takes longer than this.
+        unsaid(&self.asked.lock().unwrap_or_else(PoisonError::into_inner).parts)
     }
 
     fn keep(&self, asked: Asked) {
@@ -149,7 +152,7 @@ impl Question for TurnQuestion<'_> {
             )
         })?;
         self.explain(&info, &form, room, &prompt);
-        self.keep(Asked { told: prompt.told, form, unsaid: unsaid(&prompt.parts) });
+        self.keep(Asked { told: prompt.told, form, parts: prompt.parts });
         let words = &self.mind.feelings.words;
         let conversation = self.conversation.clone();
         let request = chat_request(self.turn, conversation, prompt.messages, self.offer, words, &form);
@@ -160,7 +163,7 @@ impl Question for TurnQuestion<'_> {
         let Turn { character, player, scene, .. } = self.turn;
         let actions = self.offer.ranked.iter().filter_map(|ranked| self.turn.actions.at(ranked.index));
         let name_of = |id: &String| self.turn.world.name_of(id).to_owned();
-        let told = self.mind.past.turns.iter().map(|turn| turn.told.clone());
+        let told = self.mind.past.turns.iter().map(|turn| turn.told.clone().into_owned());
         let skipped = self.mind.past.turns.len().saturating_sub(SERVICE_MEMORIES_MAX);
         Some(ServiceRequest {
             conversation: self.conversation.clone(),

@@ -6,7 +6,7 @@ use meddah_store::StoreErrorKind;
 use tracing::debug;
 
 use super::heart::{Felt, Moved};
-use super::mind::witnessed;
+use super::mind::read_past;
 use super::record::{record, witnesses};
 use super::reply::Reply;
 use super::{Ports, Turn, TurnEvents, entry};
@@ -15,7 +15,7 @@ use crate::wire::notice;
 /// Reads what a turn added, right behind its end: the next one of this character asks for nearly the same again, and
 /// somebody waits for that one.
 pub(crate) async fn read_back(turn: &Turn, ports: &Ports) {
-    if let Err(error) = witnessed(turn, ports).await {
+    if let Err(error) = read_past(turn, ports).await {
         debug!(turn = turn.id, error = error.message, "what was written is not read back");
     }
     ports.memories.prepare(&turn.key, &turn.world, &turn.player);

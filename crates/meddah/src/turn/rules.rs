@@ -57,7 +57,7 @@ pub(super) fn reply_rules(turn: &Turn, form: &Form) -> ReplyRules {
 }
 
 /// What its lines must not be. `unsaid` are sentences of the prompt.
-pub(super) fn guard_rules(turn: &Turn, mind: &Mind, unsaid: Vec<String>) -> GuardRules {
+pub(super) fn guard_rules(turn: &Turn, mind: &Mind<'_>, unsaid: Vec<String>) -> GuardRules {
     let character = &turn.character;
     let mut own_texts =
         vec![character.description.clone(), character.role.clone(), character.speech.style.clone()];
@@ -72,7 +72,7 @@ pub(super) fn guard_rules(turn: &Turn, mind: &Mind, unsaid: Vec<String>) -> Guar
         own_texts,
         unsaid,
         asked: turn.cause.text().to_owned(),
-        earlier: earlier.iter().map(|turn| (turn.text.clone(), turn.answer())).collect(),
+        earlier: earlier.iter().map(|turn| (turn.record.text.clone(), turn.answer().into_owned())).collect(),
         words_max: turn.words_max(),
     }
 }

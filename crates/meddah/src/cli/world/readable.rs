@@ -43,10 +43,11 @@ async fn told(store: &SqliteStore, size: &TimelineSize, who: &str) -> Result<Vec
     for recalled in recall(perceived.iter().map(|stored| &*stored.entry), who) {
         match recalled {
             Recalled::Turn(turn) => {
-                if turn.speaker.is_empty() {
-                    lines.push(format!("({})", turn.text));
+                let record = turn.record;
+                if record.speaker.is_empty() {
+                    lines.push(format!("({})", record.text));
                 } else {
-                    lines.push(format!("{}: {}", turn.speaker_name, turn.text));
+                    lines.push(format!("{}: {}", record.speaker_name, record.text));
                 }
                 lines.push(format!("{}: {}", turn.character, turn.answer()));
             }

@@ -134,7 +134,7 @@ impl Feelings {
 
     /// What whoever thinks is told of it: at most two plain sentences, none while nothing stands out or it was
     /// told a moment ago.
-    pub(super) fn told(&self, past: &Past) -> Vec<String> {
+    pub(super) fn told(&self, past: &Past<'_>) -> Vec<String> {
         let stance = relationship::stance(&self.bond.now, &self.bond.home, &self.bond.name);
         self.mood_told()
             .into_iter()

@@ -37,7 +37,7 @@ pub(super) async fn lore_budget(turn: &Turn, ladder: &Ladder) -> LoreBudget {
 pub(super) fn called_up(
     turn: &Turn,
     open: &Character,
-    past: &Past,
+    past: &Past<'_>,
     state: &GameState,
     timers: &LoreTimers,
     budget: LoreBudget,
@@ -57,14 +57,14 @@ pub(super) fn called_up(
 /// Lore that was not told of late, and behind it, as far as there is room, what was.
 fn lore<'t>(
     turn: &'t Turn,
-    past: &Past,
+    past: &Past<'_>,
     state: &GameState,
     timers: &LoreTimers,
     budget: LoreBudget,
 ) -> CalledUp<'t> {
     let said = said_of_late(turn, past);
     let said: Vec<&str> = said.iter().map(String::as_str).collect();
-    let told: Vec<&str> = past.turns.iter().rev().take(TOLD_TURNS).map(|turn| turn.told.as_str()).collect();
+    let told: Vec<&str> = past.turns.iter().rev().take(TOLD_TURNS).map(|turn| &*turn.told).collect();
     let query = LoreQuery {
         said: &said,
         character: &turn.character.id,
@@ -88,21 +88,29 @@ fn lore<'t>(
 }
 
 /// What was said to the character and by it, the newest last, as far back as the lore of this world is searched.
-fn said_of_late(turn: &Turn, past: &Past) -> Vec<String> {
+fn said_of_late(turn: &Turn, past: &Past<'_>) -> Vec<String> {
     let depth = turn.world.lore.iter().map(|entry| entry.scan).max().unwrap_or(SCAN_UTTERANCES) as usize;
     let mut said = vec![turn.cause.text().to_owned()];
     for turn in past.turns.iter().rev() {
         if said.len() >= depth {
             break;
         }
-        said.extend([turn.answer(), turn.text.clone()].into_iter().filter(|text| !text.is_empty()));
+        said.extend(
+            [turn.answer().into_owned(), turn.record.text.clone()]
+                .into_iter()
+                .filter(|text| !text.is_empty()),
+        );
     }
     said.reverse();
     said
 }
 
 /// How far the talk has come, with what is said now. Only worlds with lore that asks for it keep count.
-pub(super) async fn timers(turn: &Turn, ports: &Ports, past: &Past) -> Result<Option<LoreTimers>, WireError> {
+pub(super) async fn timers(
+    turn: &Turn,
+    ports: &Ports,
+    past: &Past<'_>,
+) -> Result<Option<LoreTimers>, WireError> {
     if !turn.world.lore.iter().any(|entry| entry.is_timed()) {
         return Ok(None);
     }

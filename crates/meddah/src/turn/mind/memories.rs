@@ -30,7 +30,7 @@ const WORDS_MIN: f32 = 0.25;
 const MEANING_MIN: f32 = 0.6;
 
 /// What a search gave; a store that fails costs the memories, not the turn.
-type Search = Result<Vec<Remembered>, StoreError>;
+pub(super) type Search = Result<Vec<Remembered>, StoreError>;
 
 /// What the words themselves call to mind, to be asked for while the past is read.
 pub(super) async fn at_once(turn: &Turn, ports: &Ports) -> Search {
@@ -38,7 +38,7 @@ pub(super) async fn at_once(turn: &Turn, ports: &Ports) -> Search {
 }
 
 /// The memories, and why they came to mind; what answers best comes last, right before what was said. `found` is what [`at_once`] gave.
-pub(super) async fn called_up(turn: &Turn, ports: &Ports, past: &Past, found: Search) -> Vec<Memory> {
+pub(super) async fn called_up(turn: &Turn, ports: &Ports, past: &Past<'_>, found: Search) -> Vec<Memory> {
     match choose(turn, ports, past, found).await {
         Ok(found) => found,
         Err(error) => {
@@ -55,7 +55,12 @@ async fn search(turn: &Turn, ports: &Ports, words: &Words, text: String) -> Sear
     }
 }
 
-async fn choose(turn: &Turn, ports: &Ports, past: &Past, found: Search) -> Result<Vec<Memory>, StoreError> {
+async fn choose(
+    turn: &Turn,
+    ports: &Ports,
+    past: &Past<'_>,
+    found: Search,
+) -> Result<Vec<Memory>, StoreError> {
     let near = |memory: &&Remembered| memory.words >= WORDS_MIN || memory.meaning >= MEANING_MIN;
     let mut found = found?;
     if !found.iter().any(|memory| near(&memory)) {
@@ -65,11 +70,17 @@ async fn choose(turn: &Turn, ports: &Ports, past: &Past, found: Search) -> Resul
         }
     }
     let recent: Vec<&str> =
-        past.turns.iter().rev().take(TURNS_IN_PROMPT).map(|recent| recent.turn.as_str()).collect();
+        past.turns.iter().rev().take(TURNS_IN_PROMPT).map(|recent| recent.record.turn.as_str()).collect();
     // Somebody began to say something else at once: no prompt shows it, and nobody has to remember it yet.
-    let silent = |turn: &&RecentTurn| turn.lines.is_empty() && turn.actions.is_empty();
-    let cut_short: Vec<&str> =
-        past.turns.iter().rev().take(TURNS_IN_PROMPT).filter(silent).map(|turn| turn.turn.as_str()).collect();
+    let silent = |turn: &&RecentTurn<'_>| turn.lines.is_empty() && turn.actions.is_empty();
+    let cut_short: Vec<&str> = past
+        .turns
+        .iter()
+        .rev()
+        .take(TURNS_IN_PROMPT)
+        .filter(silent)
+        .map(|turn| turn.record.turn.as_str())
+        .collect();
     // Notes are told in any case.
     let noted = |text: &str| past.notes.iter().any(|note| note.contains(text));
     let mut chosen: Vec<Memory> = Vec::new();
@@ -101,8 +112,11 @@ async fn choose(turn: &Turn, ports: &Ports, past: &Past, found: Search) -> Resul
     Ok(chosen)
 }
 
-/// "remembered for 7.3: near words 3.1, scene 1.2".
-fn why(memory: &Remembered) -> String {
+/// "remembered for 7.3: near words 3.1, scene 1.2". Empty where nobody wants to know.
+fn why(turn: &Turn, memory: &Remembered) -> String {
+    if turn.settings.explain.is_none() {
+        return String::new();
+    }
     let mut parts = memory.parts.clone();
     parts.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
     let shown: Vec<String> =
@@ -130,9 +144,9 @@ fn needs_the_past(turn: &Turn, words: &Words) -> bool {
 }
 
 /// What was just said, with what was said before it.
-fn question(turn: &Turn, past: &Past) -> String {
+fn question(turn: &Turn, past: &Past<'_>) -> String {
     let said = turn.cause.text();
-    past.turns.last().map_or_else(|| said.to_owned(), |before| format!("{said} {}", before.text))
+    past.turns.last().map_or_else(|| said.to_owned(), |before| format!("{said} {}", before.record.text))
 }
 
 /// A memory as the character is told of it. `answer` is what it found of the same entry's answer, if it did.
@@ -150,10 +164,10 @@ fn tell(turn: &Turn, entry: &Entry, memory: &Remembered, answer: Option<&Remembe
                 brief: briefly(turn, record),
                 words: record.text.clone(),
                 turn: record.turn.clone(),
-                why: why(memory),
+                why: why(turn, memory),
             }
         }
-        EntryKind::Event { text } => plain(format!("You remember{moment}: {text}"), text, memory),
+        EntryKind::Event { text } => plain(turn, format!("You remember{moment}: {text}"), text, memory),
         EntryKind::Memory(record) => {
             let text = match record.kind {
                 // Where it was told says nothing of where it was.
@@ -162,7 +176,7 @@ fn tell(turn: &Turn, entry: &Entry, memory: &Remembered, answer: Option<&Remembe
                 }
                 _ => format!("You remember{moment}: {}", record.text),
             };
-            plain(text, &record.text, memory)
+            plain(turn, text, &record.text, memory)
         }
         _ => return None,
     };
@@ -170,8 +184,14 @@ fn tell(turn: &Turn, entry: &Entry, memory: &Remembered, answer: Option<&Remembe
 }
 
 /// What is no turn: in brief it is what it says.
-fn plain(text: String, words: &str, memory: &Remembered) -> Memory {
-    Memory { text, brief: words.to_owned(), words: words.to_owned(), why: why(memory), ..Memory::default() }
+fn plain(turn: &Turn, text: String, words: &str, memory: &Remembered) -> Memory {
+    Memory {
+        text,
+        brief: words.to_owned(),
+        words: words.to_owned(),
+        why: why(turn, memory),
+        ..Memory::default()
+    }
 }
 
 fn teller<'t>(turn: &'t Turn, record: &'t MemoryRecord) -> &'t str {

@@ -31,27 +31,29 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// Of `character`, toward `partner`.
+    /// What `character` perceived of late (oldest first, up to the limit), and its states toward `partner`, all of
+    /// one moment.
     pub async fn read(
         store: &dyn TimelineStore,
         key: &TimelineKey,
         character: &Character,
         partner: &str,
-    ) -> Result<Kept, WireError> {
+        perceived_max: usize,
+    ) -> Result<(Vec<StoredEntry>, Kept), WireError> {
         let id = || character.id.clone();
-        let goals = async {
-            match character.goal.is_empty() {
-                true => Ok(None),
-                false => newest(store, key, StateOf::Goals { character: id() }).await,
-            }
-        };
-        let toward = StateOf::Relationship { character: id(), toward: partner.to_owned() };
-        let (emotion, bond, goals) = futures::try_join!(
-            newest(store, key, StateOf::Emotion { character: id() }),
-            newest(store, key, toward),
-            goals,
-        )?;
-        Ok(Kept { emotion, bond, goals })
+        let state = |of| (EntryFilter::State(of), 1);
+        let mut questions = vec![
+            (EntryFilter::PerceivedBy(id()), perceived_max),
+            state(StateOf::Emotion { character: id() }),
+            state(StateOf::Relationship { character: id(), toward: partner.to_owned() }),
+        ];
+        if !character.goal.is_empty() {
+            questions.push(state(StateOf::Goals { character: id() }));
+        }
+        let mut answers = store.recent_each(key, questions).await?.into_iter();
+        let perceived = answers.next().unwrap_or_default();
+        let mut newest = || answers.next().and_then(|mut found| found.pop());
+        Ok((perceived, Kept { emotion: newest(), bond: newest(), goals: newest() }))
     }
 }
 
@@ -97,21 +99,10 @@ pub(crate) async fn holds_now(
     character: &Character,
     partner: &str,
 ) -> Result<Holds, WireError> {
-    let kept = Kept::read(store, key, character, partner).await?;
-    let met = has_met(store, key, &character.id, partner).await?;
-    Ok(holds(&kept, scene, character, met))
-}
-
-async fn has_met(
-    store: &dyn TimelineStore,
-    key: &TimelineKey,
-    character: &str,
-    partner: &str,
-) -> Result<bool, WireError> {
-    let filter = EntryFilter::PerceivedBy(character.to_owned());
-    let recent = store.recent(key, filter, MET_ENTRIES_MAX, None).await?;
-    Ok(recent.iter().any(|stored| {
-        let by_it = stored.entry.character.as_deref() == Some(character);
+    let (recent, kept) = Kept::read(store, key, character, partner, MET_ENTRIES_MAX).await?;
+    let met = recent.iter().any(|stored| {
+        let by_it = stored.entry.character.as_ref() == Some(&character.id);
         by_it && matches!(&stored.entry.kind, EntryKind::Turn(turn) if turn.speaker == partner)
-    }))
+    });
+    Ok(holds(&kept, scene, character, met))
 }
