@@ -24,6 +24,9 @@ use crate::config::Settings;
 use crate::keys::{KeyError, KeyStore, SetBy};
 use crate::paths::Paths;
 
+/// The first piece of a host's answer is there after so long, its queue included: a host turns away after half of it.
+const HOST_FIRST_TOKEN_MS: u64 = 30_000;
+
 /// What is needed to open rungs.
 pub(super) struct Opener {
     pub(super) table: ModelTable,
@@ -190,8 +193,10 @@ impl Opener {
         }
         let online = &self.settings.online;
         let own = |own: u64, usual: u64| Duration::from_millis(if own == 0 { usual } else { own });
+        // Players of a host wait for their turn.
+        let usual = if rung.provider == HOST { HOST_FIRST_TOKEN_MS } else { online.first_token_ms };
         RungLimits {
-            first_token: own(rung.first_token_ms, online.first_token_ms),
+            first_token: own(rung.first_token_ms, usual),
             stall: own(rung.stall_ms, online.stall_ms),
             retries: online.retries,
             rests: true,

@@ -10,6 +10,7 @@ mod chance;
 mod check;
 mod command_line;
 mod faces;
+mod host;
 mod keys;
 mod killed_sidecar;
 #[cfg(target_os = "linux")]
