@@ -202,6 +202,7 @@ impl Server {
             let draining = async {
                 stop.cancelled().await;
                 host.gate.drain();
+                host.close_sockets(DRAIN_WAIT).await;
             };
             tokio::join!(public.run(&limits, stop.clone()), admin.run(&limits, stop.clone()), draining);
             if let Some(characters) = host.characters() {

@@ -28,6 +28,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::admission::Gate;
 use crate::engines::Pool;
@@ -69,6 +70,9 @@ pub struct Host {
     used: Mutex<HashMap<String, u64>>,
     public_url: String,
     characters: OnceLock<Arc<dyn Characters>>,
+    /// WebSockets, which outlive the request that opened them.
+    sockets: TaskTracker,
+    stop: CancellationToken,
 }
 
 /// What a host is made of.
@@ -105,6 +109,8 @@ impl Host {
             metrics: Metrics::default(),
             used: Mutex::default(),
             characters: OnceLock::new(),
+            sockets: TaskTracker::new(),
+            stop: CancellationToken::new(),
             public_url,
             settings,
             store,
@@ -147,6 +153,13 @@ impl Host {
     #[must_use]
     pub fn own_token(&self) -> String {
         self.auth.own_token()
+    }
+
+    /// Closes WebSockets once their answers are finished.
+    pub(crate) async fn close_sockets(&self, patience: Duration) {
+        self.stop.cancel();
+        self.sockets.close();
+        tokio::time::timeout(patience, self.sockets.wait()).await.ok(); // the runtime ends those that are left
     }
 
     /// Where players reach it.
@@ -194,6 +207,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .route("/v1/health", get(account::health))
         .route("/v1/models", get(account::models))
         .route("/v1/chat/completions", post(chat::completions))
+        .route("/v1/chat/ws", get(chat::socket))
         .route("/v1/join", post(join::join))
         .route("/join/{code}", get(join::page))
         .route("/v1/sign-in", get(sign_in::providers).post(sign_in::begin))

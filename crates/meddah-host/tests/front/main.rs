@@ -5,4 +5,5 @@ mod door;
 mod host;
 mod money;
 mod sign_in;
+mod socket;
 mod tls;

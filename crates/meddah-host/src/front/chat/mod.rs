@@ -5,6 +5,7 @@
 
 mod answer;
 mod request;
+mod socket;
 mod whole;
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -30,6 +31,7 @@ use crate::engines::{Expected, Meter};
 use crate::player::Class;
 use crate::quota::{Amounts, Purpose, Reservation};
 use answer::{Answer, Running};
+pub(super) use socket::open as socket;
 use request::ChatRequest;
 
 /// How urgent a request is: `live`, `session` or `ambient`.
@@ -67,30 +69,10 @@ pub(super) async fn completions(
 }
 
 async fn ask(host: &Arc<Host>, peer: Peer, headers: &HeaderMap, sent: Sent) -> Result<Response, Refused> {
-    let arrived = Instant::now();
     let known = host.auth.know(headers, peer.0, &host.settings).await?;
-    host.used_now(&known.token);
-    let request = ChatRequest::read(
-        &sent.read(host.settings.limits.body_bytes).await?,
-        host.settings.limits.output_tokens,
-    )?;
-    let class = class(headers)?;
-    host.moderator.check(&known.player.id, &request.last_text).await?;
-    let waiting = Waiting {
-        meter: Arc::new(Meter::new(Expected {
-            body_bytes: u64::from(request.prompt_tokens_max),
-            prompt_tokens: request.prompt_tokens,
-            output_tokens: request.output_tokens_max,
-        })),
-        reservation: reserve(host, &known, &request, class, headers).await?,
-        affinity: affinity(headers, &known, &request)?,
-        patience: patience(headers)?,
-        host: host.clone(),
-        known,
-        class,
-        arrived,
-        request,
-    };
+    let terms = Terms::of_headers(headers)?;
+    let body = sent.read(host.settings.limits.body_bytes).await?;
+    let waiting = Waiting::begin(host, known, terms, &body).await?;
     match (waiting.request.stream, headers.get(QUEUE).is_some_and(|value| value == "events")) {
         (false, _) => {
             let model = waiting.request.model.clone();
@@ -98,10 +80,27 @@ async fn ask(host: &Arc<Host>, peer: Peer, headers: &HeaderMap, sent: Sent) -> R
             Ok(Json(whole::collect(Answer::begun(running), model).await?).into_response())
         }
         (true, false) => Ok(stream(Answer::begun(waiting.enter(None).await?))),
-        (true, true) => {
-            let (progress, place) = watch::channel(Place::default());
-            Ok(stream(Answer::waiting(Box::pin(waiting.enter(Some(progress))), place)))
-        }
+        (true, true) => Ok(stream(waiting.told())),
+    }
+}
+
+/// What is said about a request beside its body.
+#[derive(Debug)]
+struct Terms {
+    class: Class,
+    conversation: Option<String>,
+    patience: Duration,
+    key: Option<String>,
+}
+
+impl Terms {
+    fn of_headers(headers: &HeaderMap) -> Result<Terms, Refused> {
+        Ok(Terms {
+            class: class(headers)?,
+            conversation: text_header(headers, &CONVERSATION)?.map(str::to_owned),
+            patience: patience(headers)?,
+            key: text_header(headers, &IDEMPOTENCY_KEY)?.map(str::to_owned),
+        })
     }
 }
 
@@ -119,6 +118,36 @@ struct Waiting {
 }
 
 impl Waiting {
+    /// Reads a request, lets a moderator see it, and reserves what it can cost.
+    async fn begin(host: &Arc<Host>, known: Arc<Known>, terms: Terms, body: &[u8]) -> Result<Waiting, Refused> {
+        let arrived = Instant::now();
+        host.used_now(&known.token);
+        let request = ChatRequest::read(body, host.settings.limits.output_tokens)?;
+        host.moderator.check(&known.player.id, &request.last_text).await?;
+        let Terms { class, conversation, patience, key } = terms;
+        Ok(Waiting {
+            meter: Arc::new(Meter::new(Expected {
+                body_bytes: u64::from(request.prompt_tokens_max),
+                prompt_tokens: request.prompt_tokens,
+                output_tokens: request.output_tokens_max,
+            })),
+            affinity: affinity(conversation.as_deref(), &known, &request),
+            reservation: reserve(host, &known, &request, class, key).await?,
+            host: host.clone(),
+            patience,
+            known,
+            class,
+            arrived,
+            request,
+        })
+    }
+
+    /// The answer as a stream that begins at once and tells the place in the queue.
+    fn told(self) -> Answer {
+        let (progress, place) = watch::channel(Place::default());
+        Answer::waiting(Box::pin(self.enter(Some(progress))), place)
+    }
+
     /// Waits for a slot, and for the first event of an engine.
     async fn enter(self, progress: Option<watch::Sender<Place>>) -> Result<Running, Refused> {
         let asking = Asking {
@@ -154,7 +183,7 @@ async fn reserve(
     known: &Known,
     request: &ChatRequest,
     class: Class,
-    headers: &HeaderMap,
+    key: Option<String>,
 ) -> Result<Reservation, Refused> {
     let tokens = u64::from(request.prompt_tokens_max) + u64::from(request.output_tokens_max);
     let most = Amounts {
@@ -164,7 +193,6 @@ async fn reserve(
         speech_ms: 0,
         micro: host.prices.most(request.prompt_tokens_max, request.output_tokens_max),
     };
-    let key = text_header(headers, &IDEMPOTENCY_KEY)?.map(str::to_owned);
     let purpose = Purpose { class, model: request.model.clone(), key };
     Ok(host.book.reserve(&known.player.id, &known.tier, most, &purpose).await?)
 }
@@ -186,14 +214,14 @@ fn patience(headers: &HeaderMap) -> Result<Duration, Refused> {
 }
 
 /// Requests of one conversation have one, and no player can meet another's.
-fn affinity(headers: &HeaderMap, known: &Known, request: &ChatRequest) -> Result<u64, Refused> {
+fn affinity(conversation: Option<&str>, known: &Known, request: &ChatRequest) -> u64 {
     let mut hasher = DefaultHasher::new();
     known.player.id.hash(&mut hasher);
-    match text_header(headers, &CONVERSATION)? {
+    match conversation {
         Some(conversation) => conversation.hash(&mut hasher),
         None => request.beginning.hash(&mut hasher),
     }
-    Ok(hasher.finish())
+    hasher.finish()
 }
 
 fn text_header<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Refused> {

@@ -19,12 +19,23 @@ use crate::voice::Voices;
 const FIRST_INVITE_USES: u32 = 10;
 
 pub fn run(setup: &Setup) -> Result<u8, Failure> {
+    as_many_files_as_allowed();
     // A server uses all cores that it has.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(1, format!("cannot start: {error}")))?;
     runtime.block_on(serve(setup))
+}
+
+/// A connection is an open file, and many systems allow a program more of them only when it asks.
+fn as_many_files_as_allowed() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let limit = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).ok(); // then it keeps what it has
+    }
 }
 
 async fn serve(setup: &Setup) -> Result<u8, Failure> {
