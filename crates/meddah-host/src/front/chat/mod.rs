@@ -4,6 +4,7 @@
 //! engine → its answer, piece by piece → what it did cost.
 
 mod answer;
+mod pump;
 mod request;
 mod whole;
 
@@ -11,13 +12,11 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
-use futures::StreamExt as _;
 use tokio::sync::watch;
 
 use super::Host;
@@ -30,6 +29,7 @@ use crate::engines::{Expected, Meter};
 use crate::player::Class;
 use crate::quota::{Amounts, Purpose, Reservation};
 use answer::{Answer, Running};
+use pump::unless_closed;
 use request::ChatRequest;
 
 /// How urgent a request is: `live`, `session` or `ambient`.
@@ -94,13 +94,13 @@ async fn ask(host: &Arc<Host>, peer: Peer, headers: &HeaderMap, sent: Sent) -> R
     match (waiting.request.stream, headers.get(QUEUE).is_some_and(|value| value == "events")) {
         (false, _) => {
             let model = waiting.request.model.clone();
-            let running = waiting.enter(None).await?;
-            Ok(Json(whole::collect(Answer::begun(running), model).await?).into_response())
+            let answer = async { whole::collect(Answer::begun(waiting.enter(None).await?), model).await };
+            Ok(Json(unless_closed(host, answer).await?).into_response())
         }
-        (true, false) => Ok(stream(Answer::begun(waiting.enter(None).await?))),
+        (true, false) => Ok(stream(host, Answer::begun(unless_closed(host, waiting.enter(None)).await?))),
         (true, true) => {
             let (progress, place) = watch::channel(Place::default());
-            Ok(stream(Answer::waiting(Box::pin(waiting.enter(Some(progress))), place)))
+            Ok(stream(host, Answer::waiting(Box::pin(waiting.enter(Some(progress))), place)))
         }
     }
 }
@@ -136,12 +136,8 @@ impl Waiting {
     }
 }
 
-fn stream(answer: Answer) -> Response {
-    let pieces = futures::stream::unfold(answer, |mut answer| async move {
-        let piece = answer.next().await?;
-        Some((Ok::<_, std::convert::Infallible>(piece), answer))
-    });
-    let mut response = Body::from_stream(pieces.boxed()).into_response();
+fn stream(host: &Host, answer: Answer) -> Response {
+    let mut response = pump::body(host, answer).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
