@@ -1,5 +1,7 @@
 //! Hosts as processes: killed in the middle of their work, and with a database that goes away.
 
+#![allow(clippy::unwrap_used, reason = "what fails in a test fails the test")]
+
 mod support;
 
 use std::collections::HashMap;

@@ -234,6 +234,7 @@ impl Drop for Seat {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "what a test spawns ends with its runtime")]
 mod tests {
     use axum::routing::get;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};

@@ -4,8 +4,8 @@ use std::convert::Infallible;
 
 use axum::body::{Body, Bytes};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::answer::Answer;
 use crate::front::Host;
@@ -22,10 +22,11 @@ const PIECES_MAX: usize = 32;
 /// can see that an engine works for nobody.
 pub(super) fn body(host: &Host, answer: Answer) -> Body {
     let (pieces, taken) = mpsc::channel(PIECES_MAX);
-    let pump = AbortOnDropHandle::new(tokio::spawn(pump(host.book.state(), answer, pieces)));
-    let taken = futures::stream::unfold((taken, pump), |(mut taken, pump)| async move {
+    let mut owned = JoinSet::new();
+    owned.spawn(pump(host.book.state(), answer, pieces));
+    let taken = futures::stream::unfold((taken, owned), |(mut taken, owned)| async move {
         let piece = taken.recv().await?;
-        Some((Ok::<_, Infallible>(piece), (taken, pump)))
+        Some((Ok::<_, Infallible>(piece), (taken, owned)))
     });
     Body::from_stream(taken)
 }
