@@ -1,5 +1,6 @@
 //! Hosts as processes: killed in the middle of their work, and with a database that goes away.
 
+#![allow(clippy::print_stdout, reason = "figures are for people who ask with --nocapture")]
 #![allow(clippy::unwrap_used, reason = "what fails in a test fails the test")]
 
 mod support;
