@@ -35,6 +35,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     settings.database_url = DatabaseUrl(flag(&arguments, "--database").unwrap_or_default());
     settings.limits.connections_per_address = 100_000;
     settings.limits.joins_per_hour = 100_000;
+    settings.limits.wrong_tokens_per_minute = 100_000;
     if let Some(wait) = number("--live-wait-ms")? {
         settings.admission.live.patience_ms = wait;
     }

@@ -46,6 +46,9 @@ pub enum ServerError {
     },
 }
 
+/// Engines, and what the operator knows of each.
+pub type Engines = Vec<(Arc<dyn Engine>, EngineSettings)>;
+
 /// What a host is opened from.
 pub struct Opening {
     /// What the operator set.
@@ -55,7 +58,7 @@ pub struct Opening {
     /// In front of every hash.
     pub pepper: Pepper,
     /// Engines; those of the settings, by [`engines`], or others.
-    pub engines: Vec<(Arc<dyn Engine>, EngineSettings)>,
+    pub engines: Engines,
 }
 
 /// The engines of the settings.
@@ -65,8 +68,8 @@ pub struct Opening {
 pub fn engines(
     entries: &[EngineEntry],
     key: impl Fn(&str) -> Result<Option<Key>, String>,
-) -> Result<Vec<(Arc<dyn Engine>, EngineSettings)>, SettingsError> {
-    let mut engines: Vec<(Arc<dyn Engine>, EngineSettings)> = Vec::new();
+) -> Result<Engines, SettingsError> {
+    let mut engines = Engines::new();
     for entry in entries {
         let wrong = |message: String| {
             let name = &entry.name;

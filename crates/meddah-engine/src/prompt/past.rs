@@ -57,7 +57,7 @@ impl<'e> Past<'e> {
                 }
                 Recalled::Turn(turn) => past.notes.push(overheard(&turn, &names(turn.character))),
                 Recalled::Event { text, .. } => past.notes.push(text.to_owned()),
-                Recalled::Hearsay { text, told_by, .. } if told_by.is_empty() => {
+                Recalled::Hearsay { text, told_by: "", .. } => {
                     past.notes.push(format!("You heard: {text}"));
                 }
                 Recalled::Hearsay { text, told_by, .. } => {

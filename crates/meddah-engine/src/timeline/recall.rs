@@ -13,7 +13,6 @@ use super::{CalledAction, Entry, EntryKind, MemoryKind, TurnRecord, heard_text};
 
 /// One thing that a character remembers. It borrows from the entries that tell of it: a prompt has a hundred of them.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly all of a list are turns; a box each would cost more")]
 pub enum Recalled<'e> {
     /// An exchange.
     Turn(RecentTurn<'e>),

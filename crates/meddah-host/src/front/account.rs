@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use meddah_protocol::{ErrorCode, PROTOCOL_VERSION};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::auth::Known;
@@ -126,6 +128,8 @@ pub(super) async fn add_device(
     sent: Sent,
 ) -> Result<Json<Joined>, Refused> {
     let known = known(&host, &headers, peer).await?;
+    // Revoked devices are kept, so adding and revoking in turns would never end.
+    host.auth.joins(peer.0)?;
     let NewDevice { device } = sent.json().await?;
     let in_use = host.store.tokens_of(&known.player.id).await?;
     if in_use.iter().filter(|token| token.revoked_ms.is_none()).count() >= DEVICES_MAX {
@@ -144,13 +148,14 @@ pub(super) async fn add_device(
 pub(super) async fn revoke_device(
     State(host): State<Arc<Host>>,
     Extension(peer): Extension<Peer>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Refused> {
     let known = known(&host, &headers, peer).await?;
+    let Path(id) = id.map_err(|_| no_such_device())?;
     let own = host.store.tokens_of(&known.player.id).await?;
     if !own.iter().any(|token| token.id == id) {
-        return Err(Refused::new(ErrorCode::NotFound, "there is no such device", "See GET /v1/me/devices."));
+        return Err(no_such_device());
     }
     match host.store.revoke_token(&id, now_ms()).await {
         Err(error) if error.kind != StorageErrorKind::NotFound => return Err(error.into()),
@@ -159,11 +164,11 @@ pub(super) async fn revoke_device(
     Ok(StatusCode::NO_CONTENT)
 }
 
+fn no_such_device() -> Refused {
+    Refused::new(ErrorCode::NotFound, "there is no such device", "See GET /v1/me/devices.")
+}
+
 /// `GET /openapi.json`: the contract of all of this.
 pub(super) async fn openapi() -> Response {
-    #[derive(Serialize)]
-    struct Empty {}
-    let document: Value =
-        serde_json::from_str(include_str!("openapi.json")).unwrap_or_else(|_| json!(Empty {}));
-    Json(document).into_response()
+    ([(CONTENT_TYPE, "application/json")], include_str!("openapi.json")).into_response()
 }

@@ -14,6 +14,7 @@ use meddah_protocol::ErrorCode;
 
 use super::characters::FOR_PLAYER;
 use super::error::Refused;
+use super::serve::network;
 use crate::quota::Tier;
 use crate::settings::HostSettings;
 use crate::storage::{HostStore, Pepper, Player, PlayerToken, SecretError, SecretHash};
@@ -90,7 +91,7 @@ impl Auth {
             )),
             Some(known) => Ok(known),
             None => {
-                self.wrong.check_key(&address).map_err(|_| too_often())?;
+                self.wrong.check_key(&network(address)).map_err(|_| too_often())?;
                 Err(Refused::new(
                     ErrorCode::Unauthorized,
                     "there is no such token",
@@ -155,7 +156,7 @@ impl Auth {
     /// # Errors
     /// There were too many.
     pub fn polls(&self, address: IpAddr) -> Result<(), Refused> {
-        self.wrong.check_key(&address).map_err(|_| too_often())
+        self.wrong.check_key(&network(address)).map_err(|_| too_often())
     }
 
     /// One more join or sign-in of this address.
@@ -163,7 +164,7 @@ impl Auth {
     /// # Errors
     /// There were too many.
     pub fn joins(&self, address: IpAddr) -> Result<(), Refused> {
-        self.joins.check_key(&address).map_err(|_| too_often())
+        self.joins.check_key(&network(address)).map_err(|_| too_often())
     }
 
     /// Drops what is known of addresses that have been quiet; called now and then.

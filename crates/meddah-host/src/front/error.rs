@@ -1,5 +1,7 @@
 //! Refusals as answers: one body that official clients of OpenAI's protocol and our own both read.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
@@ -13,6 +15,9 @@ use crate::storage::StorageError;
 
 /// Official clients repeat a request on some statuses unless this says no.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// When a server that is closed, or about to end, is asked again at the earliest.
+const CLOSED_WAIT: Duration = Duration::from_secs(10);
 
 /// A request that was not carried out.
 #[derive(Debug)]
@@ -119,8 +124,17 @@ impl From<QuotaError> for Refused {
             QuotaError::Repeated(_) => ErrorCode::InvalidRequest,
             QuotaError::Unavailable { .. } | QuotaError::NotYetWritten => ErrorCode::Busy,
         };
-        let mut refused = WireError::new(code, error.to_string()).with_help(error.help());
-        refused.retry_after_ms = error.retry_after().map(|wait| wait.as_millis() as u64);
+        let message = match &error {
+            // Its words are the database's, and for the operator.
+            QuotaError::Unavailable { reason, .. } => {
+                tracing::warn!(reason, "no leave");
+                "what is left cannot be looked up".to_owned()
+            }
+            error => error.to_string(),
+        };
+        let mut refused = WireError::new(code, message).with_help(error.help());
+        let wait = error.retry_after().or(matches!(error, QuotaError::Closed(_)).then_some(CLOSED_WAIT));
+        refused.retry_after_ms = wait.map(|wait| wait.as_millis() as u64);
         Refused(refused)
     }
 }

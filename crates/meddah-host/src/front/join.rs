@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY};
 use axum::response::{Html, IntoResponse};
@@ -51,7 +52,7 @@ pub(super) async fn join(
 ) -> Result<Json<Joined>, Refused> {
     host.auth.joins(peer.0)?;
     let Join { code, name, device } = sent.json().await?;
-    let player = Player::new(cut(&name), &host.settings.default_tier, now_ms());
+    let player = Player::new(&cut(&name), &host.settings.default_tier, now_ms());
     let secret = PlayerToken::generate().map_err(no_secret)?;
     let token = new_token(&host, &secret, &player, &device);
     if code.is_empty() && host.settings.open {
@@ -70,16 +71,18 @@ pub(super) fn new_token(host: &Host, secret: &PlayerToken, player: &Player, devi
         id: secret.id().to_owned(),
         player: player.id.clone(),
         hash: secret.hash(&host.auth.pepper),
-        label: cut(device).to_owned(),
+        label: cut(device),
         created_ms: now_ms(),
         used_ms: None,
         revoked_ms: None,
     }
 }
 
-/// Names are kept up to a length.
-pub(super) fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(TEXT_BYTES_MAX)]
+/// Names are kept up to a length, and without what no name has: databases refuse some of it.
+pub(super) fn cut(text: &str) -> String {
+    let mut text: String = text.chars().filter(|letter| !letter.is_control()).take(TEXT_BYTES_MAX).collect();
+    text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+    text
 }
 
 fn refused(error: StorageError) -> Refused {
@@ -98,7 +101,11 @@ fn no_invite() -> Refused {
 }
 
 /// `GET /join/CODE`: what a person sees who opens the link.
-pub(super) async fn page(State(host): State<Arc<Host>>, Path(code): Path<String>) -> impl IntoResponse {
+pub(super) async fn page(
+    State(host): State<Arc<Host>>,
+    code: Result<Path<String>, PathRejection>,
+) -> impl IntoResponse {
+    let code = code.map(|Path(code)| code).unwrap_or_default();
     let code = InviteCode::parse(&code).map(|code| code.expose().to_string()).unwrap_or_default();
     let link = format!("{}/join/{code}", host.public_url);
     let page = include_str!("join.html").replace("{link}", &escaped(&link));
@@ -129,7 +136,7 @@ pub fn new_invite(
         uses_left: uses,
         expires_ms,
         created_ms: now_ms(),
-        note: cut(note).to_owned(),
+        note: cut(note),
     };
     Ok((code, invite))
 }

@@ -4,7 +4,8 @@
 //! its request heads and its reading: slow or silent clients keep nobody waiting.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +42,16 @@ const ACCEPT_REST: Duration = Duration::from_millis(50);
 /// Who is at the other end of the connection; in the extensions of every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
+
+/// What one customer of a provider has for sure: an address of IPv4, or the 64 bits of IPv6 that it is given as one
+/// network. Limits are of this, because whoever has one address of IPv6 has 2^64.
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(six) => Ipv6Addr::from_bits(six.to_bits() & !u128::from(u64::MAX)).into(),
+        four => four,
+    }
+}
 
 /// An open port.
 pub struct Port {
@@ -107,8 +118,10 @@ impl Connections {
         router: Router,
         tls: Option<Tls>,
     ) {
-        let Some(seat) = Seat::take(&self.of_address, peer.ip(), self.of_address_max) else {
-            debug!(peer = %peer.ip(), "too many connections of one address");
+        // A port for both kinds shows addresses of IPv4 in a form of IPv6.
+        let peer = peer.ip().to_canonical();
+        let Some(seat) = Seat::take(&self.of_address, network(peer), self.of_address_max) else {
+            debug!(%peer, "too many connections of one address");
             return; // the stream is closed
         };
         stream.set_nodelay(true).ok(); // tokens are small and wanted at once
@@ -120,7 +133,7 @@ impl Connections {
                 Some(tls) => match tls.accept(stream).await {
                     Ok(Some(stream)) => speak(stream, peer, router, stop, abandon).await,
                     Ok(None) => {}
-                    Err(error) => debug!(peer = %peer.ip(), %error, "no handshake"),
+                    Err(error) => debug!(%peer, %error, "no handshake"),
                 },
             }
         });
@@ -138,7 +151,7 @@ impl Connections {
 /// One connection, until it ends or everything does.
 async fn speak<S>(
     stream: S,
-    peer: SocketAddr,
+    peer: IpAddr,
     router: Router,
     stop: CancellationToken,
     abandon: CancellationToken,
@@ -153,8 +166,11 @@ async fn speak<S>(
         .keep_alive_interval(Some(HEADER_WAIT))
         .max_header_list_size(HEAD_BYTES_MAX as u32)
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX);
+    let asked = Arc::new(AtomicBool::new(false));
+    let asks = asked.clone();
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer.ip()));
+        asks.store(true, Ordering::Relaxed);
+        request.extensions_mut().insert(Peer(peer));
         router.clone().call(request)
     });
     let connection =
@@ -163,6 +179,7 @@ async fn speak<S>(
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
+        () = silent(&asked) => return,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
@@ -173,7 +190,16 @@ async fn speak<S>(
         }
     };
     if let Err(error) = ended {
-        debug!(peer = %peer.ip(), %error, "a connection broke off");
+        debug!(%peer, %error, "a connection broke off");
+    }
+}
+
+/// Comes when there was no request in time. The limit of hyper for request heads begins only when it knows which
+/// HTTP is spoken, so a client that says nothing at all, or half of a greeting, would stay for ever.
+async fn silent(asked: &AtomicBool) {
+    tokio::time::sleep(HEADER_WAIT).await;
+    if asked.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -204,5 +230,57 @@ impl Drop for Seat {
                 counts.remove(&self.address);
             }
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "what a test spawns ends with its runtime")]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+
+    use super::*;
+
+    /// A connection to a server that takes a minute for its answer.
+    fn connection() -> DuplexStream {
+        let slow = || async {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            "there"
+        };
+        let (ours, theirs) = tokio::io::duplex(1024);
+        let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
+        let router = Router::new().route("/", get(slow));
+        tokio::spawn(speak(ours, IpAddr::from([127, 0, 0, 1]), router, stop, abandon));
+        theirs
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_or_half_of_a_greeting_is_not_waited_for() {
+        for said in ["", "P", "PRI * HTTP/2.0\r\n", "GET / HTTP/1.1\r\nHost: "] {
+            let mut stream = connection();
+            stream.write_all(said.as_bytes()).await.unwrap();
+            let ended = tokio::time::timeout(HEADER_WAIT * 2, stream.read_to_end(&mut Vec::new())).await;
+            assert!(ended.is_ok(), "{said:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_asked_may_wait_longer_than_that_for_the_answer() {
+        let mut stream = connection();
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("there"), "{answer}");
+    }
+
+    #[test]
+    fn limits_are_of_networks() {
+        let network = |text: &str| network(text.parse().unwrap()).to_string();
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), network("2001:db8:1:2:ffff::1"));
+        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+        assert_eq!(
+            (network("::ffff:192.0.2.7"), network("192.0.2.8")),
+            ("192.0.2.7".into(), "192.0.2.8".into())
+        );
     }
 }

@@ -298,7 +298,7 @@ pub(super) async fn poll(
         .find_map(|field| account[*field].as_str())
         .unwrap_or_default();
     let tier = if provider.tier.is_empty() { &host.settings.default_tier } else { &provider.tier };
-    let newcomer = Player::new(cut(known), tier, now_ms());
+    let newcomer = Player::new(&cut(known), tier, now_ms());
     let player = host.store.sign_in(&identity, Some(&newcomer)).await?.unwrap_or(newcomer);
     if player.blocked {
         return Err(Refused::new(
@@ -315,7 +315,7 @@ pub(super) async fn poll(
 /// Numbers and texts are both used for names of accounts.
 fn subject(account: &Value, field: &str) -> Result<String, Refused> {
     let subject = match &account[field] {
-        Value::String(text) => cut(text).to_owned(),
+        Value::String(text) => cut(text),
         Value::Number(number) => number.to_string(),
         _ => String::new(),
     };

@@ -79,6 +79,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "what a test spawns ends with its runtime")]
 mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -129,7 +129,9 @@ impl Book {
     ) -> Result<Reservation, QuotaError> {
         let now_ms = (self.shared.clock)();
         let limits = [tier.day, tier.month, self.settings.day, self.settings.month];
-        let mut model = what.model.clone();
+        // Whoever asks chooses the name, and Postgres takes no NUL: one such entry would hold up the whole ledger.
+        let letters = what.model.chars().filter(|letter| !letter.is_control());
+        let mut model: String = letters.take(MODEL_BYTES_MAX).collect();
         model.truncate(model.floor_char_boundary(MODEL_BYTES_MAX));
         let ticket = Ticket {
             request: RequestId::new(),

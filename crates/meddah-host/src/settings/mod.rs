@@ -186,7 +186,7 @@ impl HostSettings {
             );
         }
         let own = !self.tls.certificate.as_os_str().is_empty();
-        if own != !self.tls.key.as_os_str().is_empty() {
+        if own == self.tls.key.as_os_str().is_empty() {
             return wrong("only one of `tls.certificate` and `tls.key` is set".into(), "Set both, or none.");
         }
         if own && !self.tls.acme_domains.is_empty() {

@@ -54,28 +54,34 @@ impl Running {
         let Waiting { host, class, arrived, affinity, request, meter, reservation, .. } = waiting;
         let body = request.body.with_model(&request.model);
         let asked = EngineRequest { body, model: None, affinity: 0, cancel };
-        let reply = match host.pool.chat(affinity, asked, &meter).await {
-            Ok(reply) => reply,
-            Err(error) => {
-                slot.used(0, 0, 0); // no fault of the player
-                reservation.settle(Amounts::default(), Ended::Failed).await.ok(); // it is kept and written later
-                return Err(refused(&error));
-            }
-        };
-        Ok(Running {
+        let mut running = Running {
             turns: reservation.most().turns,
             reservation: Some(reservation),
             wants_usage: request.wants_usage,
             first_token_sent: false,
             _cancel_when_dropped: guard,
-            engine: reply.engine,
-            events: reply.events,
+            engine: "".into(),
+            events: futures::stream::empty().boxed(),
             host,
             class,
             arrived,
             meter,
             slot,
-        })
+        };
+        match running.host.pool.chat(affinity, asked, &running.meter).await {
+            Ok(reply) => {
+                running.engine = reply.engine;
+                running.events = reply.events;
+                Ok(running)
+            }
+            Err(error) => {
+                running.slot.used(0, 0, 0); // no fault of the player
+                if let Some(reservation) = running.reservation.take() {
+                    reservation.settle(Amounts::default(), Ended::Failed).await.ok(); // it is kept and written later
+                }
+                Err(refused(&error))
+            }
+        }
     }
 
     /// What the answer has cost by all that is known.
@@ -109,6 +115,8 @@ impl Drop for Running {
     /// The player left.
     fn drop(&mut self) {
         if let Some(reservation) = self.reservation.take() {
+            // An engine was at work on the prompt, whether it has said so or not: leaving early is not for free.
+            self.meter.taken();
             let amounts = self.count(Ended::Cut);
             reservation.settle_soon(amounts, Ended::Cut);
         }
@@ -176,6 +184,14 @@ impl Answer {
                 Stage::Over => return None,
             }
         }
+    }
+
+    /// Ends it now, and says why, unless all is said already.
+    pub async fn break_off(&mut self, refused: &Refused) -> Option<Bytes> {
+        if !matches!(self.stage, Stage::Last(_) | Stage::Over) {
+            self.stage = Stage::Last(failed(refused));
+        }
+        self.next().await
     }
 
     /// The next event of the engine, for an answer that is collected; `None` at the end.
@@ -267,7 +283,9 @@ fn with_left(event: &Bytes, left: Option<Left>) -> Bytes {
 fn framed(event: &Bytes) -> Bytes {
     let mut bytes = Vec::with_capacity(event.len() + 8);
     bytes.extend_from_slice(b"data: ");
-    bytes.extend_from_slice(event);
+    // An engine that writes its JSON in lines must not end our line: outside of texts they are white space, and
+    // inside JSON has none.
+    bytes.extend(event.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
     bytes.extend_from_slice(b"\n\n");
     bytes.into()
 }

@@ -4,6 +4,7 @@
 //! engine → its answer, piece by piece → what it did cost.
 
 mod answer;
+mod pump;
 mod request;
 mod socket;
 mod whole;
@@ -12,13 +13,11 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
-use futures::StreamExt as _;
 use tokio::sync::watch;
 
 use super::Host;
@@ -31,8 +30,9 @@ use crate::engines::{Expected, Meter};
 use crate::player::Class;
 use crate::quota::{Amounts, Purpose, Reservation};
 use answer::{Answer, Running};
-pub(super) use socket::open as socket;
+use pump::unless_closed;
 use request::ChatRequest;
+pub(super) use socket::open as socket;
 
 /// How urgent a request is: `live`, `session` or `ambient`.
 pub const CLASS: HeaderName = HeaderName::from_static("x-meddah-class");
@@ -76,11 +76,11 @@ async fn ask(host: &Arc<Host>, peer: Peer, headers: &HeaderMap, sent: Sent) -> R
     match (waiting.request.stream, headers.get(QUEUE).is_some_and(|value| value == "events")) {
         (false, _) => {
             let model = waiting.request.model.clone();
-            let running = waiting.enter(None).await?;
-            Ok(Json(whole::collect(Answer::begun(running), model).await?).into_response())
+            let answer = async { whole::collect(Answer::begun(waiting.enter(None).await?), model).await };
+            Ok(Json(unless_closed(host, answer).await?).into_response())
         }
-        (true, false) => Ok(stream(Answer::begun(waiting.enter(None).await?))),
-        (true, true) => Ok(stream(waiting.told())),
+        (true, false) => Ok(stream(host, Answer::begun(unless_closed(host, waiting.enter(None)).await?))),
+        (true, true) => Ok(stream(host, waiting.told())),
     }
 }
 
@@ -119,7 +119,12 @@ struct Waiting {
 
 impl Waiting {
     /// Reads a request, lets a moderator see it, and reserves what it can cost.
-    async fn begin(host: &Arc<Host>, known: Arc<Known>, terms: Terms, body: &[u8]) -> Result<Waiting, Refused> {
+    async fn begin(
+        host: &Arc<Host>,
+        known: Arc<Known>,
+        terms: Terms,
+        body: &[u8],
+    ) -> Result<Waiting, Refused> {
         let arrived = Instant::now();
         host.used_now(&known.token);
         let request = ChatRequest::read(body, host.settings.limits.output_tokens)?;
@@ -165,12 +170,8 @@ impl Waiting {
     }
 }
 
-fn stream(answer: Answer) -> Response {
-    let pieces = futures::stream::unfold(answer, |mut answer| async move {
-        let piece = answer.next().await?;
-        Some((Ok::<_, std::convert::Infallible>(piece), answer))
-    });
-    let mut response = Body::from_stream(pieces.boxed()).into_response();
+fn stream(host: &Host, answer: Answer) -> Response {
+    let mut response = pump::body(host, answer).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));

@@ -38,6 +38,8 @@ const PASSED_ON: [&str; 21] = [
 ];
 /// Messages of one request, at most.
 const MESSAGES_MAX: usize = 2_000;
+/// Lists and objects within each other, at most; parsers of engines have been crashed by thousands.
+const DEPTH_MAX: usize = 64;
 /// What a chat template and the request around the messages take, in tokens; generous.
 const OVERHEAD_TOKENS: u32 = 64;
 /// The same for each message.
@@ -108,6 +110,12 @@ impl ChatRequest {
     /// # Errors
     /// What makes no sense, and what a player may not send.
     pub fn read(body: &[u8], output_tokens_limit: u32) -> Result<ChatRequest, Refused> {
+        if depth(body) > DEPTH_MAX {
+            return Err(Refused::invalid(
+                "the body is nested too deeply",
+                "Send a plain chat completion request.",
+            ));
+        }
         let fields: BTreeMap<String, &RawValue> = serde_json::from_slice(body).map_err(|error| {
             Refused::invalid(
                 format!("the body is no JSON object: {error}"),
@@ -142,6 +150,25 @@ impl ChatRequest {
             body: engine_body(&fields, messages, output_tokens_max),
         })
     }
+}
+
+/// How deep lists and objects of JSON go. Of what is no JSON, some number.
+fn depth(json: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut in_text, mut escaped) = (0_usize, 0, false, false);
+    for byte in json {
+        match (in_text, byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => in_text = !in_text,
+            (false, b'[' | b'{') => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            (false, b']' | b'}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 #[derive(Default, Deserialize)]
@@ -299,6 +326,18 @@ mod tests {
         assert!(read(json!({"messages": message, "stream": "yes"})).unwrap_err().contains("`stream`"));
         assert!(read(json!([1])).unwrap_err().contains("no JSON object"));
         assert!(read(json!({"messages": message, "max_tokens": null})).is_ok());
+    }
+
+    #[test]
+    fn depth_is_counted_outside_of_texts() {
+        assert_eq!(depth(br#"{"a": [[1], "[[[[\"[[", {"b": []}]}"#), 4);
+        let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        let ask = |levels| {
+            let body = format!(r#"{{"messages": [{{"content": "a"}}], "tools": {}}}"#, deep(levels));
+            ChatRequest::read(body.as_bytes(), 8).map_err(|refused| refused.0.message)
+        };
+        assert!(ask(DEPTH_MAX - 1).is_ok());
+        assert!(ask(DEPTH_MAX).unwrap_err().contains("nested"));
     }
 
     #[test]

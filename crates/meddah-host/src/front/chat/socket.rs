@@ -23,7 +23,7 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Terms, Waiting};
+use super::{Terms, Waiting, pump};
 use crate::front::Host;
 use crate::front::error::Refused;
 use crate::front::serve::{Peer, STALL_MAX};
@@ -64,7 +64,10 @@ pub(in crate::front) async fn open(
 ) -> Result<Response, Refused> {
     host.auth.know(&headers, peer.0, &host.settings).await?;
     let upgrade = upgrade.map_err(|rejection| {
-        Refused::invalid(rejection.body_text(), "Connect with a WebSocket client, or use POST /v1/chat/completions.")
+        Refused::invalid(
+            rejection.body_text(),
+            "Connect with a WebSocket client, or use POST /v1/chat/completions.",
+        )
     })?;
     let most = host.settings.limits.body_bytes + 4 * 1024;
     let upgrade = upgrade.max_message_size(most).max_frame_size(most);
@@ -132,7 +135,13 @@ impl Connection {
         running: &mut HashMap<Arc<str>, CancellationToken>,
     ) -> Result<Option<Pieces>, (String, Refused)> {
         let frame: Frame<'_> = serde_json::from_str(text).map_err(|error| {
-            (String::new(), Refused::invalid(format!("this frame is not understood: {error}"), "Send {\"id\", \"chat\"}."))
+            (
+                String::new(),
+                Refused::invalid(
+                    format!("this frame is not understood: {error}"),
+                    "Send {\"id\", \"chat\"}.",
+                ),
+            )
         })?;
         let refuse = |message: &str, help: &str| Err((frame.id.clone(), Refused::invalid(message, help)));
         if frame.id.is_empty() || frame.id.len() > ID_BYTES_MAX || frame.id.contains(char::is_control) {
@@ -144,7 +153,9 @@ impl Connection {
             }
             return Ok(None);
         }
-        let Some(chat) = frame.chat else { return refuse("`chat` is missing", "Send a chat completion request.") };
+        let Some(chat) = frame.chat else {
+            return refuse("`chat` is missing", "Send a chat completion request.");
+        };
         if running.contains_key(frame.id.as_str()) || running.len() >= ANSWERS_MAX {
             return refuse("too many answers, or one of this id, are under way", "Wait for their ends.");
         }
@@ -164,17 +175,14 @@ impl Connection {
         let (host, headers, address) = (self.host.clone(), self.headers.clone(), self.peer.0);
         let begin = async move {
             let known = host.auth.know(&headers, address, &host.settings).await?;
-            Ok::<_, Refused>(Waiting::begin(&host, known, terms, &body).await?.told())
+            let answer = Waiting::begin(&host, known, terms, &body).await?.told();
+            Ok::<_, Refused>(pump::pieces(&host, answer))
         };
         let end = id.clone();
         let pieces = futures::stream::once(begin).flat_map(move |answer| {
             let id = id.clone();
             match answer {
-                Ok(answer) => futures::stream::unfold(answer, |mut answer| async move {
-                    Some((answer.next().await?, answer))
-                })
-                .map(move |piece| (id.clone(), piece))
-                .boxed(),
+                Ok(pieces) => pieces.map(move |piece| (id.clone(), piece)).boxed(),
                 Err(refused) => {
                     let text = format!("data: {}\n\ndata: [DONE]\n\n", refused.body());
                     futures::stream::iter([(id, Bytes::from(text))]).boxed()

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
+use crate::engines::read;
 use crate::front::error::Refused;
 
 /// The longest text that is collected, in bytes; an engine that never ends is cut there.
@@ -40,8 +41,11 @@ struct Delta {
 pub(super) async fn collect(mut answer: Answer, model: String) -> Result<Value, Refused> {
     let (mut text, mut reasoning) = (String::new(), String::new());
     let (mut calls, mut finish, mut head) = (Vec::new(), Value::Null, Event::default());
+    let mut bytes = 0;
     while let Some(event) = answer.next_event().await {
-        let event: Event = serde_json::from_slice(&event?).unwrap_or_default();
+        let event = event?;
+        bytes += read(&event).map_or(0, |reading| reading.text_bytes as usize);
+        let event: Event = serde_json::from_slice(&event).unwrap_or_default();
         for Choice { delta, finish_reason } in &event.choices {
             text.push_str(delta.content.as_deref().unwrap_or_default());
             reasoning.push_str(delta.reasoning_content.as_deref().unwrap_or_default());
@@ -53,7 +57,7 @@ pub(super) async fn collect(mut answer: Answer, model: String) -> Result<Value, 
         if head.id.is_null() {
             head = Event { choices: Vec::new(), ..event };
         }
-        if text.len() + reasoning.len() > TEXT_BYTES_MAX {
+        if bytes > TEXT_BYTES_MAX {
             finish = "length".into();
             break;
         }
