@@ -1,7 +1,7 @@
 //! A host as a process of its own, in front of engines elsewhere: what load tests and tests of crashes run.
 //!
-//! `host_process DATA ENGINE_URL [--database URL] [--concurrent N] [--turns N] [--live-wait-ms N] [--pepper TEXT]`
-//! prints `{"ready":true,…}` with an invite for a million players, and ends at the end of its standard input.
+//! `host_process DATA ENGINE_URL [--database URL] [--concurrent N] [--turns N] [--tokens N] [--live-wait-ms N]
+//! [--pepper TEXT]` prints `{"ready":true,…}` with an invite for a million players, and ends at the end of its standard input.
 
 #![expect(clippy::print_stdout, reason = "its first line says where it is")]
 
@@ -40,7 +40,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         settings.admission.live.patience_ms = wait;
     }
     settings.admission.live.waiting_of_player_max = 1_000;
-    let day = Allowance { turns: number("--turns")?.or(Some(1_000_000_000)), ..Allowance::default() };
+    let turns = number("--turns")?.or(Some(1_000_000_000));
+    let day = Allowance { turns, tokens: number("--tokens")?, ..Allowance::default() };
     let concurrent = number("--concurrent")?.unwrap_or(10_000).try_into()?;
     settings.tiers.insert("free".into(), TierEntry { concurrent, day, ..TierEntry::default() });
     let pepper = flag(&arguments, "--pepper").unwrap_or_else(|| "a pepper for load tests".into());

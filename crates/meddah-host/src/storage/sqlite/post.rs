@@ -115,11 +115,15 @@ fn write_lease(
         delete.execute(params![key, host])?;
         return Ok(());
     }
-    let player = window.player().map(|player| player.0.as_ref());
-    connection.prepare_cached(include_str!("sql/window_begin.sql"))?.execute(params![key, player])?;
     let Amounts { turns, tokens, speech_ms, micro } = hold;
     let mut set = connection.prepare_cached(include_str!("sql/lease_set.sql"))?;
-    set.execute(params![key, host, turns, tokens, speech_ms, micro])?;
+    let lease = params![key, host, turns, tokens, speech_ms, micro];
+    if set.execute(lease)? == 0 {
+        // The window's first lease, before anything was used.
+        let player = window.player().map(|player| player.0.as_ref());
+        connection.prepare_cached(include_str!("sql/window_begin.sql"))?.execute(params![key, player])?;
+        set.execute(lease)?;
+    }
     Ok(())
 }
 
