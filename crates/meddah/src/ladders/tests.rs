@@ -34,8 +34,8 @@ fn rungs_of_packs_are_shown_once_they_were_asked() {
     let Source::Settings(registry) = &*ladders.0 else { panic!("no settings") };
     let settings = json!({"provider": "ollama", "model": "m"}).as_object().unwrap().clone();
     let pack = RungName::Pack { world: "inn".into(), name: "theirs".into(), settings };
-    registry.ladder(&[pack.clone(), RungName::Player("cheap".into())], Part::Talk);
-    registry.ladder(&[pack], Part::Background);
+    registry.ladder(&[pack.clone(), RungName::Player("cheap".into())], Purpose::Talk);
+    registry.ladder(&[pack], Purpose::Reflection);
     // At its usual address it needs no leave.
     assert_eq!(shown(&ladders), ["cheap ready", "theirs ready inn"]);
 }

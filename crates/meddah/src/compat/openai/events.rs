@@ -25,7 +25,7 @@ pub(crate) async fn answer(
     let pieces = passthrough::reply(thinking, asked).await?;
     let form = Form { stream: true, include_usage: true };
     let mut chunks = Chunks::new(Head::new(Kind::Chat, name), form, true);
-    let mut write = move |piece: Result<Piece, WireError>| {
+    let write = move |piece: Result<Piece, WireError>| {
         let mut lines = Vec::new();
         let piece = piece.map(|piece| chunks.piece(piece, &mut lines));
         let events = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
@@ -34,5 +34,5 @@ pub(crate) async fn answer(
         events.extend(piece.err().map(Err));
         stream::iter(events)
     };
-    Ok(pieces.flat_map(move |piece| write(piece)).boxed())
+    Ok(pieces.flat_map(write).boxed())
 }
