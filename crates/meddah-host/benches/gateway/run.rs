@@ -40,6 +40,7 @@ impl Outcome {
 }
 
 /// Each client asks at least once.
+#[expect(clippy::too_many_arguments, reason = "what a run is, each said once")]
 pub async fn run(
     client: &Client,
     target: &Target,
