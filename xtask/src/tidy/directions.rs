@@ -19,7 +19,8 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
     // What it takes of meddah-llama is about workers and this PC, nothing about models that talk.
     ("meddah-whisper", &["meddah-speech", "meddah-llama"]),
     ("meddah-store", &["meddah-engine", "meddah-protocol"]),
-    ("meddah-host", &["meddah-fakes", "meddah-protocol", "meddah-inference"]),
+    // Its tests use the suite that it has for others.
+    ("meddah-host", &["meddah-host", "meddah-fakes", "meddah-protocol", "meddah-inference"]),
     ("meddah-client", &["meddah-protocol"]),
     (
         "meddah",
