@@ -147,8 +147,12 @@ impl Rig {
     }
 
     async fn chat_to_the_end(&self, affinity: u64) -> Answer {
-        let request =
-            EngineRequest { body: Bytes::from_static(b"{}"), model: None, cancel: CancellationToken::new() };
+        let request = EngineRequest {
+            body: Bytes::from_static(b"{}"),
+            model: None,
+            affinity: 0,
+            cancel: CancellationToken::new(),
+        };
         let meter = Arc::new(Meter::new(Expected { body_bytes: 2, prompt_tokens: 1, output_tokens: 9 }));
         let reply = self.pool.chat(affinity, request, &meter).await.map_err(|error| error.kind)?;
         let (mut events, mut count) = (reply.events, 0);
@@ -383,7 +387,8 @@ async fn what_an_engine_told_before_another_took_over_is_not_charged() {
     a.goes(Way::ErrorEvent);
     let of_a = (0..).find(|affinity| favourite(&rig, *affinity) == 0).unwrap();
     let meter = Arc::new(Meter::new(Expected { body_bytes: 5000, prompt_tokens: 40, output_tokens: 9 }));
-    let request = EngineRequest { body: Bytes::new(), model: None, cancel: CancellationToken::new() };
+    let request =
+        EngineRequest { body: Bytes::new(), model: None, affinity: 0, cancel: CancellationToken::new() };
     let reply = rig.pool.chat(of_a, request, &meter).await.map(|reply| reply.engine.to_string());
     assert_eq!((reply.unwrap().as_str(), a.chats()), ("b", 1));
     assert_eq!((meter.best_known().prompt_tokens, meter.best_known().completion_tokens), (40, 1));
