@@ -15,9 +15,9 @@ use crate::load::programs::Pace;
 pub const PLAYERS: usize = 64;
 pub const SLOTS: u32 = 16;
 pub const PACE: Pace = Pace { slots: SLOTS, token_us: 20_000, prefill_us: 100 };
-/// An answer of the made-up engine has 16 to 128 tokens, 72 on average: 1.44 s, and little for the prompt. So that
-/// 64 players keep 0.8 of 16 slots busy, each is quiet for 64 * 1.5 s / (0.8 * 16) - 1.5 s.
-const QUIET_MEAN: f64 = 6.0;
+/// An answer of the made-up engine has 16 to 128 tokens, and some are cut: a slot is busy for 1.3 s on average. So
+/// that 64 players keep 0.8 of 16 slots busy, each is quiet for 64 * 1.3 s / (0.8 * 16) - 1.3 s.
+const QUIET_MEAN: f64 = 5.2;
 const QUIET_MAX: Duration = Duration::from_secs(60);
 /// Of a hundred: who leaves in the middle, and what is not urgent.
 const LEAVES: u32 = 8;
