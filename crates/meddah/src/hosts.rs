@@ -122,6 +122,6 @@ mod tests {
             assert!(read(wrong).is_err(), "{wrong}");
         }
         let open = read("http://h.example/join/x").unwrap_err();
-        assert_eq!(open.kind, ErrorKind::Unauthorized, "a token must not go in the open: {open}");
+        assert_eq!(open.kind, ErrorKind::BadRequest, "a token must not go in the open: {open}");
     }
 }

@@ -22,7 +22,11 @@ pub fn set_text(data_dir: &Path, section: &str, key: &str, text: &str) -> Result
         let table = table.ok_or_else(|| format!("`{section}` is not a section"))?;
         let mut new = value(text);
         keep_comment(table.get(key), &mut new);
-        table.insert(key, new);
+        // In its place: inserted anew, a key loses the comment above it.
+        match table.get_mut(key) {
+            Some(old) => *old = new,
+            None => drop(table.insert(key, new)),
+        }
         Ok(())
     })
 }
@@ -43,7 +47,10 @@ pub fn put_first_in_ladder(data_dir: &Path, rung: &str, usual: &[String]) -> Res
         let rest = known.iter().map(String::as_str).filter(|name| *name != rung);
         let mut new = value(std::iter::once(rung).chain(rest).collect::<Array>());
         keep_comment(document.get("ladder"), &mut new);
-        document.insert("ladder", new);
+        match document.get_mut("ladder") {
+            Some(old) => *old = new,
+            None => drop(document.insert("ladder", new)),
+        }
         Ok(())
     })
 }
