@@ -23,7 +23,7 @@ impl Hosting {
         command.args(["host", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--model", model]);
         let mut child = command.spawn().unwrap();
         let (mut output, mut errors) =
-            (BufReader::new(child.stdout.take().unwrap()), BufReader::new(child.stderr.take().unwrap()));
+            (BufReader::new(child.stdout.take().unwrap()), child.stderr.take().unwrap());
         let (mut line, mut told) = (String::new(), String::new());
         if output.read_line(&mut line).unwrap() == 0 {
             errors.read_to_string(&mut told).unwrap();
@@ -32,11 +32,12 @@ impl Hosting {
         let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
         let link = loop {
             told.clear();
-            assert_ne!(errors.read_line(&mut told).unwrap(), 0, "no invite");
+            assert_ne!(output.read_line(&mut told).unwrap(), 0, "no invite");
             if let Some((_, link)) = told.split_once("meddah join ") {
                 break link.trim().to_owned();
             }
         };
+        // Kept open: a program that writes to a closed pipe may end.
         std::thread::spawn(move || output.read_to_end(&mut Vec::new()));
         std::thread::spawn(move || errors.read_to_end(&mut Vec::new()));
         let text = |name: &str| ready[name].as_str().unwrap().to_owned();
