@@ -83,8 +83,8 @@ async fn main() {
             let expected =
                 Expected { body_bytes: body.len() as u64, prompt_tokens: 300, output_tokens: tokens };
             let meter = Arc::new(Meter::new(expected));
-            let request = EngineRequest { body, model: None, affinity: 0, cancel: CancellationToken::new() };
-            let mut events = pool.chat(affinity, request, &meter).await.expect("an answer").events;
+            let request = EngineRequest { body, model: None, affinity, cancel: CancellationToken::new() };
+            let mut events = pool.chat(request, &meter).await.expect("an answer").events;
             let mut count = 0;
             while let Some(event) = events.next().await {
                 event.expect("an event");

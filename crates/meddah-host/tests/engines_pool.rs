@@ -81,8 +81,8 @@ impl Rig {
         let expected = Expected { body_bytes: body.len() as u64, prompt_tokens: 40, output_tokens: tokens };
         let meter = Arc::new(Meter::new(expected));
         let request =
-            EngineRequest { body: body.into(), model: None, affinity: 0, cancel: CancellationToken::new() };
-        let reply = self.pool.chat(affinity, request, &meter).await.map_err(|error| error.kind)?;
+            EngineRequest { body: body.into(), model: None, affinity, cancel: CancellationToken::new() };
+        let reply = self.pool.chat(request, &meter).await.map_err(|error| error.kind)?;
         let (mut events, mut error) = (reply.events, None);
         while let Some(event) = events.next().await {
             error = error.or(event.err().map(|error| error.kind));
@@ -224,8 +224,8 @@ async fn a_player_who_leaves_is_metered_and_the_slot_is_free_at_once() {
     let meter = Arc::new(Meter::new(Expected { body_bytes: 99, prompt_tokens: 10, output_tokens: 1000 }));
     let body = r#"{"messages":[{"content":"Hi"}],"max_tokens":1000,"stream":true}"#;
     let request =
-        EngineRequest { body: body.into(), model: None, affinity: 0, cancel: CancellationToken::new() };
-    let mut events = rig.pool.chat(1, request, &meter).await.unwrap().events;
+        EngineRequest { body: body.into(), model: None, affinity: 1, cancel: CancellationToken::new() };
+    let mut events = rig.pool.chat(request, &meter).await.unwrap().events;
     for _ in 0..6 {
         events.next().await.unwrap().unwrap();
     }

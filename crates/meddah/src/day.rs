@@ -1,7 +1,15 @@
 //! Days of the calendar, for people to read.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 /// Milliseconds of a day.
 pub const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Milliseconds since 1970, UTC.
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
 
 /// `2026-11-25` of a number of days since 1970. The calendar repeats every 400 years of 146,097 days; counting
 /// years from March puts the leap day at their end.

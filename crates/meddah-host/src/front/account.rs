@@ -18,7 +18,7 @@ use super::error::Refused;
 use super::join::{Joined, new_token, no_secret};
 use super::serve::Peer;
 use super::{Host, now_ms};
-use crate::storage::{Device, LedgerLine, LedgerPage, PAGE_MAX, PlayerToken, ServerState, StorageErrorKind};
+use crate::storage::{self, Device, PlayerToken, ServerState, StorageErrorKind};
 
 /// Devices of one player.
 const DEVICES_MAX: usize = 32;
@@ -87,18 +87,9 @@ pub(super) async fn export(
     State(host): State<Arc<Host>>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
-) -> Result<Json<Value>, Refused> {
+) -> Result<Json<storage::Export>, Refused> {
     let known = known(&host, &headers, peer).await?;
-    let export = host.store.export_player(&known.player.id).await?;
-    let (mut lines, mut after): (Vec<LedgerLine>, u64) = (Vec::new(), 0);
-    while lines.len() < EXPORT_LINES_MAX {
-        let page = LedgerPage { player: Some(known.player.id.clone()), after, limit: PAGE_MAX };
-        let page = host.store.ledger(&page).await?;
-        let Some(last) = page.last() else { break };
-        after = last.seq;
-        lines.extend(page);
-    }
-    Ok(Json(json!({"account": export, "ledger": lines})))
+    Ok(Json(storage::export(&*host.store, &known.player.id, EXPORT_LINES_MAX).await?))
 }
 
 /// `GET /v1/me/devices`.

@@ -44,6 +44,7 @@ pub struct Auth {
     known: moka::sync::Cache<String, Arc<Known>>,
     /// Of the host itself, for its characters.
     own: PlayerToken,
+    own_hash: SecretHash,
     wrong: PerAddress,
     joins: PerAddress,
 }
@@ -59,8 +60,10 @@ impl Auth {
         store: Arc<dyn HostStore>,
     ) -> Result<Auth, SecretError> {
         let times = |number: u32| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+        let own = PlayerToken::generate()?;
         Ok(Auth {
-            own: PlayerToken::generate()?,
+            own_hash: own.hash(&pepper),
+            own,
             pepper,
             store,
             known: moka::sync::Cache::builder().max_capacity(KNOWN_MAX).time_to_live(KNOWN_FOR).build(),
@@ -109,7 +112,7 @@ impl Auth {
     ) -> Result<Option<Arc<Known>>, Refused> {
         let Some(shown) = shown(headers) else { return Ok(None) };
         let hash = shown.hash(&self.pepper);
-        if address.is_loopback() && hash.is(&self.own.hash(&self.pepper)) {
+        if address.is_loopback() && hash.is(&self.own_hash) {
             return self.of_character(headers, hash, settings).await;
         }
         let known = match self.known.get(shown.id()) {

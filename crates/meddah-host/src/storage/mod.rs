@@ -6,6 +6,7 @@
 //! holds both to the same behaviour.
 
 mod error;
+mod export;
 mod model;
 mod port;
 mod postgres;
@@ -16,6 +17,7 @@ mod sqlite;
 pub mod suite;
 
 pub use error::{RETRY_AFTER, StorageError, StorageErrorKind};
+pub use export::{Export, export};
 pub use model::{
     Device, Identity, Invite, LedgerLine, LedgerPage, PAGE_MAX, Player, PlayerChange, PlayerExport,
     SecretHash, Sums, TEXT_BYTES_MAX, Token, UsedWindow,

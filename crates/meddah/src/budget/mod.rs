@@ -7,7 +7,6 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use meddah_inference::budget::{
     Ask, Ceiling, Charge, Ledger, Limits, Part, PartLimit, Refusal, ReservationId, Reserved, Warning,
@@ -18,6 +17,7 @@ use meddah_store::ledger::{
 };
 
 use crate::config::Settings;
+use crate::day::now_ms;
 use crate::paths::Paths;
 
 pub use settings::{BudgetSettings, CURRENCY, check};
@@ -62,11 +62,6 @@ pub fn open_file(paths: &Paths, settings: &Settings) -> Result<SqliteLedger, Bud
     let limits =
         settings.budget.limits().map_err(|error| BudgetError { message: error.message, help: error.help })?;
     Ok(SqliteLedger::open(&paths.budget(), ceilings(&limits), Box::new(now_ms))?)
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn ceilings(limits: &Limits) -> Ceilings {

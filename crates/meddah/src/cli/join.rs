@@ -6,6 +6,7 @@ use super::setup::{Common, Setup};
 use super::{BAD_INPUT, DONE, Failure, NO_ANSWER, WRONG_USAGE, print};
 use crate::hosts::{Invite, key_name};
 use crate::keys::KeyStore;
+use crate::ladders;
 use crate::settings_file;
 
 #[derive(clap::Args)]
@@ -33,11 +34,7 @@ pub async fn run(arguments: JoinArguments) -> Result<u8, Failure> {
     keys.set(&key_name, &joined.token)
         .map_err(|error| failure(BAD_INPUT, &error.to_string(), &error.help()))?;
     let rung = format!("host:{}", invite.address);
-    let usual = match (setup.settings.ladder.is_empty(), setup.settings.model.is_empty()) {
-        (false, _) => setup.settings.ladder.clone(),
-        (true, false) => vec![setup.settings.model.clone()],
-        (true, true) => vec!["local".to_owned()],
-    };
+    let usual = ladders::usual(&setup.settings);
     settings_file::put_first_in_ladder(&setup.paths.data, &rung, &usual).map_err(|error| {
         failure(BAD_INPUT, &error.to_string(), &format!("Put {rung:?} into `ladder` in this file yourself."))
     })?;

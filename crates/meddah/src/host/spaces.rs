@@ -51,7 +51,7 @@ pub struct Door {
 pub struct Spaces {
     settings: Settings,
     paths: Paths,
-    worlds: Vec<World>,
+    worlds: Vec<Arc<World>>,
     timelines: Timelines,
     embedder: LateEmbedder,
     voices: Arc<Voices>,
@@ -77,7 +77,7 @@ impl Spaces {
     pub fn new(
         settings: Settings,
         paths: Paths,
-        worlds: Vec<World>,
+        worlds: Vec<Arc<World>>,
         timelines: Timelines,
         voices: Voices,
         door: Door,
@@ -118,7 +118,7 @@ impl Spaces {
     }
 
     async fn open(&self, player: &PlayerId) -> Result<Space, WireError> {
-        let worlds = Worlds::new(self.worlds.clone())
+        let worlds = Worlds::shared(self.worlds.iter().cloned())
             .with_overlay(folder(&self.paths, player).join("worlds"))
             .map_err(|error| internal(&error))?;
         let ladders =

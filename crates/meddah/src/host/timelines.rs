@@ -5,10 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use meddah_engine::timeline::{Cursor, Entry, Lineage, TimelineKey};
 use meddah_host::player::PlayerId;
+use meddah_host::settings::HostSettings;
 use meddah_protocol::WireError;
 use meddah_store::{
-    BranchInfo, EntryFilter, LoadBy, Loaded, PostgresStore, ScanMark, Scanned, SqliteStore, StoreError,
-    StoredEntry, TimelineInfo, TimelineStore, VectorKey,
+    BranchInfo, EntryFilter, LoadBy, Loaded, PostgresSettings, PostgresStore, ScanMark, Scanned, SqliteStore,
+    StoreError, StoredEntry, TimelineInfo, TimelineStore, VectorKey,
 };
 
 use super::spaces::folder;
@@ -23,6 +24,18 @@ pub enum Timelines {
 }
 
 impl Timelines {
+    /// Where the settings of the host say.
+    ///
+    /// # Errors
+    /// The database cannot be opened.
+    pub async fn open(settings: &HostSettings, paths: &Paths) -> Result<Timelines, StoreError> {
+        let url = &settings.database_url.0;
+        if url.is_empty() {
+            return Ok(Timelines::Files(paths.clone()));
+        }
+        Ok(Timelines::Database(Arc::new(PostgresStore::open(PostgresSettings::new(url)?).await?)))
+    }
+
     /// One player's.
     ///
     /// # Errors

@@ -92,13 +92,8 @@ pub(super) struct Order {
 
 impl Order {
     pub fn new(settings: &Settings) -> Order {
-        let usual = match (settings.ladder.is_empty(), settings.model.is_empty()) {
-            (false, _) => settings.ladder.clone(),
-            (true, false) => vec![settings.model.clone()],
-            (true, true) => vec![LOCAL.to_owned()],
-        };
         Order {
-            usual,
+            usual: usual(settings),
             background: settings.background_ladder.clone(),
             own: settings.ladders.clone(),
             rungs: settings.rungs.clone(),
@@ -156,6 +151,15 @@ impl Order {
         // A pack's models may be out of reach; the player's own are there for that.
         names.extend(self.usual().into_iter().filter(|usual| !suggested.iter().any(|name| usual.is(name))));
         names
+    }
+}
+
+/// The names of the usual ladder, whether it was written as one or not.
+pub fn usual(settings: &Settings) -> Vec<String> {
+    match (settings.ladder.is_empty(), settings.model.is_empty()) {
+        (false, _) => settings.ladder.clone(),
+        (true, false) => vec![settings.model.clone()],
+        (true, true) => vec![LOCAL.to_owned()],
     }
 }
 

@@ -55,8 +55,13 @@ pub(crate) struct Change {
 impl Worlds {
     /// The worlds of the packs.
     pub fn new(worlds: Vec<World>) -> Worlds {
+        Worlds::shared(worlds.into_iter().map(Arc::new))
+    }
+
+    /// The worlds of packs that others have, too: what is changed here is changed for nobody else.
+    pub fn shared(worlds: impl IntoIterator<Item = Arc<World>>) -> Worlds {
         let packs: BTreeMap<String, Arc<World>> =
-            worlds.into_iter().map(|world| (world.id.clone(), Arc::new(world))).collect();
+            worlds.into_iter().map(|world| (world.id.clone(), world)).collect();
         Worlds { worlds: RwLock::new(packs.clone()), packs, overlay: None, changing: Mutex::default() }
     }
 

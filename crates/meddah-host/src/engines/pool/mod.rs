@@ -100,23 +100,21 @@ impl Pool {
     }
 
     /// Sends a request to an engine that serves its model, waits for the first event, and gives back the stream.
-    /// `affinity` is a hash of the conversation or of what its prompt begins with.
+    /// Requests of one [`affinity`](EngineRequest::affinity) go to one engine where that is fair.
     ///
     /// # Errors
     /// The last engine's error, if no other could take over; `NotFound` if no engine serves the model; `Overloaded`
     /// if none of those that do is well or had a slot in time. Dropping the future leaves the engine.
     pub async fn chat(
         self: &Arc<Self>,
-        affinity: u64,
         request: EngineRequest,
         meter: &Arc<Meter>,
     ) -> Result<PoolReply, EngineError> {
-        let request = EngineRequest { affinity, ..request };
         self.failovers.earn();
         let mut tried = Vec::new();
         let mut failed: Option<EngineError> = None;
         loop {
-            let seat = match self.seat(affinity, &request, &tried).await {
+            let seat = match self.seat(&request, &tried).await {
                 Ok(seat) => seat,
                 Err(error) => return Err(failed.unwrap_or(error)),
             };
@@ -162,18 +160,13 @@ impl Pool {
     }
 
     /// Waits for a slot of an engine that was not tried yet.
-    async fn seat(
-        self: &Arc<Self>,
-        affinity: u64,
-        request: &EngineRequest,
-        tried: &[usize],
-    ) -> Result<Seat, EngineError> {
+    async fn seat(self: &Arc<Self>, request: &EngineRequest, tried: &[usize]) -> Result<Seat, EngineError> {
         let until = Instant::now() + self.settings.slot_wait;
         let no_slot = || overloaded("no engine has a slot that is free", NO_SLOT_PAUSE);
         let mut waiter = None;
         loop {
             let freed = self.freed.notified();
-            if let Some(seat) = self.take(affinity, request.model.as_deref(), tried)? {
+            if let Some(seat) = self.take(request.affinity, request.model.as_deref(), tried)? {
                 return Ok(seat);
             }
             if waiter.is_none() {

@@ -150,11 +150,11 @@ impl Rig {
         let request = EngineRequest {
             body: Bytes::from_static(b"{}"),
             model: None,
-            affinity: 0,
+            affinity,
             cancel: CancellationToken::new(),
         };
         let meter = Arc::new(Meter::new(Expected { body_bytes: 2, prompt_tokens: 1, output_tokens: 9 }));
-        let reply = self.pool.chat(affinity, request, &meter).await.map_err(|error| error.kind)?;
+        let reply = self.pool.chat(request, &meter).await.map_err(|error| error.kind)?;
         let (mut events, mut count) = (reply.events, 0);
         let mut broken = None;
         while let Some(event) = events.next().await {
@@ -388,8 +388,8 @@ async fn what_an_engine_told_before_another_took_over_is_not_charged() {
     let of_a = (0..).find(|affinity| favourite(&rig, *affinity) == 0).unwrap();
     let meter = Arc::new(Meter::new(Expected { body_bytes: 5000, prompt_tokens: 40, output_tokens: 9 }));
     let request =
-        EngineRequest { body: Bytes::new(), model: None, affinity: 0, cancel: CancellationToken::new() };
-    let reply = rig.pool.chat(of_a, request, &meter).await.map(|reply| reply.engine.to_string());
+        EngineRequest { body: Bytes::new(), model: None, affinity: of_a, cancel: CancellationToken::new() };
+    let reply = rig.pool.chat(request, &meter).await.map(|reply| reply.engine.to_string());
     assert_eq!((reply.unwrap().as_str(), a.chats()), ("b", 1));
     assert_eq!((meter.best_known().prompt_tokens, meter.best_known().completion_tokens), (40, 1));
 }
@@ -434,10 +434,10 @@ async fn only_engines_that_serve_a_model_are_asked_for_it() {
         let request = EngineRequest {
             body: Bytes::new(),
             model: Some(model.into()),
-            affinity: 0,
+            affinity: 1,
             cancel: CancellationToken::new(),
         };
-        let reply = pool.chat(1, request, &Arc::new(Meter::new(Expected::default()))).await;
+        let reply = pool.chat(request, &Arc::new(Meter::new(Expected::default()))).await;
         reply.map(|reply| reply.engine.to_string()).map_err(|error| error.kind)
     };
     assert_eq!(ask("small").await, Ok("a".into()));

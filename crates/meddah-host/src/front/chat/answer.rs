@@ -53,7 +53,7 @@ impl Running {
         let guard = cancel.clone().drop_guard();
         let Waiting { host, class, arrived, affinity, request, meter, reservation, .. } = waiting;
         let body = request.body.with_model(&request.model);
-        let asked = EngineRequest { body, model: None, affinity: 0, cancel };
+        let asked = EngineRequest { body, model: None, affinity, cancel };
         let mut running = Running {
             turns: reservation.most().turns,
             reservation: Some(reservation),
@@ -68,7 +68,7 @@ impl Running {
             meter,
             slot,
         };
-        match running.host.pool.chat(affinity, asked, &running.meter).await {
+        match running.host.pool.chat(asked, &running.meter).await {
             Ok(reply) => {
                 running.engine = reply.engine;
                 running.events = reply.events;
@@ -296,7 +296,8 @@ fn told(place: Place) -> Bytes {
     format!(": queue {place}\n\n").into()
 }
 
-fn failed(refused: &Refused) -> Vec<u8> {
+/// A stream that ends with an error.
+pub(super) fn failed(refused: &Refused) -> Vec<u8> {
     format!("data: {}\n\ndata: [DONE]\n\n", refused.body()).into_bytes()
 }
 

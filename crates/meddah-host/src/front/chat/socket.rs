@@ -23,6 +23,7 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::answer::failed;
 use super::{Terms, Waiting, pump};
 use crate::front::Host;
 use crate::front::error::Refused;
@@ -110,7 +111,7 @@ impl Connection {
                         match self.take(&text, &mut running) {
                             Ok(pieces) => answers.extend(pieces),
                             Err((id, refused)) => {
-                                let text = format!("{id}\ndata: {}\n\ndata: [DONE]\n\n", refused.body());
+                                let text = format!("{id}\n{}", String::from_utf8_lossy(&failed(&refused)));
                                 if !send(&mut socket, Message::text(text)).await {
                                     return;
                                 }
@@ -183,10 +184,7 @@ impl Connection {
             let id = id.clone();
             match answer {
                 Ok(pieces) => pieces.map(move |piece| (id.clone(), piece)).boxed(),
-                Err(refused) => {
-                    let text = format!("data: {}\n\ndata: [DONE]\n\n", refused.body());
-                    futures::stream::iter([(id, Bytes::from(text))]).boxed()
-                }
+                Err(refused) => futures::stream::iter([(id, Bytes::from(failed(&refused)))]).boxed(),
             }
         });
         let over = futures::stream::iter([(end, Bytes::new())]);

@@ -4,7 +4,7 @@ use meddah_host::front::join::new_invite;
 
 use crate::cli::setup::Setup;
 use crate::cli::{BAD_INPUT, DONE, Failure, WRONG_USAGE, print};
-use crate::day::DAY_MS;
+use crate::day::{self, DAY_MS};
 use crate::host::pepper;
 
 #[derive(clap::Args)]
@@ -37,7 +37,7 @@ pub async fn run(setup: &Setup, arguments: InviteArguments) -> Result<u8, Failur
         ));
     }
     let pepper = pepper(&setup.paths).map_err(|error| Failure::new(BAD_INPUT, error.to_string()))?;
-    let expires_ms = arguments.days.map(|days| super::players::now_ms() + u64::from(days) * DAY_MS);
+    let expires_ms = arguments.days.map(|days| day::now_ms() + u64::from(days) * DAY_MS);
     let (code, invite) = new_invite(&pepper, &tier, arguments.uses, expires_ms, &arguments.note)
         .map_err(|error| Failure::new(1, error.to_string()))?;
     super::store(setup).await?.add_invite(&invite).await.map_err(super::failure)?;

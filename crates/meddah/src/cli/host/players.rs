@@ -1,12 +1,7 @@
 //! `meddah host players`: who plays here, and what the operator may do about it.
 
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use meddah_host::player::PlayerId;
-use meddah_host::storage::{HostStore, LedgerPage, PAGE_MAX, Player, PlayerChange};
-use meddah_store::{PostgresSettings, PostgresStore};
-use serde_json::json;
+use meddah_host::storage::{self, HostStore, PAGE_MAX, Player, PlayerChange};
 
 use crate::cli::setup::Setup;
 use crate::cli::{BAD_INPUT, DONE, Failure, WRONG_USAGE, print};
@@ -63,7 +58,7 @@ pub async fn run(setup: &Setup, arguments: PlayersArguments) -> Result<u8, Failu
             change(store, player, PlayerChange { tier: Some(tier), ..PlayerChange::default() }).await?;
         }
         Some(PlayersCommand::Revoke { token }) => {
-            store.revoke_token(&token, now_ms()).await.map_err(failure)?;
+            store.revoke_token(&token, day::now_ms()).await.map_err(failure)?;
             print::line("The device cannot ask any more.");
         }
         Some(PlayersCommand::Export { player }) => export(store, &PlayerId::from(player)).await?,
@@ -89,16 +84,11 @@ async fn delete_memories(setup: &Setup, player: &PlayerId) -> Result<(), Failure
         }
         _ => {}
     }
-    let url = &setup.settings.host.database_url.0;
-    if url.is_empty() || setup.settings.host.worlds.is_empty() {
+    if setup.settings.host.worlds.is_empty() {
         return Ok(());
     }
-    let store = match PostgresSettings::new(url) {
-        Ok(settings) => PostgresStore::open(settings).await,
-        Err(error) => Err(error),
-    };
-    let forgotten = match store {
-        Ok(store) => Timelines::Database(Arc::new(store)).forget(player).await,
+    let forgotten = match Timelines::open(&setup.settings.host, &setup.paths).await {
+        Ok(timelines) => timelines.forget(player).await,
         Err(error) => Err(error),
     };
     forgotten.map_err(|error| Failure::new(BAD_INPUT, format!("{}\n{}", error.message, error.help)))
@@ -158,20 +148,7 @@ async fn change(store: &dyn HostStore, player: String, change: PlayerChange) -> 
 
 async fn export(store: &dyn HostStore, id: &PlayerId) -> Result<(), Failure> {
     known(store, id).await?;
-    let account = store.export_player(id).await.map_err(super::failure)?;
-    let (mut lines, mut after) = (Vec::new(), 0);
-    loop {
-        let page = LedgerPage { player: Some(id.clone()), after, limit: PAGE_MAX };
-        let page = store.ledger(&page).await.map_err(super::failure)?;
-        let Some(last) = page.last() else { break };
-        after = last.seq;
-        lines.extend(page);
-    }
-    print::line(&json!({"account": account, "ledger": lines}).to_string());
+    let export = storage::export(store, id, usize::MAX).await.map_err(super::failure)?;
+    print::line(&serde_json::to_string(&export).map_err(anyhow::Error::from)?);
     Ok(())
-}
-
-/// Milliseconds since 1970.
-pub(super) fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }

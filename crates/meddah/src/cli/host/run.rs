@@ -6,7 +6,6 @@ use meddah_engine::world::World;
 use meddah_host::front::join::new_invite;
 use meddah_host::server::Server;
 use meddah_inference::Key;
-use meddah_store::{PostgresSettings, PostgresStore};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::serve::wait_for_signal;
@@ -68,17 +67,10 @@ async fn serve(setup: &Setup) -> Result<u8, Failure> {
 async fn serve_characters(setup: &Setup, server: &Server) -> Result<(), Failure> {
     let unusable = |message: &str, help: &str| Failure::new(BAD_INPUT, format!("{message}\n{help}"));
     let host = &setup.settings.host;
-    let worlds: Vec<World> = host.worlds.iter().map(|folder| load_world(folder)).collect::<Result<_, _>>()?;
-    let timelines = if host.database_url.0.is_empty() {
-        Timelines::Files(setup.paths.clone())
-    } else {
-        let settings = PostgresSettings::new(&host.database_url.0);
-        let store = match settings {
-            Ok(settings) => PostgresStore::open(settings).await,
-            Err(error) => Err(error),
-        };
-        Timelines::Database(Arc::new(store.map_err(|error| unusable(&error.message, &error.help))?))
-    };
+    let worlds = host.worlds.iter().map(|folder| load_world(folder).map(Arc::new));
+    let worlds: Vec<Arc<World>> = worlds.collect::<Result<_, _>>()?;
+    let timelines =
+        Timelines::open(host, &setup.paths).await.map_err(|error| unusable(&error.message, &error.help))?;
     let voices =
         Voices::open(&setup.settings, &setup.paths).map_err(|error| unusable(&error.message, &error.help))?;
     let door = Door { admin: server.ready().admin, token: Key::new(&server.host().own_token()) };
