@@ -253,7 +253,7 @@ pub trait ChatModel: Send + Sync {
     fn state(&self) -> ModelState;
 
     /// Tokens of each text, by the model's own tokenizer.
-    async fn count_tokens(&self, texts: &[String]) -> Result<Vec<u32>, ModelError>;
+    async fn count_tokens(&self, texts: &[&str]) -> Result<Vec<u32>, ModelError>;
 
     /// Begins a reply. Dropping the stream or cancelling ends it within 50 ms.
     async fn stream(&self, request: ChatRequest, cancel: CancellationToken)

@@ -133,7 +133,7 @@ impl ChatModel for ScriptedModel {
         ModelState::Ready
     }
 
-    async fn count_tokens(&self, texts: &[String]) -> Result<Vec<u32>, ModelError> {
+    async fn count_tokens(&self, texts: &[&str]) -> Result<Vec<u32>, ModelError> {
         Ok(texts.iter().map(|text| words(text)).collect())
     }
 

@@ -23,7 +23,8 @@ mod vector;
 pub use error::{StoreError, StoreErrorKind};
 pub use port::{
     BranchInfo, ENTRIES_AT_MAX, ENTRIES_PER_APPEND_MAX, ENTRY_BYTES_MAX, EntryFilter, LIST_MAX, LoadBy,
-    Loaded, RECENT_MAX, SCAN_MAX, ScanMark, Scanned, StateOf, StoredEntry, TimelineInfo, TimelineStore,
+    Loaded, RECENT_MAX, Recent, SCAN_MAX, ScanMark, Scanned, StateOf, StoredEntry, TimelineInfo,
+    TimelineStore,
 };
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresSettings, PostgresStore};

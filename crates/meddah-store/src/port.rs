@@ -45,6 +45,15 @@ pub struct StoredEntry {
     pub entry: Arc<Entry>,
 }
 
+/// What [`TimelineStore::recent_each`] found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recent {
+    /// The head, or where it was just before.
+    pub head: Cursor,
+    /// In the order of the questions; the oldest entry first.
+    pub answers: Vec<Vec<StoredEntry>>,
+}
+
 /// A branch of a timeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BranchInfo {
@@ -59,7 +68,7 @@ pub struct BranchInfo {
 }
 
 /// Which entries to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum EntryFilter {
     /// Every entry of every kind.
     All,
@@ -73,7 +82,7 @@ pub enum EntryFilter {
 }
 
 /// A state that entries replace.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum StateOf {
     /// The scene.
     Scene,
@@ -231,12 +240,13 @@ pub trait TimelineStore: Send + Sync {
         &self,
         key: &TimelineKey,
         questions: Vec<(EntryFilter, usize)>,
-    ) -> Result<Vec<Vec<StoredEntry>>, StoreError> {
+    ) -> Result<Recent, StoreError> {
+        let head = self.head(key).await?;
         let mut answers = Vec::with_capacity(questions.len());
         for (filter, limit) in questions {
             answers.push(self.recent(key, filter, limit, None).await?);
         }
-        Ok(answers)
+        Ok(Recent { head, answers })
     }
 
     /// The entries just before these places, in their order; `None` where the timeline has no such place. At most

@@ -146,6 +146,15 @@ async fn measure() {
     }
 }
 
+/// Rests for so long, to the microsecond. A timer of the runtime ends on a whole millisecond of its own clock, and so do
+/// the provider's: all requests would come at the same place between two of the provider's ticks, and what is added
+/// would seem to be whole milliseconds.
+async fn pause(pause: Duration) {
+    tokio::time::sleep(pause.saturating_sub(Duration::from_millis(2))).await;
+    let rest = Duration::from_micros(u64::from(pause.subsec_micros() % 1000));
+    tokio::task::spawn_blocking(move || std::thread::sleep(rest)).await.unwrap();
+}
+
 /// Processor time that a process has taken, where the system tells.
 fn cpu_ms(process: u32) -> Option<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
@@ -177,7 +186,7 @@ impl Players {
                 seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 let counts = turn >= WARM_UP;
                 if counts {
-                    tokio::time::sleep(Duration::from_millis((seed >> 33) % PAUSE_MS_MAX)).await;
+                    pause(Duration::from_micros((seed >> 33) % (PAUSE_MS_MAX * 1000))).await;
                 }
                 match way {
                     0 if counts => heard[0].push(self.ask_directly().await),

@@ -51,12 +51,12 @@ impl Draft {
     }
 
     /// The texts whose tokens [`Draft::fit`] needs counted, in its order.
-    pub fn texts(&self) -> Vec<String> {
+    pub fn texts(&self) -> Vec<&str> {
         let system = self.system.iter().map(|piece| &piece.text);
         let now = self.now.iter().map(|piece| &piece.text);
         let samples = self.samples.iter().map(|message| &message.text);
         let history = self.history.iter().map(|shown| &shown.message.text);
-        system.chain(now).chain(samples).chain(history).cloned().collect()
+        system.chain(now).chain(samples).chain(history).map(String::as_str).collect()
     }
 }
 

@@ -20,6 +20,8 @@ pub const ACTION_LEAD: &str = "\nDoes:";
 pub const SPEECH_LEAD: &str = "\nSays:";
 /// The action that is none.
 pub const NOTHING: &str = "nothing";
+/// About what the heads of an answer take.
+const HEADS_BYTES: usize = 48;
 /// Sample exchanges shown to the model at most.
 const SAMPLES_MAX: usize = 4;
 
@@ -30,7 +32,7 @@ pub fn neutral_text(player_name: &str) -> String {
 
 /// An answer as a model gives it: with its head or without.
 pub(super) fn answer(form: &Form, mood: Option<&str>, action: Option<&str>, words: &str) -> PromptMessage {
-    let mut text = String::new();
+    let mut text = String::with_capacity(words.len() + HEADS_BYTES);
     if form.head == Head::InAnswer {
         if let Some(mood) = mood {
             text.extend([EMOTION_LEAD, " ", mood]);

@@ -101,7 +101,8 @@ impl State {
         }
     }
 
-    fn check(&self, limits: &Limits, day: u64, ask: &Ask) -> Result<(), Refusal> {
+    /// What the tightest ceiling leaves before the ask.
+    fn check(&self, limits: &Limits, day: u64, ask: &Ask) -> Result<u64, Refusal> {
         let part = ask.part;
         let own = match limits.part(part) {
             PartLimit::Off => return Err(Refusal::Off(part)),
@@ -127,7 +128,7 @@ impl State {
             Some((ceiling, of, left)) if ask.micro > left => {
                 Err(Refusal::Ceiling { ceiling, asked: ask.micro, left, of })
             }
-            _ => Ok(()),
+            tightest => Ok(tightest.map_or(u64::MAX, |(.., left)| left)),
         }
     }
 }
@@ -137,17 +138,17 @@ impl Ledger for MemoryLedger {
         let (now_ms, day) = ((self.clock)(), self.day());
         let mut state = self.state();
         state.expire(now_ms);
-        state.check(&self.limits, day, ask)?;
+        let left = state.check(&self.limits, day, ask)?.saturating_sub(ask.micro);
         state.last_id += 1;
         let id = state.last_id;
         state.open.insert(id, Open { since_ms: now_ms, day, part: ask.part, micro: ask.micro });
-        Ok(Reserved { id: ReservationId(id), warns: self.warning(&state, day).is_some() })
+        Ok(Reserved { id: ReservationId(id), warns: self.warning(&state, day).is_some(), left })
     }
 
     fn check(&self, ask: &Ask) -> Result<(), Refusal> {
         let mut state = self.state();
         state.expire((self.clock)());
-        state.check(&self.limits, self.day(), ask)
+        state.check(&self.limits, self.day(), ask).map(drop)
     }
 
     fn settle(&self, id: ReservationId, charge: &Charge) -> bool {

@@ -11,6 +11,10 @@ use super::estimate::{json_bytes, tokens_of};
 use super::{Ask, Charge, Ledger, NEAR_END_CODE, Price, Refusal, Reserved, format_micro};
 use crate::{ChatStream, Chunk, ErrorKind, ModelError, Notice, TokenUsage};
 
+/// Where so many replies like this one were left when it began, the ledger is not asked at its end whether it was
+/// the last: to ask takes about as long as to write the charge down.
+const REPLIES_LEFT_SURE: u64 = 64;
+
 /// How a reply is charged.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Tariff {
@@ -66,6 +70,8 @@ fn fill_in(mut usage: TokenUsage, prompt_likely: u64, text_bytes: u64, whole: bo
 pub(super) struct Meter {
     ledger: Arc<dyn Ledger>,
     open: Option<Reserved>,
+    /// What was left when leave was given.
+    left: u64,
     ask: Ask,
     tariff: Tariff,
     seen: Option<TokenUsage>,
@@ -76,7 +82,8 @@ pub(super) struct Meter {
 
 impl Meter {
     pub fn new(ledger: Arc<dyn Ledger>, reserved: Reserved, ask: Ask, tariff: Tariff) -> Meter {
-        Meter { ledger, open: Some(reserved), ask, tariff, seen: None, text_bytes: 0, begun: false }
+        let left = reserved.left;
+        Meter { ledger, open: Some(reserved), left, ask, tariff, seen: None, text_bytes: 0, begun: false }
     }
 
     /// A failure before the reply began costs nothing, unless it was us who lost patience: then the provider
@@ -112,6 +119,9 @@ impl Meter {
     /// What to say if the next reply like this one would be refused: long before a small ceiling is spent, what
     /// is left of it no longer covers the most that a reply can cost.
     fn is_last(&self) -> Option<Notice> {
+        if self.left / REPLIES_LEFT_SURE >= self.ask.micro {
+            return None;
+        }
         let refusal = self.ledger.check(&self.ask).err()?;
         let Refusal::Ceiling { ceiling, asked, left, of } = refusal else { return None };
         // What others have reserved may come back.

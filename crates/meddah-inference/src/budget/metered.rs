@@ -63,7 +63,7 @@ impl ChatModel for Metered {
         self.inner.state()
     }
 
-    async fn count_tokens(&self, texts: &[String]) -> Result<Vec<u32>, ModelError> {
+    async fn count_tokens(&self, texts: &[&str]) -> Result<Vec<u32>, ModelError> {
         self.inner.count_tokens(texts).await
     }
 

@@ -141,6 +141,8 @@ pub struct Reserved {
     pub id: ReservationId,
     /// Whether [`Ledger::take_warning`] has something to say.
     pub warns: bool,
+    /// What the tightest ceiling leaves beside it, in micro-units; very much where there is no ceiling.
+    pub left: u64,
 }
 
 /// What it cost in the end.

@@ -26,6 +26,7 @@ pub fn all(open: Open<'_>) {
     a_late_charge_counts(open);
     a_warning_is_given_once(open);
     nothing_overflows(open);
+    leave_tells_what_is_left(open);
     threads_cannot_pass_a_ceiling_together(open);
 }
 
@@ -194,6 +195,15 @@ fn a_warning_is_given_once(open: Open<'_>) {
     assert!(spend(&ledger, 5), "80 of 100 on another day");
     assert_eq!(ledger.take_warning().map(|warning| warning.ceiling), Some(Ceiling::Day));
     assert_eq!(ledger.take_warning(), None);
+}
+
+fn leave_tells_what_is_left(open: Open<'_>) {
+    let ledger = open(Limits { per_day: Some(1_000), in_total: Some(5_000), ..Limits::default() }, noon());
+    spend(&ledger, 100);
+    let granted = ledger.reserve(&ask(Part::Talk, 300)).expect("leave to spend");
+    assert_eq!((granted.left, left(&ledger, Part::Talk)), (600, 600));
+    let unlimited = open(Limits::default(), noon());
+    assert!(unlimited.reserve(&ask(Part::Talk, 300)).expect("leave to spend").left > 1 << 60);
 }
 
 fn nothing_overflows(open: Open<'_>) {

@@ -62,7 +62,7 @@ impl ChatModel for Player {
         ModelState::Ready
     }
 
-    async fn count_tokens(&self, _: &[String]) -> Result<Vec<u32>, ModelError> {
+    async fn count_tokens(&self, _: &[&str]) -> Result<Vec<u32>, ModelError> {
         Ok(Vec::new())
     }
 

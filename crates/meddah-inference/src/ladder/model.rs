@@ -81,7 +81,7 @@ impl ChatModel for LadderModel {
         self.model().map_or(ModelState::Failed, |model| model.state())
     }
 
-    async fn count_tokens(&self, texts: &[String]) -> Result<Vec<u32>, ModelError> {
+    async fn count_tokens(&self, texts: &[&str]) -> Result<Vec<u32>, ModelError> {
         self.model()?.count_tokens(texts).await
     }
 

@@ -271,7 +271,7 @@ impl ChatModel for Online {
     }
 
     /// An estimate of a token per four bytes: providers' tokenizers are not here, and asking costs a turn.
-    async fn count_tokens(&self, texts: &[String]) -> Result<Vec<u32>, ModelError> {
+    async fn count_tokens(&self, texts: &[&str]) -> Result<Vec<u32>, ModelError> {
         Ok(texts.iter().map(|text| estimate(text.len())).collect())
     }
 

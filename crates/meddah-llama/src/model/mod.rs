@@ -214,11 +214,11 @@ impl ChatModel for LocalModel {
         *self.shared.state.borrow()
     }
 
-    async fn count_tokens(&self, texts: &[String]) -> Result<Vec<u32>, ModelError> {
-        let known: Vec<Option<u32>> = texts.iter().map(|text| self.counts.get(text)).collect();
+    async fn count_tokens(&self, texts: &[&str]) -> Result<Vec<u32>, ModelError> {
+        let known: Vec<Option<u32>> = texts.iter().map(|text| self.counts.get(*text)).collect();
         let pairs = texts.iter().zip(&known);
         let unknown: Vec<String> =
-            pairs.filter(|(_, known)| known.is_none()).map(|(text, _)| text.clone()).collect();
+            pairs.filter(|(_, known)| known.is_none()).map(|(text, _)| (*text).to_owned()).collect();
         let mut fresh = Vec::new();
         if !unknown.is_empty() {
             fresh = self.ask(|answer| Call::Count { texts: unknown.clone(), answer, retried: false }).await?;

@@ -37,6 +37,8 @@ pub(super) struct Standing {
     part_today: Tally,
     today: Tally,
     total: Tally,
+    /// Of the tightest ceiling; filled in by [`Book::check`].
+    left: u64,
 }
 
 /// A reservation as it stands in the file.
@@ -92,7 +94,8 @@ impl Book<'_> {
         self.note("reserve", &reservation, reservation.micro, None)?;
         // What is reserved is not spent yet.
         let warns = self.near_end_of(ceilings, &before)?.is_some();
-        Ok(Granted { id: reservation.id.unsigned_abs(), warns })
+        let left = before.left.saturating_sub(booking.micro);
+        Ok(Granted { id: reservation.id.unsigned_abs(), warns, left })
     }
 
     /// Whether leave would be given; how the part stands.
@@ -115,7 +118,7 @@ impl Book<'_> {
         // The tightest one is what the player has to know of.
         match left.into_iter().min_by_key(|(.., left)| *left) {
             Some((which, of, left)) if booking.micro > left => Err(Refused::Ceiling { which, left, of }),
-            _ => Ok(standing),
+            tightest => Ok(Standing { left: tightest.map_or(0, |(.., left)| left), ..standing }),
         }
     }
 

@@ -91,6 +91,8 @@ pub struct Granted {
     pub id: u64,
     /// There is a warning to take.
     pub warns: bool,
+    /// What the tightest ceiling leaves beside it, in micro-units.
+    pub left: u64,
 }
 
 /// What it cost.

@@ -6,6 +6,7 @@
 //! queues and end with the store. A third folds the journal into the file now and then: done in a commit, it
 //! would make one write in a hundred wait ten times as long.
 
+mod answers;
 mod cache;
 mod derived;
 mod error;
@@ -29,9 +30,10 @@ use async_trait::async_trait;
 use meddah_engine::timeline::{Cursor, Entry, Lineage, TimelineKey};
 
 use crate::{
-    BranchInfo, ENTRIES_AT_MAX, EntryFilter, LoadBy, Loaded, ScanMark, Scanned, StoreError, StoreErrorKind,
-    StoredEntry, TimelineInfo, TimelineStore, VectorKey, rules,
+    BranchInfo, ENTRIES_AT_MAX, EntryFilter, LoadBy, Loaded, Recent, ScanMark, Scanned, StoreError,
+    StoreErrorKind, StoredEntry, TimelineInfo, TimelineStore, VectorKey, rules,
 };
+use answers::AnswerCache;
 use cache::EntryCache;
 use loads::LoadCounts;
 use perceived::PerceivedCache;
@@ -49,14 +51,21 @@ pub struct SqliteStore {
     reader: Option<Worker>,
     /// For questions that are answered where they are asked. Absent in memory, too, and once closed.
     here: Mutex<Option<Connection>>,
-    /// Entries that were read before.
-    entries: Arc<EntryCache>,
-    /// What was perceived of late.
-    perceived: Arc<PerceivedCache>,
+    /// What was read before.
+    kept: Arc<Kept>,
     /// How often timelines were loaded.
     loads: LoadCounts,
     /// Absent in memory, where there is no journal.
     folding: Option<Folding>,
+}
+
+/// What was read before.
+#[derive(Default)]
+struct Kept {
+    entries: EntryCache,
+    /// What was perceived of late.
+    perceived: PerceivedCache,
+    answers: AnswerCache,
 }
 
 /// Folds the journal into the file, beside the writer.
@@ -109,8 +118,8 @@ impl SqliteStore {
     }
 
     fn of(writer: Worker, reader: Option<Worker>, folding: Option<Folding>) -> SqliteStore {
-        let (entries, perceived, loads) = Default::default();
-        SqliteStore { writer, reader, here: Mutex::default(), entries, perceived, loads, folding }
+        let (kept, loads) = Default::default();
+        SqliteStore { writer, reader, here: Mutex::default(), kept, loads, folding }
     }
 
     /// Carries out what is waiting and lets go of the file. Blocks until then; later calls are
@@ -135,18 +144,17 @@ impl SqliteStore {
         written
     }
 
-    /// The newest entries by each of these filters and limits, all of one moment.
+    /// The newest entries by each of these filters and limits, all of one moment, and the place that they are seen from.
     async fn recent_from(
         &self,
         key: &TimelineKey,
         questions: Vec<(EntryFilter, usize)>,
         at: Option<Cursor>,
-    ) -> Result<Vec<Vec<StoredEntry>>, StoreError> {
-        let (key, kept, cache) = (key.clone(), self.perceived.clone(), self.entries.clone());
+    ) -> Result<Recent, StoreError> {
+        let (key, kept) = (key.clone(), self.kept.clone());
         let entries = questions.iter().fold(0_usize, |sum, (_, limit)| sum.saturating_add(*limit));
-        let question = move |connection: &mut Connection| {
-            read::recent(connection, (&kept, &cache), &key, &questions, at)
-        };
+        let question =
+            move |connection: &mut Connection| read::recent(connection, &kept, &key, questions, at);
         if entries <= ASKED_HERE_MAX { self.ask(question).await } else { self.reader().run(question).await }
     }
 
@@ -248,15 +256,15 @@ impl TimelineStore for SqliteStore {
         limit: usize,
         at: Option<Cursor>,
     ) -> Result<Vec<StoredEntry>, StoreError> {
-        let answers = self.recent_from(key, vec![(filter, limit)], at).await?;
-        Ok(answers.into_iter().next().unwrap_or_default())
+        let recent = self.recent_from(key, vec![(filter, limit)], at).await?;
+        Ok(recent.answers.into_iter().next().unwrap_or_default())
     }
 
     async fn recent_each(
         &self,
         key: &TimelineKey,
         questions: Vec<(EntryFilter, usize)>,
-    ) -> Result<Vec<Vec<StoredEntry>>, StoreError> {
+    ) -> Result<Recent, StoreError> {
         self.recent_from(key, questions, None).await
     }
 
@@ -267,11 +275,12 @@ impl TimelineStore for SqliteStore {
     ) -> Result<Vec<Option<StoredEntry>>, StoreError> {
         rules::check_count("entries", places.len(), ENTRIES_AT_MAX)?;
         // Mostly they were asked for a moment ago, and nobody has to wait for the reading thread.
-        if let Some(known) = places.iter().map(|place| self.entries.at(key, *place).map(Some)).collect() {
+        if let Some(known) = places.iter().map(|place| self.kept.entries.at(key, *place).map(Some)).collect()
+        {
             return Ok(known);
         }
-        let (key, cache) = (key.clone(), self.entries.clone());
-        self.ask(move |connection| derived::entries_at(connection, &cache, &key, &places)).await
+        let (key, kept) = (key.clone(), self.kept.clone());
+        self.ask(move |connection| derived::entries_at(connection, &kept.entries, &key, &places)).await
     }
 
     async fn save(

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use meddah_engine::timeline::{BranchId, Cursor, EntryHash, TimelineKey};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::cache::{EntryCache, Sized};
+use super::Kept;
+use super::answers::Answers;
+use super::cache::Sized;
 use super::error::DAMAGED;
-use super::perceived::{PerceivedCache, perceived};
+use super::perceived::perceived;
 use super::place::{self, Place};
 use super::timeline::Timeline;
 use crate::{
-    BranchInfo, EntryFilter, LIST_MAX, RECENT_MAX, StoreError, StoredEntry, TimelineInfo, rules, topic,
+    BranchInfo, EntryFilter, LIST_MAX, RECENT_MAX, Recent, StoreError, StoredEntry, TimelineInfo, rules,
+    topic,
 };
 
 pub(super) fn head(connection: &Connection, key: &TimelineKey) -> Result<Cursor, StoreError> {
@@ -31,31 +34,39 @@ pub(super) fn info(
 
 pub(super) fn recent(
     connection: &mut Connection,
-    (kept, cache): (&PerceivedCache, &EntryCache),
+    kept: &Kept,
     key: &TimelineKey,
-    questions: &[(EntryFilter, usize)],
+    questions: Vec<(EntryFilter, usize)>,
     at: Option<Cursor>,
-) -> Result<Vec<Vec<StoredEntry>>, StoreError> {
+) -> Result<Recent, StoreError> {
     // One transaction, so that all statements see the same moment.
     let transaction = connection.transaction()?;
     let timeline = Timeline::get(&transaction, key)?;
     let at = at.map_or(Ok(timeline.head), |cursor| timeline.place(&transaction, cursor))?;
+    let head = timeline.cursor(&transaction, at)?;
+    let (from, question) = ((at, head.hash), (timeline.row, questions));
+    if let Some(answers) = kept.answers.get(&question, from) {
+        return Ok(Recent { head, answers });
+    }
     let view = View { connection: &transaction, timeline: timeline.row, at };
-    let read = |found: Found| cache.get_or_read(found.row, || entry(&transaction, &timeline, found.row));
+    let read =
+        |found: Found| kept.entries.get_or_read(found.row, || entry(&transaction, &timeline, found.row));
     let answer = |(filter, limit): &(EntryFilter, usize)| {
         let limit = (*limit).min(RECENT_MAX);
         let mut found = match filter {
             EntryFilter::All => view.newest_of_all(limit)?,
             EntryFilter::State(state) => view.newest(&topic::state(state), 0, limit)?,
             EntryFilter::PerceivedBy(being) => {
-                return perceived(&view, &timeline, being, limit, (kept, cache));
+                return perceived(&view, &timeline, being, limit, (&kept.perceived, &kept.entries));
             }
             EntryFilter::MemoriesOf(character) => view.newest(&topic::memory(character), 0, limit)?,
         };
         found.sort_unstable_by_key(|found| found.seq);
         found.into_iter().map(read).collect()
     };
-    questions.iter().map(answer).collect()
+    let answers = question.1.iter().map(answer).collect::<Result<Answers, StoreError>>()?;
+    kept.answers.keep(question, from, &answers);
+    Ok(Recent { head, answers })
 }
 
 /// The newest entry under a heading, as seen from a place.

@@ -81,8 +81,8 @@ impl Ledger for Durable {
     fn reserve(&self, ask: &Ask) -> Result<Reserved, Refusal> {
         let Ask { part, source, model, micro } = ask;
         let granted = self.0.reserve(&Booking { part: part.name(), source, model, micro: *micro });
-        let Granted { id, warns } = granted.map_err(|refused| refusal(refused, ask))?;
-        Ok(Reserved { id: ReservationId(id), warns })
+        let Granted { id, warns, left } = granted.map_err(|refused| refusal(refused, ask))?;
+        Ok(Reserved { id: ReservationId(id), warns, left })
     }
 
     fn check(&self, ask: &Ask) -> Result<(), Refusal> {

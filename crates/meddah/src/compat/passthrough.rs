@@ -337,6 +337,7 @@ fn shutting_down() -> WireError {
 
 /// For a reply that was ended before the model told what it cost. The last text is the reply.
 async fn counted(model: Arc<dyn ChatModel>, texts: Vec<String>) -> TokenUsage {
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let Ok(mut counts) = model.count_tokens(&texts).await else { return TokenUsage::default() };
     let completion_tokens = counts.pop().unwrap_or(0);
     TokenUsage { prompt_tokens: counts.iter().sum(), completion_tokens, ..TokenUsage::default() }

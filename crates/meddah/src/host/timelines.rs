@@ -8,8 +8,8 @@ use meddah_host::player::PlayerId;
 use meddah_host::settings::HostSettings;
 use meddah_protocol::WireError;
 use meddah_store::{
-    BranchInfo, EntryFilter, LoadBy, Loaded, PostgresSettings, PostgresStore, ScanMark, Scanned, SqliteStore,
-    StoreError, StoredEntry, TimelineInfo, TimelineStore, VectorKey,
+    BranchInfo, EntryFilter, LoadBy, Loaded, PostgresSettings, PostgresStore, Recent, ScanMark, Scanned,
+    SqliteStore, StoreError, StoredEntry, TimelineInfo, TimelineStore, VectorKey,
 };
 
 use super::spaces::folder;
@@ -150,6 +150,14 @@ impl TimelineStore for OfPlayer {
         at: Option<Cursor>,
     ) -> Result<Vec<StoredEntry>, StoreError> {
         self.store.recent(&self.key(key), filter, limit, at).await
+    }
+
+    async fn recent_each(
+        &self,
+        key: &TimelineKey,
+        questions: Vec<(EntryFilter, usize)>,
+    ) -> Result<Recent, StoreError> {
+        self.store.recent_each(&self.key(key), questions).await
     }
 
     async fn entries_at(

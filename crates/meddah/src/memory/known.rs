@@ -25,6 +25,8 @@ pub(super) struct Known {
     mark: ScanMark,
     /// All was read that there was when it was read last.
     up_to_date: bool,
+    /// Where the timeline was then.
+    head: Option<Cursor>,
     /// What the index takes in memory, about.
     index_bytes: usize,
     /// The one used last comes last.
@@ -71,6 +73,7 @@ impl Known {
             names: Vec::new(),
             mark: ScanMark::default(),
             up_to_date: false,
+            head: None,
             index_bytes: 0,
             views: Vec::new(),
             texts: Vec::new(),
@@ -113,10 +116,16 @@ impl Known {
         scanned.entries.iter().for_each(|stored| self.add(stored));
         self.mark = scanned.mark;
         self.up_to_date = scanned.entries.len() < limit;
+        self.head = Some(scanned.head).filter(|_| self.up_to_date);
         if scanned.anew || !scanned.entries.is_empty() {
             self.index_bytes = self.index.bytes();
         }
         Ok((!self.up_to_date, scanned.head))
+    }
+
+    /// All was read when the timeline was at this place, so there is nothing new behind it.
+    pub(super) fn has_read_to(&self, place: Cursor) -> bool {
+        self.head == Some(place)
     }
 
     /// What one character perceived on the way to a place, in an index that has been brought up to date.

@@ -155,6 +155,9 @@ impl Memories {
         let begun = Instant::now();
         let mut known = shared.clone().lock_owned().await;
         known.name(&asking.names);
+        if let Some(at) = asking.at.filter(|at| known.has_read_to(*at)) {
+            return Ok((known, at));
+        }
         let (mut more, mut head) = known.read_on(&*self.0.store, &asking.key).await?;
         while more && (begun.elapsed() < asking.wait || known.index.is_empty()) {
             (more, head) = known.read_on(&*self.0.store, &asking.key).await?;

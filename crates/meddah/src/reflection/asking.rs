@@ -99,7 +99,7 @@ impl Question for Asking<'_> {
         let mut chars_max = TALK_CHARS_MAX;
         while chars_max >= TALK_CHARS_MIN {
             let request = self.request(detailed, chars_max);
-            let texts: Vec<String> = request.messages.iter().map(|message| message.text.clone()).collect();
+            let texts: Vec<&str> = request.messages.iter().map(|message| message.text.as_str()).collect();
             let overhead = info.message_overhead_tokens * texts.len() as u32;
             let tokens: u32 = model.count_tokens(&texts).await?.iter().sum();
             if tokens + overhead <= room {

@@ -157,7 +157,7 @@ fn cut_last_line(text: &mut String) {
 impl Question for Asking<'_> {
     async fn for_model(&self, model: &dyn ChatModel) -> Result<ChatRequest, ModelError> {
         let info = model.info().await?;
-        let texts: Vec<String> = self.request.messages.iter().map(|message| message.text.clone()).collect();
+        let texts: Vec<&str> = self.request.messages.iter().map(|message| message.text.as_str()).collect();
         let overhead = info.message_overhead_tokens * texts.len() as u32;
         let tokens: u32 = model.count_tokens(&texts).await?.iter().sum();
         if tokens + overhead + self.request.max_tokens > info.context_tokens {

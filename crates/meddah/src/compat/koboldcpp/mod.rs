@@ -231,7 +231,7 @@ async fn perf(State(face): State<Arc<Kobold>>) -> Json<Value> {
 async fn count(State(face): State<Arc<Kobold>>, sent: Sent) -> Result<Json<Value>, Refused> {
     let body = sent.0?;
     let prompt = body.text("prompt").unwrap_or_default().to_owned();
-    let counts = face.app.sidecar.model().count_tokens(&[prompt]).await.map_err(model_error)?;
+    let counts = face.app.sidecar.model().count_tokens(&[&prompt]).await.map_err(model_error)?;
     Ok(Json(json!({"value": counts.first().copied().unwrap_or(0), "ids": []})))
 }
 

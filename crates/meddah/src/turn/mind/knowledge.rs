@@ -62,6 +62,9 @@ fn lore<'t>(
     timers: &LoreTimers,
     budget: LoreBudget,
 ) -> CalledUp<'t> {
+    if turn.world.lore.is_empty() {
+        return CalledUp::default();
+    }
     let said = said_of_late(turn, past);
     let said: Vec<&str> = said.iter().map(String::as_str).collect();
     let told: Vec<&str> = past.turns.iter().rev().take(TOLD_TURNS).map(|turn| &*turn.told).collect();

@@ -2,7 +2,7 @@
 
 use meddah_engine::memory::{Part, Words};
 use meddah_engine::prompt::{Memory, Past, is_question};
-use meddah_engine::timeline::{Entry, EntryKind, MemoryKind, MemoryRecord, RecentTurn, TurnRecord};
+use meddah_engine::timeline::{Cursor, Entry, EntryKind, MemoryKind, MemoryRecord, RecentTurn, TurnRecord};
 use meddah_store::{StoreError, StoredEntry};
 use tracing::debug;
 
@@ -32,9 +32,9 @@ const MEANING_MIN: f32 = 0.6;
 /// What a search gave; a store that fails costs the memories, not the turn.
 pub(super) type Search = Result<Vec<Remembered>, StoreError>;
 
-/// What the words themselves call to mind, to be asked for while the past is read.
-pub(super) async fn at_once(turn: &Turn, ports: &Ports) -> Search {
-    search(turn, ports, &Words::of(&turn.world.language), turn.cause.text().to_owned()).await
+/// What the words themselves call to mind, as seen from where the past was read.
+pub(super) async fn at_once(turn: &Turn, ports: &Ports, at: Option<Cursor>) -> Search {
+    search(turn, ports, &Words::of(&turn.world.language), turn.cause.text().to_owned(), at).await
 }
 
 /// The memories, and why they came to mind; what answers best comes last, right before what was said. `found` is what [`at_once`] gave.
@@ -48,10 +48,10 @@ pub(super) async fn called_up(turn: &Turn, ports: &Ports, past: &Past<'_>, found
     }
 }
 
-async fn search(turn: &Turn, ports: &Ports, words: &Words, text: String) -> Search {
+async fn search(turn: &Turn, ports: &Ports, words: &Words, text: String, at: Option<Cursor>) -> Search {
     match words.stems(&text).is_empty() {
         true => Ok(Vec::new()),
-        false => ports.memories.recall(asking(turn, text)).await,
+        false => ports.memories.recall(Asking { at, ..asking(turn, text) }).await,
     }
 }
 
@@ -66,7 +66,7 @@ async fn choose(
     if !found.iter().any(|memory| near(&memory)) {
         let words = Words::of(&turn.world.language);
         if needs_the_past(turn, &words) {
-            found = search(turn, ports, &words, question(turn, past)).await?;
+            found = search(turn, ports, &words, question(turn, past), None).await?;
         }
     }
     let recent: Vec<&str> =

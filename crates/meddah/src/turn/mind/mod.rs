@@ -42,11 +42,10 @@ pub(super) struct Asked {
     found: memories::Search,
 }
 
-/// What the character witnessed of late, and all else that can be asked at once: each wait for another thread costs
-/// more than what it reads.
+/// What the character witnessed of late, and what the words themselves call to mind.
 pub(super) async fn read(turn: &Turn, ports: &Ports) -> Result<(Vec<StoredEntry>, Asked), WireError> {
-    let found = async { Ok(memories::at_once(turn, ports).await) };
-    let ((witnessed, kept), found) = futures::try_join!(past::read(turn, ports), found)?;
+    let (witnessed, kept) = past::read(turn, ports).await?;
+    let found = memories::at_once(turn, ports, kept.head).await;
     Ok((witnessed, Asked { kept, found }))
 }
 

@@ -3,10 +3,10 @@
 
 use meddah_engine::condition::{GameState, Value};
 use meddah_engine::goal::GoalStates;
-use meddah_engine::timeline::{EntryKind, TimelineKey};
+use meddah_engine::timeline::{Cursor, EntryKind, TimelineKey};
 use meddah_engine::world::Character;
 use meddah_protocol::{Scene, WireError};
-use meddah_store::{EntryFilter, StateOf, StoredEntry, TimelineStore};
+use meddah_store::{EntryFilter, Recent, StateOf, StoredEntry, TimelineStore};
 
 /// How far back is looked for talk with somebody.
 const MET_ENTRIES_MAX: usize = 64;
@@ -28,6 +28,8 @@ pub(crate) struct Kept {
     pub bond: Option<StoredEntry>,
     /// How far it is with its goals; looked up only if it has any.
     pub goals: Option<StoredEntry>,
+    /// Where the timeline was then.
+    pub head: Option<Cursor>,
 }
 
 impl Kept {
@@ -50,10 +52,11 @@ impl Kept {
         if !character.goal.is_empty() {
             questions.push(state(StateOf::Goals { character: id() }));
         }
-        let mut answers = store.recent_each(key, questions).await?.into_iter();
+        let Recent { head, answers } = store.recent_each(key, questions).await?;
+        let mut answers = answers.into_iter();
         let perceived = answers.next().unwrap_or_default();
         let mut newest = || answers.next().and_then(|mut found| found.pop());
-        Ok((perceived, Kept { emotion: newest(), bond: newest(), goals: newest() }))
+        Ok((perceived, Kept { emotion: newest(), bond: newest(), goals: newest(), head: Some(head) }))
     }
 }
 
