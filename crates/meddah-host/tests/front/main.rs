@@ -14,3 +14,5 @@ mod sign_in;
 mod socket;
 mod strangers;
 mod tls;
+mod two_engines;
+mod upstream;

@@ -61,6 +61,11 @@ fn read(event: &Bytes, meter: &Meter, who: &str) -> Result<Bytes, EngineError> {
         ));
     };
     meter.add(&reading);
+    if meter.is_overrun() {
+        let message = format!("{who} goes on beyond what it was asked for");
+        return Err(EngineError::new(EngineErrorKind::Protocol, message)
+            .with_help("Check that it heeds `max_tokens`."));
+    }
     match reading.error {
         None => Ok(event.clone()),
         Some(body) => {

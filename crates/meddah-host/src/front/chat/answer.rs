@@ -36,6 +36,8 @@ pub(super) struct Running {
     class: Class,
     arrived: Instant,
     turns: u64,
+    /// An engine may say what it likes of its price: no more than this is charged.
+    micro_most: u64,
     engine: Arc<str>,
     events: EventStream,
     meter: Arc<Meter>,
@@ -56,6 +58,7 @@ impl Running {
         let asked = EngineRequest { body, model: None, affinity, cancel };
         let mut running = Running {
             turns: reservation.most().turns,
+            micro_most: reservation.most().micro,
             reservation: Some(reservation),
             wants_usage: request.wants_usage,
             first_token_sent: false,
@@ -88,7 +91,7 @@ impl Running {
     fn amounts(&self) -> (TokenUsage, Amounts) {
         let usage = self.meter.best_known();
         let tokens = u64::from(usage.prompt_tokens) + u64::from(usage.completion_tokens);
-        let micro = self.host.prices.of(&self.engine, &usage);
+        let micro = self.host.prices.of(&self.engine, &usage).min(self.micro_most);
         // An answer of which nothing was heard is no turn.
         let turns = if self.meter.has_begun() { self.turns } else { 0 };
         (usage, Amounts { turns, tokens, speech_ms: 0, micro })
