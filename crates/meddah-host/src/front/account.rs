@@ -29,6 +29,13 @@ async fn known(host: &Host, headers: &HeaderMap, peer: Peer) -> Result<Arc<Known
     host.auth.know(headers, peer.0, &host.settings).await
 }
 
+/// A player who asks about itself: each such question goes to the database.
+async fn itself(host: &Host, headers: &HeaderMap, peer: Peer) -> Result<Arc<Known>, Refused> {
+    let known = known(host, headers, peer).await?;
+    host.auth.asks_about_itself(&known.player.id)?;
+    Ok(known)
+}
+
 /// `GET /v1/health`: nothing that only the operator should know.
 pub(super) async fn health(State(host): State<Arc<Host>>) -> Json<Value> {
     let ready = *host.pool.slots().borrow() > 0 && *host.book.state().borrow() == ServerState::Open;
@@ -58,7 +65,7 @@ pub(super) async fn me(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Refused> {
-    let known = known(&host, &headers, peer).await?;
+    let known = itself(&host, &headers, peer).await?;
     let left = host.book.left(&known.player.id, &known.tier).await?;
     let player = &known.player;
     Ok(Json(json!({
@@ -73,7 +80,7 @@ pub(super) async fn delete_me(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Refused> {
-    let known = known(&host, &headers, peer).await?;
+    let known = itself(&host, &headers, peer).await?;
     if let Some(characters) = host.characters() {
         characters.forget(&known.player.id).await;
     }
@@ -88,7 +95,7 @@ pub(super) async fn export(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
 ) -> Result<Json<storage::Export>, Refused> {
-    let known = known(&host, &headers, peer).await?;
+    let known = itself(&host, &headers, peer).await?;
     Ok(Json(storage::export(&*host.store, &known.player.id, EXPORT_LINES_MAX).await?))
 }
 
@@ -98,7 +105,7 @@ pub(super) async fn devices(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Refused> {
-    let known = known(&host, &headers, peer).await?;
+    let known = itself(&host, &headers, peer).await?;
     let devices: Vec<Device> =
         host.store.tokens_of(&known.player.id).await?.into_iter().map(Device::from).collect();
     Ok(Json(json!({"devices": devices, "this": known.token})))
@@ -118,7 +125,7 @@ pub(super) async fn add_device(
     headers: HeaderMap,
     sent: Sent,
 ) -> Result<Json<Joined>, Refused> {
-    let known = known(&host, &headers, peer).await?;
+    let known = itself(&host, &headers, peer).await?;
     // Revoked devices are kept, so adding and revoking in turns would never end.
     host.auth.joins(peer.0)?;
     let NewDevice { device } = sent.json().await?;
@@ -142,7 +149,7 @@ pub(super) async fn revoke_device(
     id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Refused> {
-    let known = known(&host, &headers, peer).await?;
+    let known = itself(&host, &headers, peer).await?;
     let Path(id) = id.map_err(|_| no_such_device())?;
     let own = host.store.tokens_of(&known.player.id).await?;
     if !own.iter().any(|token| token.id == id) {

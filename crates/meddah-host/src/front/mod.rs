@@ -7,6 +7,7 @@ mod body;
 pub mod characters;
 pub mod chat;
 pub mod error;
+mod guesses;
 pub mod join;
 pub mod metrics;
 mod moderation;

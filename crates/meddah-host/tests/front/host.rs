@@ -46,6 +46,7 @@ pub fn settings() -> HostSettings {
     let mut settings = HostSettings::defaults();
     settings.listen = ([127, 0, 0, 1], 0).into();
     settings.admin_listen = ([127, 0, 0, 1], 0).into();
+    settings.limits.account_per_minute = 100_000; // tests ask again and again
     settings
 }
 

@@ -5,11 +5,13 @@
 #![allow(clippy::unwrap_used, reason = "what fails in a test fails the test")]
 
 mod chat;
+mod clients;
 mod disconnects;
 mod door;
 mod flood;
 mod host;
 mod money;
+mod raw;
 mod sign_in;
 mod socket;
 mod strangers;

@@ -1,6 +1,7 @@
 //! Carries an answer to a player who may not take it, until it ends, or the operator closes the server.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use futures::{Stream, StreamExt as _};
@@ -11,7 +12,6 @@ use tokio::time::timeout;
 use super::answer::Answer;
 use crate::front::Host;
 use crate::front::error::Refused;
-use crate::front::serve::STALL_MAX;
 use crate::quota::QuotaError;
 use crate::storage::ServerState;
 
@@ -29,13 +29,19 @@ pub(super) fn body(host: &Host, answer: Answer) -> Body {
 pub(super) fn pieces(host: &Host, answer: Answer) -> impl Stream<Item = Bytes> + use<> {
     let (pieces, taken) = mpsc::channel(PIECES_MAX);
     let mut owned = JoinSet::new();
-    owned.spawn(pump(host.book.state(), answer, pieces));
+    let stall_max = host.settings.limits.stall_max();
+    owned.spawn(pump(host.book.state(), answer, pieces, stall_max));
     futures::stream::unfold((taken, owned), |(mut taken, owned)| async move {
         Some((taken.recv().await?, (taken, owned)))
     })
 }
 
-async fn pump(mut state: watch::Receiver<ServerState>, mut answer: Answer, pieces: mpsc::Sender<Bytes>) {
+async fn pump(
+    mut state: watch::Receiver<ServerState>,
+    mut answer: Answer,
+    pieces: mpsc::Sender<Bytes>,
+    stall_max: Duration,
+) {
     let closed = closed(&mut state);
     tokio::pin!(closed);
     loop {
@@ -46,7 +52,7 @@ async fn pump(mut state: watch::Receiver<ServerState>, mut answer: Answer, piece
         };
         let Some(piece) = piece else { return };
         if let Err(mpsc::error::TrySendError::Full(piece)) = pieces.try_send(piece) {
-            match timeout(STALL_MAX, pieces.send(piece)).await {
+            match timeout(stall_max, pieces.send(piece)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return, // nobody is there, or takes anything
             }
