@@ -128,7 +128,7 @@ fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Both ends of each are open files of this program, which has others, too.
-fn idle() -> usize {
+fn idle_max() -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let open_files = limits
         .lines()
@@ -143,7 +143,7 @@ async fn thousands_who_say_nothing_keep_nobody_out() {
     let host = TestHost::start(quick(), settings).await;
     let token = host.player("free").await;
     let mut idle = Vec::new();
-    for _ in 0..idle() {
+    for _ in 0..idle_max() {
         idle.push(connect(&host).await);
     }
     for stream in idle.iter_mut().step_by(2) {
