@@ -54,7 +54,15 @@ pub(super) async fn models(
     let models: Vec<Value> = host
         .models()
         .into_iter()
-        .map(|name| json!({"id": name, "object": "model", "created": 0, "owned_by": "host"}))
+        .map(|(name, size)| {
+            let mut model = json!({"id": name, "object": "model", "created": 0, "owned_by": "host"});
+            // The names of llama-server: a sidecar chooses its prompt by them.
+            let known = [("n_ctx", size.context_tokens.map(u64::from)), ("n_params", size.parameters)];
+            for (key, value) in known.into_iter().filter_map(|(key, value)| Some((key, value?))) {
+                model["meta"][key] = value.into();
+            }
+            model
+        })
         .collect();
     Ok(Json(json!({"object": "list", "data": models})))
 }

@@ -15,14 +15,18 @@ use meddah_protocol::ErrorCode;
 use super::characters::FOR_PLAYER;
 use super::error::Refused;
 use super::guesses::Guesses;
+use super::people::People;
 use super::serve::network;
 use crate::player::PlayerId;
 use crate::quota::Tier;
 use crate::settings::HostSettings;
 use crate::storage::{HostStore, Pepper, Player, PlayerToken, SecretError, SecretHash};
 
-/// How long a player is known without asking the database again: a token that was revoked works no longer than this.
+/// How long players are known without asking the database whether any of them changed: a token that was revoked works
+/// no longer than this.
 pub const KNOWN_FOR: Duration = Duration::from_millis(250);
+/// After so long a player is read anew, changed or not.
+const READ_AGAIN: Duration = Duration::from_secs(10 * 60);
 /// When an address that has joined too often tries again.
 const TRY_AGAIN: Duration = Duration::from_secs(60);
 /// Players known at a time.
@@ -37,6 +41,8 @@ pub struct Known {
     /// What they may do.
     pub tier: Tier,
     hash: SecretHash,
+    /// The [`People::changes`] behind which it was read.
+    changes: u64,
 }
 
 /// How long a token that was right once may ask the database whatever others of its address try.
@@ -49,6 +55,7 @@ pub struct Auth {
     pub(super) pepper: Pepper,
     store: Arc<dyn HostStore>,
     known: moka::sync::Cache<String, Arc<Known>>,
+    people: People,
     /// Of the host itself, for its characters.
     own: PlayerToken,
     own_hash: SecretHash,
@@ -75,8 +82,9 @@ impl Auth {
             own_hash: own.hash(&pepper),
             own,
             pepper,
+            people: People::new(store.clone()),
             store,
-            known: moka::sync::Cache::builder().max_capacity(KNOWN_MAX).time_to_live(KNOWN_FOR).build(),
+            known: moka::sync::Cache::builder().max_capacity(KNOWN_MAX).time_to_live(READ_AGAIN).build(),
             proven: moka::sync::Cache::builder().max_capacity(KNOWN_MAX).time_to_live(PROVEN_FOR).build(),
             wrong: Guesses::per_minute(times(settings.limits.wrong_tokens_per_minute)),
             account: RateLimiter::keyed(Quota::per_minute(times(settings.limits.account_per_minute))),
@@ -124,7 +132,7 @@ impl Auth {
         if address.is_loopback() && hash.is(&self.own_hash) {
             return self.of_character(headers, hash, settings).await;
         }
-        if let Some(known) = self.known.get(shown.id()) {
+        if let Some(known) = self.still_known(shown.id()).await? {
             return if known.hash.is(&hash) { Ok(Some(known)) } else { self.guessed(address) };
         }
         let is_proven = self.proven.get(shown.id()).is_some_and(|proven| proven.is(&hash));
@@ -144,6 +152,12 @@ impl Auth {
         Ok(known)
     }
 
+    /// What is known under this name, if nobody was changed since.
+    async fn still_known(&self, name: &str) -> Result<Option<Arc<Known>>, Refused> {
+        let Some(known) = self.known.get(name) else { return Ok(None) };
+        Ok((self.people.changes().await? == known.changes).then_some(known))
+    }
+
     /// One more guess of this address.
     fn guessed(&self, address: IpAddr) -> Result<Option<Arc<Known>>, Refused> {
         self.wrong.count(network(address), Instant::now()).map_err(too_often)?;
@@ -151,12 +165,13 @@ impl Auth {
     }
 
     async fn look_up(&self, id: &str, settings: &HostSettings) -> Result<Option<Arc<Known>>, Refused> {
+        let changes = self.people.changes().await?; // before the token: what changes in between is asked for again
         let found = self.store.token(id).await?;
         let Some((token, player)) = found.filter(|(token, _)| token.revoked_ms.is_none()) else {
             return Ok(None);
         };
         let tier = settings.tier(&player.tier);
-        let known = Arc::new(Known { player, token: token.id, tier, hash: token.hash });
+        let known = Arc::new(Known { player, token: token.id, tier, hash: token.hash, changes });
         self.known.insert(id.to_owned(), known.clone());
         Ok(Some(known))
     }
@@ -169,12 +184,13 @@ impl Auth {
         settings: &HostSettings,
     ) -> Result<Option<Arc<Known>>, Refused> {
         let Some(id) = headers.get(FOR_PLAYER).and_then(|id| id.to_str().ok()) else { return Ok(None) };
-        if let Some(known) = self.known.get(&format!("{FOR_PLAYER}:{id}")) {
+        if let Some(known) = self.still_known(&format!("{FOR_PLAYER}:{id}")).await? {
             return Ok(Some(known));
         }
+        let changes = self.people.changes().await?;
         let Some(player) = self.store.player(&id.into()).await? else { return Ok(None) };
         let tier = settings.tier(&player.tier);
-        let known = Arc::new(Known { player, token: String::new(), tier, hash });
+        let known = Arc::new(Known { player, token: String::new(), tier, hash, changes });
         self.known.insert(format!("{FOR_PLAYER}:{id}"), known.clone());
         Ok(Some(known))
     }

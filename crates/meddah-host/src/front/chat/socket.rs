@@ -24,7 +24,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::failed;
-use super::{Terms, Waiting, pump};
+use super::{Terms, Waiting, carried};
 use crate::front::Host;
 use crate::front::error::Refused;
 use crate::front::serve::Peer;
@@ -182,7 +182,7 @@ impl Connection {
         let begin = async move {
             let known = host.auth.know(&headers, address, &host.settings).await?;
             let answer = Waiting::begin(&host, known, terms, &body).await?.told();
-            Ok::<_, Refused>(pump::pieces(&host, answer))
+            Ok::<_, Refused>(carried::pieces(&host, answer))
         };
         let end = id.clone();
         let pieces = futures::stream::once(begin).flat_map(move |answer| {

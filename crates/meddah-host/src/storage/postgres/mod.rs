@@ -198,6 +198,12 @@ impl HostStore for PostgresHost {
         in_time(async { people::export_player(&self.client().await?, id).await }).await
     }
 
+    async fn people_changes(&self) -> Done<u64> {
+        let row = in_time(async { query_opt(&self.client().await?, "SELECT people FROM server", &[]).await })
+            .await?;
+        row.as_ref().map(|row| rows::unsigned(row, 0)).transpose().map(Option::unwrap_or_default)
+    }
+
     async fn add_token(&self, token: &Token) -> Done<()> {
         in_time(async { people::add_token(&self.client().await?, token).await }).await
     }
