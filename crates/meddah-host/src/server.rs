@@ -200,7 +200,10 @@ impl Server {
         let Server { host, public, admin, upkeep, stop } = self;
         // Engines and figures outlive the last answer.
         let after = CancellationToken::new();
-        let limits = host.settings.limits.clone();
+        let mut limits = host.settings.limits.clone();
+        if !host.settings.client_address_header.is_empty() {
+            limits.connections_per_address = limits.connections; // all of them are the proxy's
+        }
         let serving = async {
             let draining = async {
                 stop.cancelled().await;

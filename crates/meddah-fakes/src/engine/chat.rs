@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::request::Asked;
 use super::slots::{End, Running};
-use super::words::{self, DONE, ERROR, Events};
+use super::words::{self, DONE, ERROR, Events, LINE};
 use super::{Fault, State};
 
 const CUT_WAIT: Duration = Duration::from_millis(20);
@@ -105,7 +105,7 @@ struct Answer {
     /// Events so far.
     place: u64,
     start: Instant,
-    /// Rest of an event that goes out in pieces.
+    /// Rest of what goes out in pieces.
     pieces: VecDeque<Bytes>,
 }
 
@@ -120,7 +120,11 @@ impl Answer {
         }
         let event = match self.state.fault.get() {
             Some(Fault::HangAfter(events)) if self.place >= events as u64 => std::future::pending().await,
-            Some(Fault::CutAfter(events)) if self.place >= events as u64 => {
+            Some(Fault::CutInLetter(events) | Fault::EndlessLine(events)) if self.place == events as u64 => {
+                self.events.half()
+            }
+            Some(Fault::EndlessLine(events)) if self.place > events as u64 => LINE,
+            Some(Fault::CutAfter(events) | Fault::CutInLetter(events)) if self.place >= events as u64 => {
                 // What was said before goes out first.
                 tokio::time::sleep(CUT_WAIT).await;
                 self.ends(End::Failed);
@@ -140,6 +144,9 @@ impl Answer {
             _ => self.regular().await?,
         };
         self.place += 1;
+        if let Some(Fault::UsageTwice(prompt, answer)) = self.state.fault.get().filter(|_| self.place == 2) {
+            self.pieces.push_back(self.events.usage(prompt, 0, answer, None));
+        }
         if let Some(Fault::Drip(bytes, _)) = self.state.fault.get() {
             self.pieces.extend(event.chunks(bytes.max(1)).map(Bytes::copy_from_slice));
             return Some((Ok(self.pieces.pop_front().unwrap_or_default()), self));
@@ -192,10 +199,17 @@ impl Answer {
     fn usage(&self) -> Option<Bytes> {
         let Asked { prompt_tokens, answer_tokens, .. } = self.asked;
         match self.state.fault.get() {
-            Some(Fault::Usage(prompt, answer)) => Some(self.events.usage(prompt, 0, answer)),
+            Some(Fault::Usage(prompt, answer)) => Some(self.events.usage(prompt, 0, answer, None)),
             Some(Fault::NoUsage) => None,
             _ if !self.asked.include_usage => None,
-            _ => Some(self.events.usage(prompt_tokens.into(), self.cached.into(), answer_tokens.into())),
+            fault => {
+                let charged = fault.and_then(|fault| match fault {
+                    Fault::Charged(dollars) => Some(dollars),
+                    _ => None,
+                });
+                let cached = self.cached.into();
+                Some(self.events.usage(prompt_tokens.into(), cached, answer_tokens.into(), charged))
+            }
         }
     }
 }

@@ -46,6 +46,13 @@ impl Events {
         self.text(word)
     }
 
+    /// An event that breaks off within a letter of two bytes.
+    pub fn half(&self) -> Bytes {
+        let whole = self.text("\u{e9}");
+        let letter = whole.iter().position(|byte| !byte.is_ascii()).unwrap_or(0);
+        whole.slice(..=letter)
+    }
+
     /// An event of at least this size.
     pub fn long(&self, bytes: usize) -> Bytes {
         self.text(&"x".repeat(bytes))
@@ -60,10 +67,11 @@ impl Events {
         self.event(&[r#""choices":[{"index":0,"delta":{},"finish_reason":""#, reason, r#""}]"#])
     }
 
-    pub fn usage(&self, prompt: u64, cached: u64, answer: u64) -> Bytes {
+    pub fn usage(&self, prompt: u64, cached: u64, answer: u64, charged: Option<u64>) -> Bytes {
         let total = prompt.saturating_add(answer);
+        let charged = charged.map_or(String::new(), |dollars| format!("\"cost\":{dollars},"));
         let usage = format!(
-            "\"choices\":[],\"usage\":{{\"prompt_tokens\":{prompt},\"completion_tokens\":{answer},\
+            "\"choices\":[],\"usage\":{{{charged}\"prompt_tokens\":{prompt},\"completion_tokens\":{answer},\
              \"total_tokens\":{total},\"prompt_tokens_details\":{{\"cached_tokens\":{cached}}}}}"
         );
         self.event(&[&usage])
@@ -75,6 +83,8 @@ pub(super) fn events(answer: u64, model: &str, asked: &Asked) -> Events {
     Events::new(answer, model, asked.seed)
 }
 
+/// A piece of a line.
+pub(super) const LINE: Bytes = Bytes::from_static(&[b'x'; 16 << 10]);
 pub(super) const DONE: Bytes = Bytes::from_static(b"data: [DONE]\n\n");
 pub(super) const ERROR: Bytes = Bytes::from_static(
     b"data: {\"error\":{\"message\":\"the engine failed\",\"type\":\"server_error\",\"code\":500}}\n\n",

@@ -57,6 +57,8 @@ pub struct EngineFacts {
     pub models: Vec<String>,
     /// Tokens of prompt and answer together, for one request.
     pub context_tokens: Option<u32>,
+    /// Weights of its one model.
+    pub parameters: Option<u64>,
 }
 
 impl EngineFacts {
@@ -118,6 +120,7 @@ impl EngineFacts {
             waiting: gauge("tgi_queue_size"),
             models: names([&info["model_id"]]),
             context_tokens: number(&info["max_total_tokens"]),
+            parameters: None,
         })
     }
 
@@ -127,7 +130,7 @@ impl EngineFacts {
         Some(EngineFacts { dialect: Dialect::Ollama, ..EngineFacts::default() })
     }
 
-    /// Adds what `GET /v1/models` tells; vLLM and SGLang tell the context there.
+    /// Adds what `GET /v1/models` tells; vLLM and SGLang tell the context there, llama-server how large its model is.
     pub fn add_models(&mut self, models: &Value) {
         let list: Vec<&Value> = models["data"].as_array().into_iter().flatten().collect();
         let told = names(list.iter().map(|model| &model["id"]));
@@ -136,6 +139,10 @@ impl EngineFacts {
         }
         let context = list.iter().find_map(|model| number(&model["max_model_len"]));
         self.context_tokens = self.context_tokens.or(context);
+        if let [only] = &list[..] {
+            // llama-server.
+            self.parameters = self.parameters.or(only["meta"]["n_params"].as_u64());
+        }
     }
 }
 
@@ -239,5 +246,8 @@ mod tests {
         facts.add_models(&serde_json::json!({ "data": list }));
         assert_eq!((facts.models.len(), facts.models[0].as_str()), (MODELS_MAX, "a"));
         assert_eq!(facts.context_tokens, Some(9));
+        assert_eq!(facts.parameters, None);
+        facts.add_models(&serde_json::json!({"data": [{"id": "a", "meta": {"n_params": 134_515_008}}]}));
+        assert_eq!(facts.parameters, Some(134_515_008));
     }
 }

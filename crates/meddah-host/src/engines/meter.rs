@@ -3,8 +3,8 @@
 //! The engine's usage is believed where it fits what was seen. The rules:
 //! * Answer tokens below one per [`BYTES_PER_TOKEN_MAX`] bytes of delivered text are no tokenizer's doing; the
 //!   estimate counts instead: one token per [`BYTES_PER_TOKEN`] bytes, or one per event with text if that is more.
-//! * Answer tokens beyond what the request allowed count only if there is text for them, one byte for each at
-//!   least: that is how an engine says plainly that it went beyond. Otherwise the request's limit counts.
+//! * Answer tokens beyond what the request allowed count as what it allowed: nobody pays more than was reserved. An
+//!   engine whose text goes on far beyond is stopped; [`Meter::is_overrun`].
 //! * Prompt tokens of 0 count as expected; beyond the bytes of the request (and beyond what was expected) they
 //!   count as expected too. Cached tokens beyond the prompt count as none.
 //! * Without usage, as after a cut, the estimates count; before the engine took the request nothing does.
@@ -20,6 +20,8 @@ use super::reading::{Reading, Usage};
 pub const BYTES_PER_TOKEN: u64 = 4;
 /// Text with more bytes for each token than this is not what the usage speaks of.
 pub const BYTES_PER_TOKEN_MAX: u64 = 16;
+/// Bytes of text that are no overrun, however few tokens were allowed: one token may be a long run of spaces.
+const OVERRUN_SLACK: u64 = 4096;
 
 /// What is known before a request is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +50,8 @@ struct Seen {
     text_events: u64,
     is_finished: bool,
     usage: Option<Usage>,
+    /// No text came after the usage.
+    usage_is_last: bool,
 }
 
 impl Meter {
@@ -69,6 +73,9 @@ impl Meter {
         seen.text_events += u64::from(reading.text_bytes > 0);
         seen.is_finished |= reading.is_finish;
         seen.usage = reading.usage.or(seen.usage);
+        if reading.text_bytes > 0 || reading.usage.is_some() {
+            seen.usage_is_last = reading.text_bytes == 0;
+        }
     }
 
     /// Another engine starts over: what the first one took does not count.
@@ -81,10 +88,17 @@ impl Meter {
         self.seen().text_bytes > 0
     }
 
-    /// Whether the engine said why the answer ends, or told the usage, which it does at the end.
+    /// Whether the engine said why the answer ends, or told the usage last, as engines do that do not say why. Some
+    /// tell the usage with every event: that is no end.
     pub fn is_finished(&self) -> bool {
         let seen = self.seen();
-        seen.is_finished || seen.usage.is_some()
+        seen.is_finished || seen.usage.is_some() && seen.usage_is_last
+    }
+
+    /// Whether there is more text than the tokens can have that the request allowed.
+    pub fn is_overrun(&self) -> bool {
+        let most = u64::from(self.expected.output_tokens) * BYTES_PER_TOKEN_MAX;
+        self.seen().text_bytes > most + OVERRUN_SLACK
     }
 
     /// Bytes of text that were delivered.
@@ -120,7 +134,7 @@ impl Meter {
             // Delivered is delivered, but an estimate is no reason to go beyond the reservation.
             return estimate.min(most);
         }
-        if told > most && told > seen.text_bytes { most } else { told }
+        told.min(most)
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -184,13 +198,35 @@ mod tests {
         assert_eq!(tokens(metered(40, Some((0, 0, 0)))), (400, 0, 50));
         assert_eq!(metered(40, Some((400, 0, 3))).completion_tokens, 50, "200 bytes are not 3 tokens");
         assert_eq!(tokens(metered(40, Some((u64::MAX, u64::MAX, u64::MAX)))), (400, 0, 100));
-        assert_eq!(tokens(metered(40, Some((2001, 0, 101)))), (400, 0, 101), "there is text for it");
+        assert_eq!(tokens(metered(40, Some((2001, 0, 101)))), (400, 0, 100), "although there is text for it");
         assert_eq!(metered(40, Some((400, 401, 40))).cached_tokens, 0);
     }
 
     #[test]
-    fn an_engine_that_does_not_stop_is_counted_only_where_it_says_so() {
+    fn an_engine_that_does_not_stop_costs_no_more_than_was_allowed() {
         assert_eq!(metered(200, None).completion_tokens, 100);
-        assert_eq!(metered(200, Some((400, 0, 200))).completion_tokens, 200);
+        assert_eq!(metered(200, Some((400, 0, 200))).completion_tokens, 100);
+        let overrun = |bytes: u64| {
+            let meter = Meter::new(EXPECTED);
+            meter.add(&Reading { text_bytes: bytes, ..Reading::default() });
+            meter.is_overrun()
+        };
+        assert!(!overrun(16 * 100) && !overrun(16 * 100 + 4096) && overrun(16 * 100 + 4097));
+    }
+
+    #[test]
+    fn usage_is_an_end_only_if_no_text_follows() {
+        let (text, told) = (
+            Reading { text_bytes: 5, ..Reading::default() },
+            Reading { usage: Some(Usage::default()), ..Reading::default() },
+        );
+        let is_finished = |readings: &[&Reading]| {
+            let meter = Meter::new(EXPECTED);
+            readings.iter().for_each(|reading| meter.add(reading));
+            meter.is_finished()
+        };
+        assert!(is_finished(&[&text, &told]) && is_finished(&[&text, &told, &Reading::default()]));
+        assert!(!is_finished(&[&told, &text]) && !is_finished(&[&text]));
+        assert!(!is_finished(&[&Reading { text_bytes: 5, ..told }]), "as vLLM may tell it");
     }
 }

@@ -68,6 +68,9 @@ pub struct EngineRequest {
 /// The events of an answer: the JSON of each `data:`, as it came, without `[DONE]`. An error is the last item.
 pub type EventStream = BoxStream<'static, Result<Bytes, EngineError>>;
 
+/// The same with what was read in each event.
+pub type ReadStream = BoxStream<'static, Result<(Bytes, Reading), EngineError>>;
+
 /// An answer that has begun.
 pub struct EngineReply {
     /// Dropping it stops the engine.

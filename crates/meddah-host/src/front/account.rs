@@ -29,6 +29,13 @@ async fn known(host: &Host, headers: &HeaderMap, peer: Peer) -> Result<Arc<Known
     host.auth.know(headers, peer.0, &host.settings).await
 }
 
+/// A player who asks about itself: each such question goes to the database.
+async fn itself(host: &Host, headers: &HeaderMap, peer: Peer) -> Result<Arc<Known>, Refused> {
+    let known = known(host, headers, peer).await?;
+    host.auth.asks_about_itself(&known.player.id)?;
+    Ok(known)
+}
+
 /// `GET /v1/health`: nothing that only the operator should know.
 pub(super) async fn health(State(host): State<Arc<Host>>) -> Json<Value> {
     let ready = *host.pool.slots().borrow() > 0 && *host.book.state().borrow() == ServerState::Open;
@@ -47,7 +54,15 @@ pub(super) async fn models(
     let models: Vec<Value> = host
         .models()
         .into_iter()
-        .map(|name| json!({"id": name, "object": "model", "created": 0, "owned_by": "host"}))
+        .map(|(name, size)| {
+            let mut model = json!({"id": name, "object": "model", "created": 0, "owned_by": "host"});
+            // The names of llama-server: a sidecar chooses its prompt by them.
+            let known = [("n_ctx", size.context_tokens.map(u64::from)), ("n_params", size.parameters)];
+            for (key, value) in known.into_iter().filter_map(|(key, value)| Some((key, value?))) {
+                model["meta"][key] = value.into();
+            }
+            model
+        })
         .collect();
     Ok(Json(json!({"object": "list", "data": models})))
 }
@@ -58,7 +73,7 @@ pub(super) async fn me(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Refused> {
-    let known = known(&host, &headers, peer).await?;
+    let known = itself(&host, &headers, peer).await?;
     let left = host.book.left(&known.player.id, &known.tier).await?;
     let player = &known.player;
     Ok(Json(json!({
@@ -73,7 +88,7 @@ pub(super) async fn delete_me(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Refused> {
-    let known = known(&host, &headers, peer).await?;
+    let known = itself(&host, &headers, peer).await?;
     if let Some(characters) = host.characters() {
         characters.forget(&known.player.id).await;
     }
@@ -88,7 +103,7 @@ pub(super) async fn export(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
 ) -> Result<Json<storage::Export>, Refused> {
-    let known = known(&host, &headers, peer).await?;
+    let known = itself(&host, &headers, peer).await?;
     Ok(Json(storage::export(&*host.store, &known.player.id, EXPORT_LINES_MAX).await?))
 }
 
@@ -98,7 +113,7 @@ pub(super) async fn devices(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Refused> {
-    let known = known(&host, &headers, peer).await?;
+    let known = itself(&host, &headers, peer).await?;
     let devices: Vec<Device> =
         host.store.tokens_of(&known.player.id).await?.into_iter().map(Device::from).collect();
     Ok(Json(json!({"devices": devices, "this": known.token})))
@@ -118,7 +133,7 @@ pub(super) async fn add_device(
     headers: HeaderMap,
     sent: Sent,
 ) -> Result<Json<Joined>, Refused> {
-    let known = known(&host, &headers, peer).await?;
+    let known = itself(&host, &headers, peer).await?;
     // Revoked devices are kept, so adding and revoking in turns would never end.
     host.auth.joins(peer.0)?;
     let NewDevice { device } = sent.json().await?;
@@ -142,7 +157,7 @@ pub(super) async fn revoke_device(
     id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Refused> {
-    let known = known(&host, &headers, peer).await?;
+    let known = itself(&host, &headers, peer).await?;
     let Path(id) = id.map_err(|_| no_such_device())?;
     let own = host.store.tokens_of(&known.player.id).await?;
     if !own.iter().any(|token| token.id == id) {

@@ -3,24 +3,32 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
-use governor::clock::DefaultClock;
+use governor::clock::{Clock as _, DefaultClock};
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use meddah_protocol::ErrorCode;
 
 use super::characters::FOR_PLAYER;
 use super::error::Refused;
+use super::guesses::Guesses;
+use super::people::People;
 use super::serve::network;
+use crate::player::PlayerId;
 use crate::quota::Tier;
 use crate::settings::HostSettings;
 use crate::storage::{HostStore, Pepper, Player, PlayerToken, SecretError, SecretHash};
 
-/// How long a player is known without asking the database again: a token that was revoked works no longer than this.
+/// How long players are known without asking the database whether any of them changed: a token that was revoked works
+/// no longer than this.
 pub const KNOWN_FOR: Duration = Duration::from_millis(250);
+/// After so long a player is read anew, changed or not.
+const READ_AGAIN: Duration = Duration::from_secs(10 * 60);
+/// When an address that has joined too often tries again.
+const TRY_AGAIN: Duration = Duration::from_secs(60);
 /// Players known at a time.
 const KNOWN_MAX: u64 = 50_000;
 
@@ -33,20 +41,29 @@ pub struct Known {
     /// What they may do.
     pub tier: Tier,
     hash: SecretHash,
+    /// The [`People::changes`] behind which it was read.
+    changes: u64,
 }
 
-type PerAddress = RateLimiter<IpAddr, DashMapStateStore<IpAddr>, DefaultClock>;
+/// How long a token that was right once may ask the database whatever others of its address try.
+const PROVEN_FOR: Duration = Duration::from_secs(60 * 60);
+
+type Per<K> = RateLimiter<K, DashMapStateStore<K>, DefaultClock>;
 
 /// Knows players by their tokens, and slows down who guesses.
 pub struct Auth {
     pub(super) pepper: Pepper,
     store: Arc<dyn HostStore>,
     known: moka::sync::Cache<String, Arc<Known>>,
+    people: People,
     /// Of the host itself, for its characters.
     own: PlayerToken,
     own_hash: SecretHash,
-    wrong: PerAddress,
-    joins: PerAddress,
+    /// Tokens that were right not long ago.
+    proven: moka::sync::Cache<String, SecretHash>,
+    wrong: Guesses,
+    joins: Per<IpAddr>,
+    account: Per<PlayerId>,
 }
 
 impl Auth {
@@ -65,9 +82,12 @@ impl Auth {
             own_hash: own.hash(&pepper),
             own,
             pepper,
+            people: People::new(store.clone()),
             store,
-            known: moka::sync::Cache::builder().max_capacity(KNOWN_MAX).time_to_live(KNOWN_FOR).build(),
-            wrong: RateLimiter::keyed(Quota::per_minute(times(settings.limits.wrong_tokens_per_minute))),
+            known: moka::sync::Cache::builder().max_capacity(KNOWN_MAX).time_to_live(READ_AGAIN).build(),
+            proven: moka::sync::Cache::builder().max_capacity(KNOWN_MAX).time_to_live(PROVEN_FOR).build(),
+            wrong: Guesses::per_minute(times(settings.limits.wrong_tokens_per_minute)),
+            account: RateLimiter::keyed(Quota::per_minute(times(settings.limits.account_per_minute))),
             joins: RateLimiter::keyed(Quota::per_hour(times(settings.limits.joins_per_hour))),
         })
     }
@@ -93,14 +113,11 @@ impl Auth {
                 "Ask the owner why.",
             )),
             Some(known) => Ok(known),
-            None => {
-                self.wrong.check_key(&network(address)).map_err(|_| too_often())?;
-                Err(Refused::new(
-                    ErrorCode::Unauthorized,
-                    "there is no such token",
-                    "Join with an invite of the server's owner: `meddah join LINK`.",
-                ))
-            }
+            None => Err(Refused::new(
+                ErrorCode::Unauthorized,
+                "there is no such token",
+                "Join with an invite of the server's owner: `meddah join LINK`.",
+            )),
         }
     }
 
@@ -110,25 +127,53 @@ impl Auth {
         address: IpAddr,
         settings: &HostSettings,
     ) -> Result<Option<Arc<Known>>, Refused> {
-        let Some(shown) = shown(headers) else { return Ok(None) };
+        let Some(shown) = shown(headers) else { return self.guessed(address) };
         let hash = shown.hash(&self.pepper);
         if address.is_loopback() && hash.is(&self.own_hash) {
             return self.of_character(headers, hash, settings).await;
         }
-        let known = match self.known.get(shown.id()) {
-            Some(known) => known,
-            None => {
-                let Some((token, player)) = self.store.token(shown.id()).await? else { return Ok(None) };
-                if token.revoked_ms.is_some() {
-                    return Ok(None);
-                }
-                let tier = settings.tier(&player.tier);
-                let known = Arc::new(Known { player, token: token.id, tier, hash: token.hash });
-                self.known.insert(shown.id().to_owned(), known.clone());
-                known
+        if let Some(known) = self.still_known(shown.id()).await? {
+            return if known.hash.is(&hash) { Ok(Some(known)) } else { self.guessed(address) };
+        }
+        let is_proven = self.proven.get(shown.id()).is_some_and(|proven| proven.is(&hash));
+        if !is_proven {
+            // Counted before the database is asked, and taken back if it was no guess: a flood does not get there.
+            self.guessed(address)?;
+        }
+        let known = self.look_up(shown.id(), settings).await?.filter(|known| known.hash.is(&hash));
+        match (&known, is_proven) {
+            (Some(known), false) => {
+                self.wrong.take_back(network(address));
+                self.proven.insert(known.token.clone(), hash);
             }
+            (None, true) => self.proven.invalidate(shown.id()), // revoked: from now on it is a guess
+            _ => {}
+        }
+        Ok(known)
+    }
+
+    /// What is known under this name, if nobody was changed since.
+    async fn still_known(&self, name: &str) -> Result<Option<Arc<Known>>, Refused> {
+        let Some(known) = self.known.get(name) else { return Ok(None) };
+        Ok((self.people.changes().await? == known.changes).then_some(known))
+    }
+
+    /// One more guess of this address.
+    fn guessed(&self, address: IpAddr) -> Result<Option<Arc<Known>>, Refused> {
+        self.wrong.count(network(address), Instant::now()).map_err(too_often)?;
+        Ok(None)
+    }
+
+    async fn look_up(&self, id: &str, settings: &HostSettings) -> Result<Option<Arc<Known>>, Refused> {
+        let changes = self.people.changes().await?; // before the token: what changes in between is asked for again
+        let found = self.store.token(id).await?;
+        let Some((token, player)) = found.filter(|(token, _)| token.revoked_ms.is_none()) else {
+            return Ok(None);
         };
-        Ok(known.hash.is(&hash).then_some(known))
+        let tier = settings.tier(&player.tier);
+        let known = Arc::new(Known { player, token: token.id, tier, hash: token.hash, changes });
+        self.known.insert(id.to_owned(), known.clone());
+        Ok(Some(known))
     }
 
     /// The player for whom a character thinks.
@@ -139,12 +184,13 @@ impl Auth {
         settings: &HostSettings,
     ) -> Result<Option<Arc<Known>>, Refused> {
         let Some(id) = headers.get(FOR_PLAYER).and_then(|id| id.to_str().ok()) else { return Ok(None) };
-        if let Some(known) = self.known.get(&format!("{FOR_PLAYER}:{id}")) {
+        if let Some(known) = self.still_known(&format!("{FOR_PLAYER}:{id}")).await? {
             return Ok(Some(known));
         }
+        let changes = self.people.changes().await?;
         let Some(player) = self.store.player(&id.into()).await? else { return Ok(None) };
         let tier = settings.tier(&player.tier);
-        let known = Arc::new(Known { player, token: String::new(), tier, hash });
+        let known = Arc::new(Known { player, token: String::new(), tier, hash, changes });
         self.known.insert(format!("{FOR_PLAYER}:{id}"), known.clone());
         Ok(Some(known))
     }
@@ -159,7 +205,24 @@ impl Auth {
     /// # Errors
     /// There were too many.
     pub fn polls(&self, address: IpAddr) -> Result<(), Refused> {
-        self.wrong.check_key(&network(address)).map_err(|_| too_often())
+        self.guessed(address).map(|_| ())
+    }
+
+    /// One more question of a player about itself.
+    ///
+    /// # Errors
+    /// There were too many.
+    pub fn asks_about_itself(&self, player: &PlayerId) -> Result<(), Refused> {
+        self.account.check_key(player).map_err(|wait| {
+            let mut error = Refused::new(
+                ErrorCode::RateLimited,
+                "this player has asked about itself too often",
+                "Wait a moment; what is left stands in every answer as well.",
+            );
+            let wait = wait.wait_time_from(self.account.clock().now());
+            error.0.retry_after_ms = Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1));
+            error
+        })
     }
 
     /// One more join or sign-in of this address.
@@ -167,23 +230,24 @@ impl Auth {
     /// # Errors
     /// There were too many.
     pub fn joins(&self, address: IpAddr) -> Result<(), Refused> {
-        self.joins.check_key(&network(address)).map_err(|_| too_often())
+        self.joins.check_key(&network(address)).map_err(|_| too_often(TRY_AGAIN))
     }
 
     /// Drops what is known of addresses that have been quiet; called now and then.
     pub fn tidy(&self) {
-        self.wrong.retain_recent();
+        self.wrong.tidy(Instant::now());
         self.joins.retain_recent();
+        self.account.retain_recent();
     }
 }
 
-fn too_often() -> Refused {
+fn too_often(wait: Duration) -> Refused {
     let mut error = Refused::new(
         ErrorCode::RateLimited,
         "this address has tried too often",
         "Wait a while, then try again with the right link or token.",
     );
-    error.0.retry_after_ms = Some(60_000);
+    error.0.retry_after_ms = Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1));
     error
 }
 

@@ -1,6 +1,7 @@
 //! Bodies of requests: bounded in size, and in the time that they may take to come.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -9,29 +10,31 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use meddah_protocol::ErrorCode;
 use serde::de::DeserializeOwned;
 
+use super::Host;
 use super::error::Refused;
 
-/// A body has to be there after so long.
-pub const BODY_WAIT: Duration = Duration::from_secs(15);
 /// The longest body of requests that are no chats, in bytes.
 pub const SMALL_BODY_BYTES_MAX: usize = 16 * 1024;
 
 /// A body that was not read yet: who sends it is looked at first.
-pub(super) struct Sent(Body);
+pub(super) struct Sent {
+    body: Body,
+    wait: Duration,
+}
 
-impl<S: Sync> FromRequest<S> for Sent {
+impl FromRequest<Arc<Host>> for Sent {
     type Rejection = Infallible;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Infallible> {
-        Ok(Sent(request.into_body()))
+    async fn from_request(request: Request, host: &Arc<Host>) -> Result<Self, Infallible> {
+        Ok(Sent { body: request.into_body(), wait: host.settings.limits.body_wait() })
     }
 }
 
 impl Sent {
     /// All of it.
     pub async fn read(self, bytes_max: usize) -> Result<Bytes, Refused> {
-        let body = Limited::new(self.0, bytes_max).collect();
-        match tokio::time::timeout(BODY_WAIT, body).await {
+        let body = Limited::new(self.body, bytes_max).collect();
+        match tokio::time::timeout(self.wait, body).await {
             Ok(Ok(body)) => Ok(body.to_bytes()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refused::new(
                 ErrorCode::TooLarge,

@@ -7,16 +7,18 @@ mod body;
 pub mod characters;
 pub mod chat;
 pub mod error;
+mod guesses;
 pub mod join;
 pub mod metrics;
 mod moderation;
+mod people;
 pub mod prices;
 pub mod serve;
 mod sign_in;
 mod stalled;
 pub mod tls;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -37,6 +39,7 @@ use crate::settings::{HostSettings, SettingsError};
 use crate::storage::{HostStore, Pepper};
 use auth::Auth;
 use characters::Characters;
+use chat::Carriers;
 use error::Refused;
 use metrics::Metrics;
 use moderation::Moderator;
@@ -46,6 +49,8 @@ use sign_in::SignIn;
 
 /// When devices were used last is written this often.
 const USED_EVERY: Duration = Duration::from_secs(30);
+/// Answers that nobody takes are looked for this often.
+const LOOK_OVER_EVERY: Duration = Duration::from_millis(500);
 /// Devices whose use waits to be written; more are dropped, which costs nothing but a time.
 const USED_MAX: usize = 100_000;
 
@@ -70,9 +75,21 @@ pub struct Host {
     used: Mutex<HashMap<String, u64>>,
     public_url: String,
     characters: OnceLock<Arc<dyn Characters>>,
+    carriers: Carriers,
     /// WebSockets, which outlive the request that opened them.
     sockets: TaskTracker,
     stop: CancellationToken,
+}
+
+/// How large a model is, as far as its engines tell.
+#[derive(Clone, Copy, Debug, Default)]
+struct ModelSize {
+    context_tokens: Option<u32>,
+    parameters: Option<u64>,
+}
+
+fn least<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    one.into_iter().chain(other).min()
 }
 
 /// What a host is made of.
@@ -109,6 +126,7 @@ impl Host {
             metrics: Metrics::default(),
             used: Mutex::default(),
             characters: OnceLock::new(),
+            carriers: Carriers::default(),
             sockets: TaskTracker::new(),
             stop: CancellationToken::new(),
             public_url,
@@ -124,12 +142,17 @@ impl Host {
         let mut slots = self.pool.slots();
         let mut state = self.book.state();
         let mut every = tokio::time::interval(USED_EVERY);
+        let mut look_over = tokio::time::interval(LOOK_OVER_EVERY);
         self.gate.set_slots(*slots.borrow_and_update());
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
                 Ok(()) = slots.changed() => self.gate.set_slots(*slots.borrow_and_update()),
                 Ok(()) = state.changed() => tracing::info!(state = ?*state.borrow_and_update(), "the server"),
+                _ = look_over.tick() => {
+                    let state = *self.book.state().borrow();
+                    self.carriers.look_over(self.settings.limits.stall_max(), state);
+                }
                 _ = every.tick() => {
                     self.auth.tidy();
                     self.write_used().await;
@@ -168,9 +191,17 @@ impl Host {
         &self.public_url
     }
 
-    /// Names of models that engines tell of, each once.
-    fn models(&self) -> BTreeSet<String> {
-        self.pool.states().into_iter().flat_map(|engine| engine.models).collect()
+    /// Models that engines tell of, each once, and the least that they say of its size.
+    fn models(&self) -> BTreeMap<String, ModelSize> {
+        let mut models: BTreeMap<String, ModelSize> = BTreeMap::new();
+        for engine in self.pool.states() {
+            for name in engine.models {
+                let size = models.entry(name).or_default();
+                size.context_tokens = least(size.context_tokens, engine.context_tokens);
+                size.parameters = least(size.parameters, engine.parameters);
+            }
+        }
+        models
     }
 
     fn used_now(&self, token: &str) {

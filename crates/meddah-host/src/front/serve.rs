@@ -26,10 +26,6 @@ use super::stalled::Patient;
 use super::tls::Tls;
 use crate::settings::Limits;
 
-/// A request head must be complete after so long; a connection without a request is closed then, too.
-pub const HEADER_WAIT: Duration = Duration::from_secs(15);
-/// A client that takes nothing of its answer for so long is gone.
-pub const STALL_MAX: Duration = Duration::from_secs(30);
 /// The longest request head, in bytes.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Requests at once on one connection of HTTP/2.
@@ -71,6 +67,7 @@ impl Port {
             places: Arc::new(Semaphore::new(limits.connections.max(1))),
             of_address: Arc::default(),
             of_address_max: limits.connections_per_address.max(1),
+            waits: Waits { head: limits.head_wait(), stall: limits.stall_max() },
             stop: stop.clone(),
             abandon: CancellationToken::new(),
         };
@@ -99,11 +96,22 @@ impl Port {
     }
 }
 
+/// How long clients are waited for.
+#[derive(Clone, Copy)]
+struct Waits {
+    head: Duration,
+    stall: Duration,
+}
+
+/// A connection's place among all, and among those of its address.
+type Held = (OwnedSemaphorePermit, Seat);
+
 struct Connections {
     tasks: TaskTracker,
     places: Arc<Semaphore>,
     of_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
     of_address_max: usize,
+    waits: Waits,
     stop: CancellationToken,
     /// Closes connections that do not end by themselves.
     abandon: CancellationToken,
@@ -125,13 +133,18 @@ impl Connections {
             return; // the stream is closed
         };
         stream.set_nodelay(true).ok(); // tokens are small and wanted at once
-        let (stop, abandon) = (self.stop.clone(), self.abandon.clone());
+        let (stop, abandon, waits) = (self.stop.clone(), self.abandon.clone(), self.waits);
+        let held: Held = (place, seat);
         self.tasks.spawn(async move {
-            let _held = (place, seat);
             match tls {
-                None => speak(stream, peer, router, stop, abandon).await,
+                None => {
+                    speak(Patient::new(stream, waits.stall, held), waits, peer, router, (stop, abandon)).await
+                }
                 Some(tls) => match tls.accept(stream).await {
-                    Ok(Some(stream)) => speak(stream, peer, router, stop, abandon).await,
+                    Ok(Some(stream)) => {
+                        let stream = Patient::new(stream, waits.stall, held);
+                        speak(stream, waits, peer, router, (stop, abandon)).await;
+                    }
                     Ok(None) => {}
                     Err(error) => debug!(%peer, %error, "no handshake"),
                 },
@@ -151,19 +164,19 @@ impl Connections {
 /// One connection, until it ends or everything does.
 async fn speak<S>(
     stream: S,
+    waits: Waits,
     peer: IpAddr,
     router: Router,
-    stop: CancellationToken,
-    abandon: CancellationToken,
+    (stop, abandon): (CancellationToken, CancellationToken),
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_WAIT).max_buf_size(HEAD_BYTES_MAX);
+    server.http1().timer(TokioTimer::new()).header_read_timeout(waits.head).max_buf_size(HEAD_BYTES_MAX);
     server
         .http2()
         .timer(TokioTimer::new())
-        .keep_alive_interval(Some(HEADER_WAIT))
+        .keep_alive_interval(Some(waits.head))
         .max_header_list_size(HEAD_BYTES_MAX as u32)
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX);
     let asked = Arc::new(AtomicBool::new(false));
@@ -173,13 +186,12 @@ async fn speak<S>(
         request.extensions_mut().insert(Peer(peer));
         router.clone().call(request)
     });
-    let connection =
-        server.serve_connection_with_upgrades(TokioIo::new(Patient::new(stream, STALL_MAX)), service);
+    let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
-        () = silent(&asked) => return,
+        () = silent(&asked, waits.head) => return,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
@@ -196,8 +208,8 @@ async fn speak<S>(
 
 /// Comes when there was no request in time. The limit of hyper for request heads begins only when it knows which
 /// HTTP is spoken, so a client that says nothing at all, or half of a greeting, would stay for ever.
-async fn silent(asked: &AtomicBool) {
-    tokio::time::sleep(HEADER_WAIT).await;
+async fn silent(asked: &AtomicBool, wait: Duration) {
+    tokio::time::sleep(wait).await;
     if asked.load(Ordering::Relaxed) {
         std::future::pending::<()>().await;
     }
@@ -241,6 +253,8 @@ mod tests {
 
     use super::*;
 
+    const HEAD: Duration = Duration::from_secs(15);
+
     /// A connection to a server that takes a minute for its answer.
     fn connection() -> DuplexStream {
         let slow = || async {
@@ -250,7 +264,8 @@ mod tests {
         let (ours, theirs) = tokio::io::duplex(1024);
         let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
         let router = Router::new().route("/", get(slow));
-        tokio::spawn(speak(ours, IpAddr::from([127, 0, 0, 1]), router, stop, abandon));
+        let peer = IpAddr::from([127, 0, 0, 1]);
+        tokio::spawn(speak(ours, Waits { head: HEAD, stall: HEAD }, peer, router, (stop, abandon)));
         theirs
     }
 
@@ -259,7 +274,7 @@ mod tests {
         for said in ["", "P", "PRI * HTTP/2.0\r\n", "GET / HTTP/1.1\r\nHost: "] {
             let mut stream = connection();
             stream.write_all(said.as_bytes()).await.unwrap();
-            let ended = tokio::time::timeout(HEADER_WAIT * 2, stream.read_to_end(&mut Vec::new())).await;
+            let ended = tokio::time::timeout(HEAD * 2, stream.read_to_end(&mut Vec::new())).await;
             assert!(ended.is_ok(), "{said:?}");
         }
     }

@@ -10,16 +10,19 @@ use tokio::time::{Instant, Sleep};
 
 /// A stream whose writes fail when the other end has taken nothing for so long. Reads wait for ever: an answer may
 /// take its time, and request heads have a limit of their own.
-pub(super) struct Patient<S> {
+///
+/// It holds something as long as the connection is open, a WebSocket's too, which goes on without whoever took it.
+pub(super) struct Patient<S, H> {
     stream: S,
     most: Duration,
+    _held: H,
     /// Exists only while a write waits: most connections never need one.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Patient<S> {
-    pub fn new(stream: S, most: Duration) -> Self {
-        Patient { stream, most, stalled: None }
+impl<S, H> Patient<S, H> {
+    pub fn new(stream: S, most: Duration, held: H) -> Self {
+        Patient { stream, most, _held: held, stalled: None }
     }
 
     fn judge<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -34,7 +37,7 @@ impl<S> Patient<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+impl<S: AsyncRead + Unpin, H: Unpin> AsyncRead for Patient<S, H> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -44,7 +47,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncWrite + Unpin, H: Unpin> AsyncWrite for Patient<S, H> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -87,7 +90,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_takes_nothing_is_given_up_and_a_slow_one_is_not() {
         let (ours, mut theirs) = tokio::io::duplex(8);
-        let mut ours = Patient::new(ours, Duration::from_secs(30));
+        let mut ours = Patient::new(ours, Duration::from_secs(30), ());
         let slow = tokio::spawn(async move {
             let mut buffer = [0; 4];
             for _ in 0..4 {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -105,8 +106,37 @@ pub struct Limits {
     pub output_tokens: u32,
     pub joins_per_hour: u32,
     pub wrong_tokens_per_minute: u32,
+    pub account_per_minute: u32,
     pub connections: usize,
     pub connections_per_address: usize,
+    pub head_ms: u64,
+    pub body_ms: u64,
+    pub stall_ms: u64,
+}
+
+impl Limits {
+    /// A request head must be complete after so long; a connection without a request is closed then, too.
+    #[must_use]
+    pub fn head_wait(&self) -> Duration {
+        wait(self.head_ms)
+    }
+
+    /// A body has to be there after so long.
+    #[must_use]
+    pub fn body_wait(&self) -> Duration {
+        wait(self.body_ms)
+    }
+
+    /// A client that takes nothing of its answer for so long is gone.
+    #[must_use]
+    pub fn stall_max(&self) -> Duration {
+        wait(self.stall_ms)
+    }
+}
+
+/// Nobody manages anything in no time.
+fn wait(ms: u64) -> Duration {
+    Duration::from_millis(ms.max(1))
 }
 
 /// Who is asked whether a text may be answered.

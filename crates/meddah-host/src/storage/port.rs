@@ -67,6 +67,10 @@ pub trait HostStore: Send + Sync {
 
     async fn export_player(&self, id: &PlayerId) -> Result<PlayerExport, StorageError>;
 
+    /// A number that grows whenever a player is changed or deleted, or a token revoked or deleted, and else stays: what
+    /// [`token`](Self::token) told is true as long as it is the same.
+    async fn people_changes(&self) -> Result<u64, StorageError>;
+
     // Tokens.
 
     async fn add_token(&self, token: &Token) -> Result<(), StorageError>;

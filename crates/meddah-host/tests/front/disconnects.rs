@@ -6,9 +6,9 @@ use meddah_fakes::engine::EngineShape;
 use meddah_host::player::Class;
 use meddah_host::quota::Allowance;
 use meddah_host::settings::TierEntry;
-use meddah_host::storage::{Ended, LedgerLine, LedgerPage, PAGE_MAX};
+use meddah_host::storage::Ended;
 
-use crate::host::{PATIENCE, TestHost, quick, says, settings, streamed};
+use crate::host::{TestHost, quick, says, settings, streamed};
 
 /// 2,000 at full size.
 const COUNT: &str = "MEDDAH_TEST_DISCONNECTS";
@@ -16,17 +16,6 @@ const COUNT: &str = "MEDDAH_TEST_DISCONNECTS";
 const ANSWER: Duration = Duration::from_millis(60);
 /// A slot has to be free after so long, on a machine that does much else. The aim is 200 ms.
 const FREE_MAX: Duration = Duration::from_secs(5);
-
-async fn ledger(host: &TestHost) -> Vec<LedgerLine> {
-    let mut page = LedgerPage { limit: PAGE_MAX, ..LedgerPage::default() };
-    let mut all = Vec::new();
-    loop {
-        let lines = host.host.store.ledger(&page).await.unwrap();
-        let Some(last) = lines.last() else { return all };
-        page.after = last.seq;
-        all.extend(lines);
-    }
-}
 
 /// Nobody waits, nobody runs, neither here nor there, and all is written.
 async fn is_idle(host: &TestHost) -> Duration {
@@ -63,13 +52,7 @@ async fn whoever_leaves_is_settled_once_and_frees_the_slot() {
         tokio::time::timeout(moment, answer).await.ok();
         freed.push(is_idle(&host).await);
     }
-    let settled = async {
-        while host.host.book.figures() != (0, 0) {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, settled).await.unwrap();
-    let ledger = ledger(&host).await;
+    let ledger = host.ledger().await;
     let ended = |kind: Ended| ledger.iter().filter(|line| line.entry.ended == kind).count() as u64;
     let engine = host.engine.figures();
     let (answered, cut) = (ended(Ended::Answered), ended(Ended::Cut));

@@ -1,5 +1,6 @@
 //! Who is let in, and what others learn: nothing.
 
+use futures::future::join_all;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -159,4 +160,45 @@ async fn one_address_cannot_take_all_connections() {
         open += usize::from(read.is_ok_and(|read| read == 1));
     }
     assert!((1..=3).contains(&open), "{open}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_guesses_does_not_reach_the_database_and_keeps_no_player_out_who_was_in() {
+    let mut settings = settings();
+    settings.limits.wrong_tokens_per_minute = 5;
+    let host = TestHost::start(quick(), settings).await;
+    let (known, late) = (host.player("free").await, host.player("free").await);
+    let status = async |token: &str| host.chat(token, &says("a", 1)).send().await.unwrap().status().as_u16();
+    for _ in 0..10 {
+        assert_eq!(status(&known).await, 200, "who is right is not counted");
+        tokio::time::sleep(meddah_host::front::auth::KNOWN_FOR).await;
+    }
+    let guess = |number: usize| format!("mdh_{number:04}_{}", "0".repeat(52));
+    let guesses: Vec<String> = (0..50).map(guess).collect();
+    let statuses = join_all(guesses.iter().map(|guess| status(guess))).await;
+    let looked_at = statuses.iter().filter(|status| **status == 401).count();
+    assert!((1..=6).contains(&looked_at), "one may come back meanwhile: {statuses:?}");
+    assert!(statuses.iter().all(|status| matches!(status, 401 | 429)), "{statuses:?}");
+    tokio::time::sleep(meddah_host::front::auth::KNOWN_FOR * 2).await;
+    // The database would say that this token is right: it is not asked.
+    assert_eq!(status(&late).await, 429);
+    assert_eq!(status(&known).await, 200, "it was right before");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_player_who_asks_about_itself_again_and_again_is_slowed_down() {
+    let mut settings = settings();
+    settings.limits.account_per_minute = 3;
+    let host = TestHost::start(quick(), settings).await;
+    let (token, other) = (host.player("free").await, host.player("free").await);
+    for path in ["/v1/me", "/v1/me/devices", "/v1/me/export"] {
+        assert!(host.get(&token, path).await["error"].is_null(), "{path}");
+    }
+    for path in ["/v1/me", "/v1/me/devices", "/v1/me/export"] {
+        let error = host.get(&token, path).await["error"].clone();
+        assert_eq!(error["code"], "rate_limited", "{path}");
+        assert!((1..=20_000).contains(&error["retry_after_ms"].as_u64().unwrap()), "{error}");
+    }
+    assert!(host.get(&other, "/v1/me").await["error"].is_null());
+    assert_eq!(host.chat(&token, &says("a", 1)).send().await.unwrap().status(), 200);
 }

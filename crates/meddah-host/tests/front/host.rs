@@ -7,9 +7,9 @@ use meddah_fakes::engine::{EngineShape, FakeEngine};
 use meddah_host::engines::{Engine, EngineSettings, HttpEngine, HttpEngineSettings};
 use meddah_host::front::Host;
 use meddah_host::front::join::new_invite;
-use meddah_host::server::{Opening, Ready, Server};
+use meddah_host::server::{Engines, Opening, Ready, Server};
 use meddah_host::settings::HostSettings;
-use meddah_host::storage::Pepper;
+use meddah_host::storage::{LedgerLine, LedgerPage, PAGE_MAX, Pepper};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -38,10 +38,15 @@ pub fn quick() -> EngineShape {
     }
 }
 
+pub fn http(settings: HttpEngineSettings) -> (Arc<dyn Engine>, EngineSettings) {
+    (Arc::new(HttpEngine::new(settings).unwrap()), EngineSettings::default())
+}
+
 pub fn settings() -> HostSettings {
     let mut settings = HostSettings::defaults();
     settings.listen = ([127, 0, 0, 1], 0).into();
     settings.admin_listen = ([127, 0, 0, 1], 0).into();
+    settings.limits.account_per_minute = 100_000; // tests ask again and again
     settings
 }
 
@@ -51,14 +56,20 @@ impl TestHost {
     }
 
     pub async fn start_in(folder: tempfile::TempDir, engine: FakeEngine, settings: HostSettings) -> TestHost {
+        let engines = vec![http(HttpEngineSettings::new("fake", &engine.base_url))];
+        TestHost::start_before(folder, engine, engines, settings).await
+    }
+
+    /// In front of any engines; `engine` is one of them, or none.
+    pub async fn start_before(
+        folder: tempfile::TempDir,
+        engine: FakeEngine,
+        engines: Engines,
+        settings: HostSettings,
+    ) -> TestHost {
         rustls::crypto::ring::default_provider().install_default().ok();
-        let http = HttpEngine::new(HttpEngineSettings::new("fake", &engine.base_url)).unwrap();
-        let opening = Opening {
-            settings,
-            data: folder.path().to_owned(),
-            pepper: Pepper::new(PEPPER.to_vec()).unwrap(),
-            engines: vec![(Arc::new(http) as Arc<dyn Engine>, EngineSettings::default())],
-        };
+        let (data, pepper) = (folder.path().to_owned(), Pepper::new(PEPPER.to_vec()).unwrap());
+        let opening = Opening { settings, data, pepper, engines };
         let stop = CancellationToken::new();
         let server = Server::open(opening, stop.clone()).await.unwrap();
         let (ready, host) = (server.ready(), server.host().clone());
@@ -68,6 +79,24 @@ impl TestHost {
         let started = TestHost { ready, host, engine, client, folder: Some(folder), stop, running };
         started.wait_for_slots().await;
         started
+    }
+
+    /// The whole ledger, once nothing is open and all is written.
+    pub async fn ledger(&self) -> Vec<LedgerLine> {
+        let settled = async {
+            while self.host.book.figures() != (0, 0) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, settled).await.expect("everything is settled");
+        let mut page = LedgerPage { limit: PAGE_MAX, ..LedgerPage::default() };
+        let mut all = Vec::new();
+        loop {
+            let lines = self.host.store.ledger(&page).await.unwrap();
+            let Some(last) = lines.last() else { return all };
+            page.after = last.seq;
+            all.extend(lines);
+        }
     }
 
     async fn wait_for_slots(&self) {

@@ -5,12 +5,16 @@
 #![allow(clippy::unwrap_used, reason = "what fails in a test fails the test")]
 
 mod chat;
+mod clients;
 mod disconnects;
 mod door;
 mod flood;
 mod host;
 mod money;
+mod raw;
 mod sign_in;
 mod socket;
 mod strangers;
 mod tls;
+mod two_engines;
+mod upstream;

@@ -29,6 +29,9 @@ const OMISSIONS_MAX: usize = 4;
 const CONTEXT_DEFAULT: u32 = 8192;
 /// Tokens that providers add to each message, at most, by OpenAI's count.
 const MESSAGE_OVERHEAD_TOKENS: u32 = 4;
+/// The wait for what a server says of its models, once, and the size of that.
+const MODELS_WAIT_MAX: Duration = Duration::from_secs(2);
+const MODELS_BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of text per token: an estimate that is on the safe side for European languages.
 const BYTES_PER_TOKEN: usize = 4;
 
@@ -38,6 +41,10 @@ pub(super) struct Online {
     who: String,
     model: String,
     context_tokens: u32,
+    /// The player says how large the context is.
+    context_is_set: bool,
+    /// What the server said of its model, once it has.
+    told: tokio::sync::OnceCell<Told>,
     extra: serde_json::Map<String, Value>,
     abilities: Abilities,
     http: Http,
@@ -69,6 +76,29 @@ impl Seen {
     }
 }
 
+/// What a server says of a model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Told {
+    context_tokens: Option<u32>,
+    parameters: Option<u64>,
+}
+
+impl Told {
+    /// From the answer of `GET /v1/models`, as llama-server and our own host write it. Where the model has no name, the
+    /// smallest counts: it may be that one.
+    fn read(models: &Value, name: &str) -> Told {
+        let list = models["data"].as_array().into_iter().flatten();
+        let meant = list.filter(|model| name.is_empty() || model["id"] == name);
+        let number = |model: &Value, key: &str| model["meta"][key].as_u64().filter(|number| *number > 0);
+        let (mut contexts, mut parameters) = (Vec::new(), Vec::new());
+        for model in meant {
+            contexts.extend(number(model, "n_ctx").and_then(|tokens| u32::try_from(tokens).ok()));
+            parameters.extend(number(model, "n_params"));
+        }
+        Told { context_tokens: contexts.into_iter().min(), parameters: parameters.into_iter().min() }
+    }
+}
+
 impl Online {
     pub fn open(config: ProviderConfig, http: Http, table: &ModelTable) -> Result<Online, ModelError> {
         let known = catalogue::provider(&config.provider);
@@ -92,6 +122,8 @@ impl Online {
             who: config.provider.clone(),
             model: config.model.clone(),
             context_tokens: context,
+            context_is_set: config.context_tokens.is_some(),
+            told: tokio::sync::OnceCell::new(),
             abilities: abilities(&config, info, &facts),
             extra: config.extra,
             http,
@@ -126,6 +158,19 @@ impl Online {
         abilities.tools &= !omitted.contains("tools") && !self.seen.tools_rest();
         abilities.schema &= !SCHEMA_PARAMETERS.iter().any(|name| omitted.contains(name));
         abilities
+    }
+
+    /// What the server says of its model; nothing of one that is not asked.
+    async fn ask_for_models(&self) -> Result<Told, ModelError> {
+        let Some(call) = self.protocol.models() else { return Ok(Told::default()) };
+        let never = CancellationToken::new();
+        let asked = async {
+            let mut reply = self.http.send(call, &never).await?;
+            reply.body_up_to(MODELS_BODY_BYTES_MAX, &never).await
+        };
+        let late = |_| ModelError::new(ErrorKind::Timeout, "the server does not say which models it has");
+        let body = tokio::time::timeout(MODELS_WAIT_MAX, asked).await.map_err(late)??;
+        Ok(Told::read(&serde_json::from_slice(&body).unwrap_or_default(), &self.model))
     }
 
     async fn refusal(
@@ -253,12 +298,15 @@ fn leave_out(body: &mut Value, name: &str) {
 #[async_trait]
 impl ChatModel for Online {
     async fn info(&self) -> Result<ModelInfo, ModelError> {
+        let told = self.told.get_or_try_init(|| self.ask_for_models()).await;
+        let told = told.ok().copied().unwrap_or_default(); // it is asked again
+        let context = told.context_tokens.filter(|_| !self.context_is_set);
         Ok(ModelInfo {
             name: self.model.clone(),
             kind: "online".into(),
-            context_tokens: self.context_tokens,
+            context_tokens: context.unwrap_or(self.context_tokens),
             message_overhead_tokens: MESSAGE_OVERHEAD_TOKENS,
-            parameters: None,
+            parameters: told.parameters,
         })
     }
 
@@ -352,6 +400,20 @@ impl Online {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_smallest_model_counts_where_none_is_named() {
+        let models = serde_json::json!({"data": [
+            {"id": "large", "meta": {"n_ctx": 8192, "n_params": 7_000_000_000_u64}},
+            {"id": "small", "meta": {"n_ctx": 2048, "n_params": 135_000_000}},
+            {"id": "silent"},
+        ]});
+        let told = |name| Told::read(&models, name);
+        let small = Told { context_tokens: Some(2048), parameters: Some(135_000_000) };
+        assert_eq!((told(""), told("small")), (small, small));
+        assert_eq!(told("large").context_tokens, Some(8192));
+        assert_eq!((told("silent"), Told::read(&Value::Null, "")), Default::default());
+    }
 
     #[test]
     fn thinkers_are_known_by_their_names() {

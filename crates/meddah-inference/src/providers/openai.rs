@@ -12,6 +12,9 @@ use crate::http::Call;
 use crate::model_table::ModelFacts;
 use crate::{ErrorKind, Message, ModelError, Role, StopReason, ToolCall};
 
+/// The path of a chat, behind the version.
+const TAIL: &str = "chat/completions";
+
 /// What differs between those who speak it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dialect {
@@ -69,7 +72,7 @@ impl Chat {
         // Inworld's portal gives out keys that are already in the form of basic authentication.
         let key_header = if dialect == Dialect::Inworld { ("authorization", "Basic ") } else { BEARER };
         Ok(Chat {
-            server: Server::new(config, info, "chat/completions", key_header)?,
+            server: Server::new(config, info, TAIL, key_header)?,
             dialect,
             model: config.model.clone(),
             reasoning: facts.reasoning,
@@ -196,6 +199,12 @@ impl Protocol for Chat {
 
     fn decoder(&self) -> Box<dyn Decoder> {
         Box::new(ChatDecoder::default())
+    }
+
+    /// Of a host nobody knows beforehand whether its model is a small one, which reads another prompt.
+    fn models(&self) -> Option<Call> {
+        let asks = self.dialect == Dialect::Host;
+        asks.then(|| self.server.get_beside(TAIL, "models").ok()).flatten()
     }
 
     fn optional(&self) -> &'static [&'static str] {

@@ -65,7 +65,19 @@ impl Server {
 
     /// A request to another path of the same server.
     pub fn post_to(&self, url: Url, body: &Body) -> Result<Call, ModelError> {
-        let mut call = Call::post_text(url, body.to_json());
+        self.known_to(Call::post_text(url, body.to_json()))
+    }
+
+    /// A question beside the one that the address is for: `models` in the place of `tail`.
+    pub fn get_beside(&self, tail: &str, path: &str) -> Result<Call, ModelError> {
+        let mut url = self.url.clone();
+        let base = url.path().strip_suffix(tail).unwrap_or("/").to_owned();
+        url.set_path(&format!("{base}{path}"));
+        self.known_to(Call::get(url))
+    }
+
+    /// With the headers by which the server knows us.
+    fn known_to(&self, mut call: Call) -> Result<Call, ModelError> {
         for (name, value) in &self.headers {
             call = match is_secret(name) {
                 true => call.with_key(name, "", &Key::new(value))?,

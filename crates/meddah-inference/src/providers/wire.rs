@@ -128,6 +128,11 @@ pub(super) trait Protocol: Send + Sync {
         None
     }
 
+    /// What asks the server which models it has, if it is worth asking.
+    fn models(&self) -> Option<Call> {
+        None
+    }
+
     /// Parameters of the body that a server may not know, and that a request can do without.
     fn optional(&self) -> &'static [&'static str];
 }

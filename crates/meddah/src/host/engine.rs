@@ -50,6 +50,7 @@ impl Engine for OwnEngine {
             slots: Some(self.slots),
             models: vec![self.name.clone()],
             context_tokens: Some(info.context_tokens),
+            parameters: info.parameters,
             ..EngineFacts::default()
         })
     }

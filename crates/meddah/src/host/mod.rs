@@ -12,7 +12,7 @@ use meddah_host::server::{self, Opening};
 use meddah_host::settings::SettingsError;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Settings;
+use crate::config::{LocalSettings, Settings};
 use crate::keys::{KeyStore, SetBy};
 use crate::ladders::Ladders;
 use crate::paths::Paths;
@@ -56,8 +56,11 @@ pub fn opening(
     let mut engines = server::engines(&settings.host.engines, key)?;
     let mut own = None;
     if engines.is_empty() {
+        // Nobody plays on a server: its model need not stand back behind everything else.
+        let local = LocalSettings { background: false, ..settings.local.clone() };
+        let settings = Settings { local, ..settings.clone() };
         let ladders =
-            Ladders::open(settings, paths).map_err(|error| unusable(&error.message, &error.help))?;
+            Ladders::open(&settings, paths).map_err(|error| unusable(&error.message, &error.help))?;
         let slots = settings.local.parallel.max(1);
         let engine = OwnEngine::new(ladders.as_model(), settings.turn.clone(), slots, stop.clone());
         let slots = EngineSettings { slots: Some(slots), ..EngineSettings::default() };

@@ -11,7 +11,8 @@ use tokio_util::bytes::Bytes;
 
 use super::seat::Seat;
 use crate::engines::meter::Meter;
-use crate::engines::{EngineError, EngineErrorKind, EngineRequest, EventStream, reading};
+use crate::engines::reading::{self, Reading};
+use crate::engines::{EngineError, EngineErrorKind, EngineRequest, EventStream, ReadStream};
 
 /// Sends a request on this seat, and waits for the first event.
 ///
@@ -21,7 +22,7 @@ pub(super) async fn begin(
     mut seat: Seat,
     request: EngineRequest,
     meter: Arc<Meter>,
-) -> Result<EventStream, EngineError> {
+) -> Result<ReadStream, EngineError> {
     let engine = seat.send();
     let who = engine.name().to_owned();
     let mut down = seat.down();
@@ -29,7 +30,7 @@ pub(super) async fn begin(
         let mut events = engine.chat(request).await?.events;
         meter.taken();
         match events.next().await {
-            Some(first) => read(&first?, &meter, &who).map(|first| (first, events)),
+            Some(first) => read(first?, &meter, &who).map(|first| (first, events)),
             None => Err(EngineError::new(EngineErrorKind::Protocol, format!("{who} sent no event at all"))),
         }
     };
@@ -53,18 +54,23 @@ pub(super) async fn begin(
 }
 
 /// Looks into an event and lets it through, unless it is an error or makes no sense.
-fn read(event: &Bytes, meter: &Meter, who: &str) -> Result<Bytes, EngineError> {
-    let Some(reading) = reading::read(event) else {
+fn read(event: Bytes, meter: &Meter, who: &str) -> Result<(Bytes, Reading), EngineError> {
+    let Some(reading) = reading::read(&event) else {
         return Err(EngineError::new(
             EngineErrorKind::Protocol,
             format!("{who} sent an event that is no JSON object"),
         ));
     };
     meter.add(&reading);
-    match reading.error {
-        None => Ok(event.clone()),
+    if meter.is_overrun() {
+        let message = format!("{who} goes on beyond what it was asked for");
+        return Err(EngineError::new(EngineErrorKind::Protocol, message)
+            .with_help("Check that it heeds `max_tokens`."));
+    }
+    match &reading.error {
+        None => Ok((event, reading)),
         Some(body) => {
-            let refusal = Refusal { status: 200, body: &body, headers: None, who, secrets: &[] };
+            let refusal = Refusal { status: 200, body, headers: None, who, secrets: &[] };
             Err(EngineError::from(classify(&refusal)))
         }
     }
@@ -80,14 +86,14 @@ struct Answer {
 }
 
 impl Stream for Answer {
-    type Item = Result<Bytes, EngineError>;
+    type Item = Result<(Bytes, Reading), EngineError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.seat.is_none() {
             return Poll::Ready(None);
         }
         let event = match ready!(self.events.poll_next_unpin(context)) {
-            Some(event) => event.and_then(|event| read(&event, &self.meter, &self.who)),
+            Some(event) => event.and_then(|event| read(event, &self.meter, &self.who)),
             None if self.meter.is_finished() => {
                 self.seat.take().into_iter().for_each(Seat::served);
                 return Poll::Ready(None);

@@ -271,6 +271,7 @@ impl Member {
             models: if self.settings.models.is_empty() { &self.facts.models } else { &self.settings.models }
                 .clone(),
             context_tokens: self.facts.context_tokens,
+            parameters: self.facts.parameters,
             last_error: self.last_error.clone(),
         }
     }

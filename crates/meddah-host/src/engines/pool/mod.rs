@@ -29,7 +29,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::meter::Meter;
-use super::{Engine, EngineError, EngineErrorKind, EngineRequest, EventStream};
+use super::{Engine, EngineError, EngineErrorKind, EngineRequest, ReadStream};
 use choose::Candidate;
 use failover::FailoverBudget;
 use member::Member;
@@ -52,7 +52,7 @@ pub struct PoolReply {
     /// The engine's name.
     pub engine: Arc<str>,
     /// Its events. Errors in the stream come as errors, and garbage too. Dropping it stops the engine.
-    pub events: EventStream,
+    pub events: ReadStream,
 }
 
 /// All engines.

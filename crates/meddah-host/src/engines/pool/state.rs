@@ -88,6 +88,8 @@ pub struct EngineState {
     pub models: Vec<String>,
     /// Tokens of prompt and answer together.
     pub context_tokens: Option<u32>,
+    /// Weights of its one model.
+    pub parameters: Option<u64>,
     /// What went wrong last.
     pub last_error: Option<String>,
 }

@@ -19,7 +19,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::Waiting;
 use crate::admission::{Place, Slot};
-use crate::engines::{EngineError, EngineRequest, EventStream, Meter, read};
+use crate::engines::{EngineError, EngineRequest, Meter, ReadStream, Reading};
 use crate::front::Host;
 use crate::front::error::Refused;
 use crate::player::Class;
@@ -36,8 +36,10 @@ pub(super) struct Running {
     class: Class,
     arrived: Instant,
     turns: u64,
+    /// An engine may say what it likes of its price: no more than this is charged.
+    micro_most: u64,
     engine: Arc<str>,
-    events: EventStream,
+    events: ReadStream,
     meter: Arc<Meter>,
     slot: Slot,
     /// `None` once it is settled.
@@ -56,6 +58,7 @@ impl Running {
         let asked = EngineRequest { body, model: None, affinity, cancel };
         let mut running = Running {
             turns: reservation.most().turns,
+            micro_most: reservation.most().micro,
             reservation: Some(reservation),
             wants_usage: request.wants_usage,
             first_token_sent: false,
@@ -88,7 +91,7 @@ impl Running {
     fn amounts(&self) -> (TokenUsage, Amounts) {
         let usage = self.meter.best_known();
         let tokens = u64::from(usage.prompt_tokens) + u64::from(usage.completion_tokens);
-        let micro = self.host.prices.of(&self.engine, &usage);
+        let micro = self.host.prices.of(&self.engine, &usage).min(self.micro_most);
         // An answer of which nothing was heard is no turn.
         let turns = if self.meter.has_begun() { self.turns } else { 0 };
         (usage, Amounts { turns, tokens, speech_ms: 0, micro })
@@ -195,7 +198,7 @@ impl Answer {
     }
 
     /// The next event of the engine, for an answer that is collected; `None` at the end.
-    pub async fn next_event(&mut self) -> Option<Result<Bytes, Refused>> {
+    pub async fn next_event(&mut self) -> Option<Result<(Bytes, Reading), Refused>> {
         let Stage::Running(running, _) = &mut self.stage else { return None };
         match running.events.next().await {
             Some(Ok(event)) => Some(Ok(event)),
@@ -231,8 +234,7 @@ async fn next_of(running: &mut Running, held: &mut Held) -> Next {
         () = tokio::time::sleep(KEEP_ALIVE) => return Next::Piece(Bytes::from_static(b": wait\n\n")),
     };
     match next {
-        Some(Ok(event)) => {
-            let reading = read(&event).unwrap_or_default();
+        Some(Ok((event, reading))) => {
             if reading.is_finish {
                 held.finish = Some(event);
                 return Next::Nothing;

@@ -4,7 +4,7 @@
 //! engine → its answer, piece by piece → what it did cost.
 
 mod answer;
-mod pump;
+mod carried;
 mod request;
 mod socket;
 mod whole;
@@ -30,7 +30,8 @@ use crate::engines::{Expected, Meter};
 use crate::player::Class;
 use crate::quota::{Amounts, Purpose, Reservation};
 use answer::{Answer, Running};
-use pump::unless_closed;
+pub(super) use carried::Carriers;
+use carried::unless_closed;
 use request::ChatRequest;
 pub(super) use socket::open as socket;
 
@@ -171,7 +172,7 @@ impl Waiting {
 }
 
 fn stream(host: &Host, answer: Answer) -> Response {
-    let mut response = pump::body(host, answer).into_response();
+    let mut response = carried::body(host, answer).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));

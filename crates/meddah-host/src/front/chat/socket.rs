@@ -24,10 +24,10 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::failed;
-use super::{Terms, Waiting, pump};
+use super::{Terms, Waiting, carried};
 use crate::front::Host;
 use crate::front::error::Refused;
-use crate::front::serve::{Peer, STALL_MAX};
+use crate::front::serve::Peer;
 use crate::player::Class;
 
 /// Answers at once on one connection; the player's tier may allow fewer.
@@ -112,7 +112,7 @@ impl Connection {
                             Ok(pieces) => answers.extend(pieces),
                             Err((id, refused)) => {
                                 let text = format!("{id}\n{}", String::from_utf8_lossy(&failed(&refused)));
-                                if !send(&mut socket, Message::text(text)).await {
+                                if !self.send(&mut socket, Message::text(text)).await {
                                     return;
                                 }
                             }
@@ -124,10 +124,15 @@ impl Connection {
                 },
                 _ = ping.tick() => Message::Ping(Bytes::new()),
             };
-            if !send(&mut socket, frame).await {
+            if !self.send(&mut socket, frame).await {
                 return; // answers are dropped: engines stop, costs are settled
             }
         }
+    }
+
+    async fn send(&self, socket: &mut WebSocket, message: Message) -> bool {
+        let stall_max = self.host.settings.limits.stall_max();
+        matches!(timeout(stall_max, socket.send(message)).await, Ok(Ok(())))
     }
 
     fn take(
@@ -177,7 +182,7 @@ impl Connection {
         let begin = async move {
             let known = host.auth.know(&headers, address, &host.settings).await?;
             let answer = Waiting::begin(&host, known, terms, &body).await?.told();
-            Ok::<_, Refused>(pump::pieces(&host, answer))
+            Ok::<_, Refused>(carried::pieces(&host, answer))
         };
         let end = id.clone();
         let pieces = futures::stream::once(begin).flat_map(move |answer| {
@@ -190,8 +195,4 @@ impl Connection {
         let over = futures::stream::iter([(end, Bytes::new())]);
         pieces.take_until(cancel.cancelled_owned()).chain(over).boxed()
     }
-}
-
-async fn send(socket: &mut WebSocket, message: Message) -> bool {
-    matches!(timeout(STALL_MAX, socket.send(message)).await, Ok(Ok(())))
 }

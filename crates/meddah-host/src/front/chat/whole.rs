@@ -4,7 +4,6 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
-use crate::engines::read;
 use crate::front::error::Refused;
 
 /// The longest text that is collected, in bytes; an engine that never ends is cut there.
@@ -43,8 +42,8 @@ pub(super) async fn collect(mut answer: Answer, model: String) -> Result<Value, 
     let (mut calls, mut finish, mut head) = (Vec::new(), Value::Null, Event::default());
     let mut bytes = 0;
     while let Some(event) = answer.next_event().await {
-        let event = event?;
-        bytes += read(&event).map_or(0, |reading| reading.text_bytes as usize);
+        let (event, reading) = event?;
+        bytes += reading.text_bytes as usize;
         let event: Event = serde_json::from_slice(&event).unwrap_or_default();
         for Choice { delta, finish_reason } in &event.choices {
             text.push_str(delta.content.as_deref().unwrap_or_default());

@@ -7,10 +7,26 @@ use crate::storage::{StorageError, StorageErrorKind as Kind};
 
 const AWAY: &str = "Check that the Postgres server runs and can be reached at the address of the settings.";
 
+const ENCRYPTION: &str = "Look at `ssl` and the certificate of the Postgres server. With `sslmode=verify-full` it must be for the \
+     name in the address, from an authority that this system trusts or that `sslrootcert=FILE` names.";
+
+/// The package tells it by words only.
+fn is_about_encryption(error: &tokio_postgres::Error) -> bool {
+    error.to_string().starts_with("error performing TLS handshake")
+}
+
 impl From<tokio_postgres::Error> for StorageError {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
             Some(error) => of_server(error),
+            None if is_about_encryption(&error) => {
+                let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                StorageError::new(
+                    Kind::Unavailable,
+                    format!("Postgres: no encrypted connection: {why}"),
+                    ENCRYPTION,
+                )
+            }
             // Neither the error nor its source holds the address' password.
             None => StorageError::new(Kind::Unavailable, format!("Postgres: {error}"), AWAY),
         }
@@ -61,8 +77,8 @@ pub(super) fn bad_address(reason: &str) -> StorageError {
     StorageError::new(
         Kind::Unusable,
         format!("the address of the Postgres server cannot be read: {reason}"),
-        "Write it as postgres://name:password@machine/database. There is no TLS: leave `sslmode` out, and use a \
-         network or tunnel that you trust.",
+        "Write it as postgres://name:password@machine/database?sslmode=verify-full. Modes are disable, prefer, require \
+         and verify-full; `sslrootcert` may name a file of PEM certificates.",
     )
 }
 

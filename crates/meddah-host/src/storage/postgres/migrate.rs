@@ -6,7 +6,8 @@ use super::rows::{Done, get};
 use crate::storage::{StorageError, StorageErrorKind};
 
 /// Each brings a database one version further; its version is how many it has seen.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("migrations/001_host.sql")];
+pub(super) const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/001_host.sql"), include_str!("migrations/002_people.sql")];
 /// Programs that start together do it one after the other. "MdHost" as a number.
 const LOCK: i64 = 0x4d64_486f_7374;
 

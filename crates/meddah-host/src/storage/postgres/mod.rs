@@ -1,14 +1,14 @@
 //! A host's database on a Postgres server, for several programs in front of it.
 //!
 //! The connections come from a small pool. One that broke is replaced at the next call, so that everything
-//! works again when the server is back. There is no TLS: the server has to be on the same machine, or behind
-//! a network or tunnel that is trusted.
+//! works again when the server is back. They are encrypted if the address says so; see `tls.rs`.
 
 mod error;
 mod migrate;
 mod people;
 mod post;
 mod rows;
+mod tls;
 mod upkeep;
 
 #[cfg(test)]
@@ -22,7 +22,6 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio_postgres::{Config, NoTls};
 
 use self::error::{bad_address, too_slow};
 use self::rows::{Done, execute, integer, query, query_opt};
@@ -49,7 +48,7 @@ const SERVER_LIMITS: &str =
 /// How to reach the server.
 #[derive(Debug)]
 pub struct PostgresSettings {
-    /// `postgres://name:password@machine/database`, or `host=… user=… dbname=…`.
+    /// `postgres://name:password@machine/database?sslmode=verify-full`, or `host=… user=… dbname=…`.
     pub address: SecretString,
     /// The most connections.
     pub connections: usize,
@@ -84,13 +83,12 @@ impl PostgresHost {
 
     async fn open_with(settings: &PostgresSettings, migrations: &[&str]) -> Done<PostgresHost> {
         let address = settings.address.expose_secret();
-        // The parser's message is about the address' form and holds nothing of it.
-        let mut config: Config = address.parse().map_err(|_| bad_address("it has another form"))?;
+        let (mut config, encryption) = tls::read(address)?;
         let options = config.get_options().map_or(String::new(), |options| format!("{options} "));
         config.options(format!("{options}{SERVER_LIMITS}")).connect_timeout(CONNECT_MAX);
         config.application_name("meddah host");
         let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let pool = Pool::builder(Manager::from_config(config, NoTls, manager))
+        let pool = Pool::builder(Manager::from_config(config, encryption, manager))
             .max_size(settings.connections.max(1))
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(POOL_WAIT_MAX))
@@ -198,6 +196,12 @@ impl HostStore for PostgresHost {
 
     async fn export_player(&self, id: &PlayerId) -> Done<PlayerExport> {
         in_time(async { people::export_player(&self.client().await?, id).await }).await
+    }
+
+    async fn people_changes(&self) -> Done<u64> {
+        let row = in_time(async { query_opt(&self.client().await?, "SELECT people FROM server", &[]).await })
+            .await?;
+        row.as_ref().map(|row| rows::unsigned(row, 0)).transpose().map(Option::unwrap_or_default)
     }
 
     async fn add_token(&self, token: &Token) -> Done<()> {

@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::quota::Allowance;
-use crate::storage::suite::{NOON_MS, PostgresServer, Store, batch, newcomer, tokens};
+use crate::storage::suite::{Identity, NOON_MS, PASSWORD, PostgresServer, Store, batch, newcomer, tokens};
 use crate::storage::{LeaseAsk, StorageErrorKind};
 
 #[tokio::test]
@@ -89,4 +89,55 @@ async fn leases_of_a_program_that_fell_silent_come_back() {
     assert_eq!(leased().await, tokens(0));
     let expelled = store.post(silent, &batch(2)).await.expect_err("it is too late");
     assert_eq!(expelled.kind, StorageErrorKind::Expelled);
+}
+
+#[tokio::test]
+async fn connections_are_encrypted_as_the_address_says() {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("made");
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let Some(server) = PostgresServer::start_encrypted(&Identity { certificate: &certificate, key: &key })
+    else {
+        return;
+    };
+    server.new_database().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("authority.pem");
+    std::fs::write(&file, &certificate).expect("written");
+    let port = server.port().expect("it has one");
+    let open = async |machine: &str, words: &str| {
+        let place = format!("host={machine} hostaddr=127.0.0.1 port={port} dbname=test_0");
+        let address = format!("{place} user=postgres password='{PASSWORD}' {words}");
+        PostgresHost::open(&PostgresServer::settings(&address)).await
+    };
+    let authority = format!("sslrootcert={}", file.display());
+    for words in [
+        "sslmode=prefer",
+        "sslmode=require channel_binding=require",
+        &format!("sslmode=verify-full {authority}"),
+    ] {
+        let host = open("localhost", words).await.unwrap_or_else(|error| panic!("{words}: {error}"));
+        let sql = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+        let row = host.client().await.expect("a connection").query_one(sql, &[]).await.expect("readable");
+        assert!(row.get::<_, bool>(0), "{words}");
+    }
+    let refused = async |machine: &str, words: &str| open(machine, words).await.err().expect("refused");
+    for plain in ["", "sslmode=disable"] {
+        let refused = refused("localhost", plain).await;
+        assert!(refused.message.contains("no encryption"), "{refused}");
+    }
+    for (machine, words) in [
+        ("localhost", "sslmode=verify-full"), // the system does not know who vouches for it
+        ("elsewhere", &*format!("sslmode=verify-full {authority}")),
+        ("elsewhere", &*format!("sslmode=require {authority}")),
+    ] {
+        let refused = refused(machine, words).await;
+        assert_eq!(refused.kind, StorageErrorKind::Unavailable, "{refused}");
+        assert!(
+            refused.message.contains("certificate") && refused.help.contains("sslrootcert"),
+            "{words}: {refused}"
+        );
+        assert!(!refused.message.contains(PASSWORD), "{refused}");
+    }
+    let known_nowhere = refused("localhost", "sslmode=verify-ca").await;
+    assert_eq!(known_nowhere.kind, StorageErrorKind::Unusable);
 }

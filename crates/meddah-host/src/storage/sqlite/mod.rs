@@ -202,6 +202,13 @@ impl HostStore for SqliteHost {
         self.reader().read(move |connection| people::export_player(connection, &id)).await
     }
 
+    async fn people_changes(&self) -> Done<u64> {
+        let read = |connection: &rusqlite::Connection| {
+            Ok(connection.prepare_cached("SELECT people FROM server")?.query_row([], |row| row.get(0))?)
+        };
+        self.reader().read(read).await
+    }
+
     async fn add_token(&self, token: &Token) -> Done<()> {
         let token = token.clone();
         self.writer.write(move |connection| people::add_token(connection, &token)).await

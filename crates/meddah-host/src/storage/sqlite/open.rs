@@ -13,7 +13,8 @@ use crate::storage::{StorageError, StorageErrorKind as Kind};
 /// Marks a file as ours: "MdHo".
 const APPLICATION_ID: i32 = 0x4d64_486f;
 /// Each brings a file one version further; a file's version is how many it has seen.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("migrations/001_host.sql")];
+pub(super) const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/001_host.sql"), include_str!("migrations/002_people.sql")];
 /// What every SQLite file begins with.
 const FILE_START: &[u8; 16] = b"SQLite format 3\0";
 /// How long a connection waits for another program's lock.

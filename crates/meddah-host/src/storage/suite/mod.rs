@@ -19,7 +19,7 @@ use crate::quota::{Amounts, DAY_MS};
 pub use keys::*;
 pub use people::*;
 #[cfg(unix)]
-pub use postgres_server::PostgresServer;
+pub use postgres_server::{Identity, PASSWORD, PostgresServer};
 pub use posting::*;
 
 /// The adapter under test, with nothing in it.

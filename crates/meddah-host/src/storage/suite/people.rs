@@ -49,13 +49,19 @@ pub async fn players_are_kept_and_changed(store: Store) {
     assert_eq!(store.players(None, 1).await.expect("readable"), players[..1]);
     assert_eq!(store.players(Some(&players[0].id), 10).await.expect("readable"), players[1..]);
 
-    let change = PlayerChange { tier: Some("friend".into()), blocked: Some(true), name: None };
+    let changes = || async { store.people_changes().await.expect("readable") };
+    let (at_first, change) =
+        (changes().await, PlayerChange { tier: Some("friend".into()), blocked: Some(true), name: None });
     let changed = store.change_player(&players[0].id, &change).await.expect("changed");
     let expected = Player { tier: "friend".into(), blocked: true, ..players[0].clone() };
     assert_eq!(
         (&changed, store.player(&players[0].id).await.expect("readable")),
         (&expected, Some(expected.clone()))
     );
+    let changed = changes().await;
+    assert!(changed > at_first);
+    store.delete_player(&players[1].id).await.expect("deleted");
+    assert!(changes().await > changed);
     let nobody = store.change_player(&"nobody".into(), &change).await.expect_err("nobody");
     assert_eq!(nobody.kind, StorageErrorKind::NotFound);
     assert_eq!(store.player(&"nobody".into()).await.expect("readable"), None);
@@ -71,7 +77,9 @@ pub async fn a_token_is_a_device(store: Store) {
     }
     let used = [("a".to_owned(), NOON_MS + 9), ("a".into(), NOON_MS + 5), ("gone".into(), 1)];
     store.tokens_used(&used).await.expect("written");
+    let before = store.people_changes().await.expect("readable");
     store.revoke_token("b", NOON_MS + 3).await.expect("revoked");
+    assert!(store.people_changes().await.expect("readable") > before);
     store.revoke_token("b", NOON_MS + 4).await.expect("still revoked");
     assert_eq!(store.revoke_token("gone", 1).await.expect_err("none").kind, StorageErrorKind::NotFound);
 

@@ -20,7 +20,18 @@ pub struct PostgresServer {
     folder: PathBuf,
     script: Mutex<Script>,
     databases: AtomicU32,
+    /// Where it takes encrypted connections.
+    port: Option<u16>,
 }
+
+/// What a server shows: PEM.
+pub struct Identity<'p> {
+    pub certificate: &'p str,
+    pub key: &'p str,
+}
+
+/// Of `postgres`, for connections over the network.
+pub const PASSWORD: &str = "a password of tests";
 
 struct Script {
     child: Child,
@@ -38,6 +49,15 @@ impl PostgresServer {
 
     /// A server of one's own, to be stopped and started.
     pub fn start() -> Option<PostgresServer> {
+        PostgresServer::start_as(None)
+    }
+
+    /// One that takes encrypted connections as well, at `localhost`, and no others there.
+    pub fn start_encrypted(identity: &Identity<'_>) -> Option<PostgresServer> {
+        PostgresServer::start_as(Some(identity))
+    }
+
+    fn start_as(identity: Option<&Identity<'_>>) -> Option<PostgresServer> {
         let Some(programs) = programs() else {
             // Not by a macro: the test harness would keep it to itself.
             let hint = "scripts/install-packages installs it";
@@ -53,12 +73,18 @@ impl PostgresServer {
             Command::new("sh")
         };
         command.args(["-c", SCRIPT, "postgres_server"]).arg(programs).current_dir("/");
+        let port = identity.map(|identity| {
+            let port = free_port();
+            command.arg(port.to_string()).env("MEDDAH_TEST_CERTIFICATE", identity.certificate);
+            command.env("MEDDAH_TEST_KEY", identity.key);
+            port
+        });
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell can be started");
         let (words, answers) = (child.stdin.take(), child.stdout.take().expect("piped"));
         let mut script = Script { child, words, answers: BufReader::new(answers) };
         let folder = PathBuf::from(script.answer().strip_prefix("ready ").expect("the server starts"));
-        Some(PostgresServer { folder, script: Mutex::new(script), databases: AtomicU32::new(0) })
+        Some(PostgresServer { folder, script: Mutex::new(script), databases: AtomicU32::new(0), port })
     }
 
     /// Settings for a new, empty database. Programs that are gone are found out in a moment.
@@ -68,10 +94,16 @@ impl PostgresServer {
             .await
             .expect("the server can be reached");
         let create = format!("CREATE DATABASE {name}");
-        // The connection works as long as it is waited for beside the statement.
-        let create = client.batch_execute(&create);
+        let password = format!("ALTER USER postgres PASSWORD '{PASSWORD}'");
+        let create = async {
+            client.batch_execute(&create).await.expect("created");
+            if self.port.is_some() {
+                client.batch_execute(&password).await.expect("set");
+            }
+        };
+        // The connection works as long as it is waited for beside the statements.
         tokio::select! {
-            created = create => created.expect("created"),
+            () = create => {}
             ended = connection => panic!("the connection ended: {ended:?}"),
         }
         Self::settings(&self.address(&name))
@@ -84,7 +116,13 @@ impl PostgresServer {
     }
 
     fn address(&self, database: &str) -> String {
-        format!("host={} user=postgres dbname={database}", self.folder.display())
+        let port = self.port.map_or(String::new(), |port| format!(" port={port}"));
+        format!("host={} user=postgres dbname={database}{port}", self.folder.display())
+    }
+
+    /// Where it takes encrypted connections.
+    pub fn port(&self) -> Option<u16> {
+        self.port
     }
 
     /// Stops it as an operator would: transactions are broken off.
@@ -119,6 +157,11 @@ impl Drop for PostgresServer {
         script.words = None; // its input ends, and it tidies up
         script.child.wait().ok();
     }
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("bound").port()
 }
 
 fn is_root() -> bool {
