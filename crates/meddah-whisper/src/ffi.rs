@@ -38,6 +38,14 @@ unsafe extern "C" {
         stop: unsafe extern "C" fn(*mut c_void) -> bool,
         data: *mut c_void,
     ) -> c_int;
+    fn meddah_whisper_score(
+        model: *mut Raw,
+        prompt: *const c_char,
+        text: *const c_char,
+        threads: c_int,
+        stop: unsafe extern "C" fn(*mut c_void) -> bool,
+        data: *mut c_void,
+    ) -> f64;
     fn meddah_whisper_text(model: *const Raw) -> *const c_char;
     fn meddah_whisper_no_speech(model: *const Raw) -> f32;
     fn meddah_whisper_confidence(model: *const Raw) -> f32;
@@ -113,6 +121,14 @@ unsafe extern "C" fn is_stopped(data: *mut c_void) -> bool {
     unsafe { &*data.cast::<AtomicBool>() }.load(Ordering::Relaxed)
 }
 
+fn number(number: u32) -> c_int {
+    c_int::try_from(number).unwrap_or(c_int::MAX)
+}
+
+fn without_nul(text: &str) -> CString {
+    CString::new(text.replace('\0', " ")).unwrap_or_default()
+}
+
 impl Whisper {
     /// Loads a file of whisper.cpp's format. Its sizes must have been checked: whisper.cpp believes them.
     pub fn open(file: &Path) -> Result<Whisper, WhisperError> {
@@ -144,8 +160,6 @@ impl Whisper {
         options: &RunOptions<'_>,
         stop: &AtomicBool,
     ) -> Result<Understood, WhisperError> {
-        let number = |number: u32| c_int::try_from(number).unwrap_or(c_int::MAX);
-        let without_nul = |text: &str| CString::new(text.replace('\0', " ")).unwrap_or_default();
         let language = options.language.map(without_nul);
         let prompt = without_nul(options.prompt);
         let count = c_int::try_from(samples.len()).map_err(|_| WhisperError::Failed(0))?;
@@ -170,6 +184,25 @@ impl Whisper {
             _ if stop.load(Ordering::Relaxed) => Err(WhisperError::Stopped),
             code => Err(WhisperError::Failed(code)),
         }
+    }
+
+    /// How probable the model finds that what it heard last is this text: the sum of the logarithms of its tokens.
+    /// Nothing if that cannot be told, or `stop` was set.
+    pub fn score(&mut self, text: &str, prompt: &str, threads: u32, stop: &AtomicBool) -> Option<f64> {
+        // The model writes a blank before each word, the first too.
+        let (prompt, text) = (without_nul(prompt), without_nul(&format!(" {text}")));
+        // SAFETY: the model is alive and ours alone; texts and the flag outlive the call.
+        let score = unsafe {
+            meddah_whisper_score(
+                self.0,
+                prompt.as_ptr(),
+                text.as_ptr(),
+                number(threads.max(1)),
+                is_stopped,
+                std::ptr::from_ref(stop).cast_mut().cast(),
+            )
+        };
+        (score <= 0.0).then_some(score)
     }
 
     fn understood(&self) -> Understood {

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use meddah_speech::LISTEN_RATE_HZ;
 
 use crate::ffi::{RunOptions, Whisper, WhisperError};
-use crate::{names, transcript};
+use crate::{meant, names, transcript};
 
 const RATE: usize = LISTEN_RATE_HZ as usize;
 /// Samples that one place of the encoder stands for.
@@ -63,7 +63,9 @@ pub fn understand(model: &mut Whisper, sound: &Sound<'_>, stop: &AtomicBool) -> 
         prompt: &prompt,
     };
     let said = transcript::of(&model.run(&samples, &options, stop)?);
-    Ok(names::spelled(&said, sound.names))
+    let said = names::spelled(&said, sound.names);
+    let is_probable = |text: &str| model.score(text, &prompt, sound.threads, stop);
+    Ok(meant::names(said, sound.names, is_probable))
 }
 
 /// Places of the encoder for so many samples.

@@ -8,6 +8,7 @@
 mod ffi;
 mod hearing;
 mod listener;
+mod meant;
 mod model_file;
 mod names;
 mod transcript;

@@ -7,6 +7,8 @@
 
 #include "ggml-cpu.h"
 
+#include <algorithm>
+#include <cmath>
 #include <exception>
 
 namespace {
@@ -84,6 +86,32 @@ void tell_errors(enum ggml_log_level level, const char * text, void *) {
     if (level == GGML_LOG_LEVEL_ERROR) {
         fputs(text, stderr);
     }
+}
+
+// Between any two operations, in the encoder too.
+void stop_when(whisper_context * context, bool (*stop)(void *), void * data) {
+    for (ggml_backend_t backend : context->state->backends) {
+        if (ggml_backend_is_cpu(backend)) {
+            ggml_backend_cpu_set_abort_callback(backend, stop, data);
+        }
+    }
+}
+
+// A text as tokens.
+std::vector<whisper_token> tokens_of(whisper_context * context, const char * text) {
+    std::vector<whisper_token> tokens(whisper_token_count(context, text));
+    tokens.resize(std::max(0, whisper_tokenize(context, text, tokens.data(), tokens.size())));
+    return tokens;
+}
+
+// The logarithm of the probability of one token.
+double log_probability(const float * logits, int count, whisper_token token) {
+    const float highest = *std::max_element(logits, logits + count);
+    double sum = 0.0;
+    for (int place = 0; place < count; ++place) {
+        sum += std::exp(logits[place] - highest);
+    }
+    return logits[token] - highest - std::log(sum);
 }
 
 void keep_result(Model & model, int kept) {
@@ -176,12 +204,7 @@ int meddah_whisper_run(Model * model, const float * samples, int count, float sp
     params.logits_filter_callback_user_data = &ending;
     // What is spoken is found out before this is set from the parameters.
     model->context->state->exp_n_audio_ctx = audio_context;
-    // Between any two operations, in the encoder too.
-    for (ggml_backend_t backend : model->context->state->backends) {
-        if (ggml_backend_is_cpu(backend)) {
-            ggml_backend_cpu_set_abort_callback(backend, stop, data);
-        }
-    }
+    stop_when(model->context, stop, data);
     try {
         const int code = whisper_full(model->context, params, samples, count);
         keep_result(*model, ending.kept);
@@ -189,6 +212,54 @@ int meddah_whisper_run(Model * model, const float * samples, int count, float sp
     } catch (const std::exception & error) {
         fprintf(stderr, "whisper: %s\n", error.what());
         return -100;
+    }
+}
+
+// How probable the model finds that what it heard last is this text, the sum of the logarithms of its tokens; 1 if that
+// cannot be told. All of the text is looked at in one go.
+double meddah_whisper_score(Model * model, const char * prompt, const char * text, int threads, meddah_whisper_stop stop,
+                            void * data) {
+    whisper_context * context = model->context;
+    whisper_state * state = context->state;
+    try {
+        const std::vector<whisper_token> before = tokens_of(context, prompt);
+        const std::vector<whisper_token> said = tokens_of(context, text);
+        std::vector<whisper_token> tokens;
+        if (!before.empty()) {
+            tokens.push_back(whisper_token_prev(context));
+            tokens.insert(tokens.end(), before.begin(), before.end());
+        }
+        tokens.push_back(whisper_token_sot(context));
+        if (whisper_is_multilingual(context)) {
+            tokens.push_back(whisper_token_lang(context, state->lang_id));
+            tokens.push_back(whisper_token_transcribe(context));
+        }
+        tokens.push_back(whisper_token_not(context));
+        const size_t first = tokens.size() - 1;
+        tokens.insert(tokens.end(), said.begin(), said.end());
+        if (said.empty() || tokens.size() > size_t(whisper_n_text_ctx(context)) / 2) {
+            return 1.0;
+        }
+        const int count = tokens.size();
+        whisper_batch_prep_legacy(state->batch, tokens.data(), count, 0, 0);
+        for (size_t place = first; place < tokens.size(); ++place) {
+            state->batch.logits[place] = 1;
+        }
+        whisper_kv_cache_clear(state->kv_self);
+        stop_when(context, stop, data);
+        if (!whisper_decode_internal(*context, *state, state->batch, threads, false, stop, data)) {
+            return 1.0;
+        }
+        const int vocabulary = whisper_n_vocab(context);
+        double score = 0.0;
+        for (size_t place = first; place < tokens.size(); ++place) {
+            const whisper_token next = place + 1 < tokens.size() ? tokens[place + 1] : whisper_token_eot(context);
+            score += log_probability(state->logits.data() + place * vocabulary, vocabulary, next);
+        }
+        return score;
+    } catch (const std::exception & error) {
+        fprintf(stderr, "whisper: %s\n", error.what());
+        return 1.0;
     }
 }
 

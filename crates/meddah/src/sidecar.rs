@@ -151,6 +151,9 @@ impl Sidecar {
         self.reflection.shutdown().await;
         self.ports.memories.shutdown().await;
         self.ports.voices.shutdown().await;
+        if let Some(ears) = &self.ports.ears {
+            ears.shutdown().await;
+        }
     }
 
     async fn add(&self, session: Arc<Session>) -> Result<(), WireError> {

@@ -35,7 +35,7 @@ use crate::embedder::LateEmbedder;
 use crate::ladders::Ladders;
 use crate::memory::Memories;
 use crate::session::events::{EventLog, EventOrigin};
-use crate::voice::{AudioForm, HeardReport, Voices};
+use crate::voice::{AudioForm, HeardReport, Sounding, Voices};
 use crate::wire::{self, model_error, ms_since, notice, timed_out};
 use mind::Mind;
 use question::TurnQuestion;
@@ -136,6 +136,8 @@ pub struct Turn {
     pub audio: Option<AudioForm>,
     /// Its session, and where it is told what was heard of lines that this PC plays.
     pub playback: Option<(String, mpsc::Sender<HeardReport>)>,
+    /// What the player's microphone may hear of it.
+    pub(crate) sounding: Arc<Sounding>,
     /// When the command was decoded.
     pub accepted: Instant,
     /// How long it may take from then.

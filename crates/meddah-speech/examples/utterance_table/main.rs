@@ -6,6 +6,7 @@
 //! the other. What it is not: people in rooms with microphones.
 
 mod clips;
+mod microphones;
 mod scenes;
 mod tables;
 

@@ -7,6 +7,7 @@ use meddah_speech::voice_activity_detection::{
     BargeIn, Earshot, PushToTalk, SoFar, Utterance, UtteranceDetector,
 };
 
+use crate::microphones::interruptions;
 use crate::scenes::{Clip, Noise, Player, Random, Room, Scene, add, character, noise, rms, scene};
 
 const PIECE: usize = 320;
@@ -23,6 +24,8 @@ pub fn all(clips: &[Clip], tune: bool) -> String {
     players(&mut out, &half, &others, seed + 100);
     keys(&mut out, &half, &others, seed + 200);
     barge_ins(&mut out, &half, &others, seed + 300);
+    out.push('\n');
+    interruptions(&mut out, &half, &others, seed + 400);
     out
 }
 
@@ -31,7 +34,7 @@ fn conditions() -> Vec<Option<(Noise, f32)>> {
     std::iter::once(None).chain(noisy).collect()
 }
 
-fn name(condition: Option<(Noise, f32)>) -> String {
+pub fn name(condition: Option<(Noise, f32)>) -> String {
     condition.map_or("clean".into(), |(kind, snr)| format!("{}, {snr} dB", kind.name()))
 }
 
@@ -141,11 +144,11 @@ impl Session {
     }
 }
 
-fn share(part: usize, of: usize) -> String {
+pub fn share(part: usize, of: usize) -> String {
     format!("{:.0} %", 100.0 * part as f64 / of.max(1) as f64)
 }
 
-fn at_share(values: &[f64], share: f64) -> String {
+pub fn at_share(values: &[f64], share: f64) -> String {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     match sorted.len() {

@@ -2,6 +2,9 @@
 //!
 //! A voice is left only before its first piece: what was heard stands. One that fails or is too slow rests for a while,
 //! as a model does, so that no line waits for it in vain. The last rung should be one that always speaks, on this PC.
+//! [`ListeningLadder`] is the same for listeners.
+
+mod listening;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,6 +15,8 @@ use futures::{StreamExt as _, stream};
 use meddah_inference::Notice;
 use meddah_inference::ladder::{Breaker, Pass};
 use tokio::time::Instant;
+
+pub use listening::{LISTENING_PATIENCE_DEFAULT, ListeningLadder, ListeningRung};
 
 use crate::online::for_breaker;
 use crate::{SpeechError, SpeechErrorKind, SpeechRequest, SpeechStream, TextToSpeech, Voice};
@@ -147,7 +152,7 @@ impl SpeechRung {
         // The last one is better tried in vain than not at all.
         let pass = self.breaker.pass(Instant::now());
         match pass {
-            Pass::Resting(wait) | Pass::Told(wait) if !is_last => return Err(self.resting(wait)),
+            Pass::Resting(wait) | Pass::Told(wait) if !is_last => return Err(resting(wait)),
             _ => {}
         }
         let mut probe = GivenUp((pass == Pass::Probe).then_some(&*self.breaker));
@@ -202,16 +207,16 @@ impl SpeechRung {
             }
         }
     }
+}
 
-    fn resting(&self, wait: Duration) -> SpeechError {
-        let mut error = SpeechError::new(
-            SpeechErrorKind::Overloaded,
-            format!("it rests for {} s", wait.as_secs() + 1),
-            "It is tried again by itself.",
-        );
-        error.retry_after = Some(wait);
-        error
-    }
+fn resting(wait: Duration) -> SpeechError {
+    let mut error = SpeechError::new(
+        SpeechErrorKind::Overloaded,
+        format!("it rests for {} s", wait.as_secs() + 1),
+        "It is tried again by itself.",
+    );
+    error.retry_after = Some(wait);
+    error
 }
 
 /// Frees the place of a probe when the line is dropped before its result is known.

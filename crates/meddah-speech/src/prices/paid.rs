@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
+use meddah_inference::Notice;
 use meddah_inference::budget::{Ask, Charge, Ledger, Part, Refusal, ReservationId, reserve};
 
 use super::SpeechPrice;
@@ -190,6 +191,14 @@ impl SpeechToText for PaidListening {
                 Err(error) => heard.reservation.failed(error),
             })
             .boxed())
+    }
+
+    fn notice(&self) -> Option<Notice> {
+        self.inner.notice()
+    }
+
+    async fn shutdown(&self) {
+        self.inner.shutdown().await;
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
+use meddah_inference::Notice;
 
 pub use scripted::ScriptedListener;
 
@@ -27,6 +28,14 @@ pub const LISTEN_RATE_HZ: u32 = 16_000;
 pub trait SpeechToText: Send + Sync {
     /// Begins to listen. What was understood comes back while the sound still comes in.
     async fn listen(&self, request: ListenRequest) -> Result<TranscriptStream, SpeechError>;
+
+    /// What a player should know since it was asked last: somebody else listens now.
+    fn notice(&self) -> Option<Notice> {
+        None
+    }
+
+    /// Ends what it keeps running, and waits for that. Whoever still listens gets an error.
+    async fn shutdown(&self) {}
 }
 
 /// The sound of an utterance, as it comes in; it ends where the utterance does. Every piece has the rate

@@ -82,9 +82,19 @@ impl BargeIn {
         since
     }
 
+    /// Whether the microphone may hear what is played, or what was a moment ago.
+    pub(super) fn hears_played(&self) -> bool {
+        self.played.iter().any(|played| *played > PLAYED_MIN_DB)
+    }
+
+    /// Whether the newest frame is the player's voice.
+    pub(super) fn hears_player(&self) -> bool {
+        self.recent.count(1) == 1
+    }
+
     fn frame(&mut self, samples: [f32; super::FRAME_SAMPLES], played_db: f32) -> Option<Duration> {
         // The character's own voice is no noise of the room.
-        let lately = self.played.iter().any(|played| *played > PLAYED_MIN_DB) || played_db > PLAYED_MIN_DB;
+        let lately = self.hears_played() || played_db > PLAYED_MIN_DB;
         let frame = self.frames.judge(samples, lately || self.recent.count(self.of) > 0);
         self.count += 1;
         let loudest_db = loudest(&mut self.played, played_db);

@@ -1,13 +1,15 @@
 //! When somebody speaks, and when they have finished.
 //!
 //! [`VoiceActivity`] is the port to what tells voice from noise, frame by frame; [`Earshot`] is in the program. On top
-//! are three detectors without a clock, whose time is the sound that was pushed: [`UtteranceDetector`] for an open
-//! microphone, [`PushToTalk`] for a key, and [`BargeIn`] for a player who cuts a character short.
+//! are detectors without a clock, whose time is the sound that was pushed: [`UtteranceDetector`] for an open
+//! microphone, [`PushToTalk`] for a key, [`BargeIn`] for a player who cuts a character short, and [`OpenMicrophone`],
+//! which is the first and the last of them together.
 
 mod barge_in;
 mod earshot;
 mod frames;
 mod noise;
+mod open_microphone;
 mod pauses;
 mod push_to_talk;
 mod so_far;
@@ -17,6 +19,7 @@ use std::time::Duration;
 
 pub use barge_in::BargeIn;
 pub use earshot::Earshot;
+pub use open_microphone::OpenMicrophone;
 pub use pauses::{PAUSE_LIMIT_MAX, PAUSE_LIMIT_MIN};
 pub use push_to_talk::PushToTalk;
 pub use so_far::SoFar;

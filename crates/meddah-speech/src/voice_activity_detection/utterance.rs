@@ -78,6 +78,29 @@ impl UtteranceDetector {
         self.last_until = None;
     }
 
+    /// Whether an utterance goes on.
+    pub(super) fn is_open(&self) -> bool {
+        self.speaking.is_some()
+    }
+
+    /// Takes sound in which a character may be heard, while no utterance goes on. It begins nothing, and is no noise of
+    /// the room; `players` says that the last of it is the player's voice.
+    pub(super) fn pass(&mut self, samples: &[f32], players: bool) {
+        for samples in self.frames.cut(samples) {
+            let frame = self.frames.judge(samples, true);
+            self.count += 1;
+            self.keep(&frame, players);
+        }
+    }
+
+    /// The player is known to speak, since the frame that began then.
+    pub(super) fn begin_at(&mut self, since: Duration) -> Vec<Utterance> {
+        let began = (since.as_millis() / FRAME.as_millis()) as u64;
+        let mut told = Vec::new();
+        self.begin(self.count.saturating_sub(began + 1), &mut told);
+        told
+    }
+
     /// Takes sound at 16 kHz, in pieces of any size, and tells what happened in it.
     pub fn push(&mut self, samples: &[f32]) -> Vec<Utterance> {
         let mut told = Vec::new();
@@ -94,18 +117,26 @@ impl UtteranceDetector {
 
     /// Nobody speaks so far.
     fn listen(&mut self, frame: &Frame, told: &mut Vec<Utterance>) {
-        self.recent.add(frame.begins);
+        self.keep(frame, frame.begins);
+        if self.recent.count(BEGIN_OF) >= BEGIN_FRAMES {
+            self.begin(u64::from(self.recent.oldest(BEGIN_OF)), told);
+        }
+    }
+
+    fn keep(&mut self, frame: &Frame, begins: bool) {
+        self.recent.add(begins);
         if self.before.len() == BEFORE_FRAMES {
             self.before.pop_front();
         }
         self.before.push_back(frame.samples);
-        if self.recent.count(BEGIN_OF) < BEGIN_FRAMES {
-            return;
-        }
-        let first = u64::from(self.recent.oldest(BEGIN_OF));
+    }
+
+    /// An utterance began `first` frames before the newest one.
+    fn begin(&mut self, first: u64, told: &mut Vec<Utterance>) {
         let began = self.count - 1 - first;
-        if let Some(until) = self.last_until.filter(|until| time(began - until) < REGRET) {
-            self.pauses.regret(time(began - until));
+        let silence = self.last_until.map(|until| time(began.saturating_sub(until)));
+        if let Some(silence) = silence.filter(|silence| *silence < REGRET) {
+            self.pauses.regret(silence);
         }
         self.so_far = SoFar::Unknown;
         told.push(Utterance::Began { at: time(began) });

@@ -97,13 +97,6 @@ impl WhisperListener {
         nothing.next().await.unwrap_or(Ok(Transcript::default())).map(|_| ())
     }
 
-    /// Ends the worker. Whoever still listens gets an error.
-    pub async fn shutdown(&self) {
-        self.shared.shutdown.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-
     /// The worker's process, while there is one.
     pub fn worker_pid(&self) -> Option<u32> {
         Some(self.shared.pid.load(Ordering::Relaxed)).filter(|&pid| pid != 0)
@@ -129,6 +122,13 @@ impl SpeechToText for WhisperListener {
         let utterance = Utterance::new(self.jobs.clone(), request);
         let next = |mut utterance: Utterance| async { Some((utterance.next().await?, utterance)) };
         Ok(stream::unfold(utterance, next).boxed())
+    }
+
+    /// Ends the worker.
+    async fn shutdown(&self) {
+        self.shared.shutdown.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
     }
 }
 

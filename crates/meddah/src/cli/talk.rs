@@ -14,6 +14,7 @@ use super::{DONE, Failure, INTERRUPTED, NO_ANSWER, WRONG_USAGE, explain, print};
 use crate::session::Session;
 use crate::tavern;
 use crate::turn::{Explainer, Explanation};
+use crate::voice::Voices;
 
 #[derive(clap::Args)]
 pub struct TalkArguments {
@@ -31,14 +32,17 @@ pub struct TalkArguments {
     /// Your name; characters remember each name's talk apart. Without it you are the traveller
     #[arg(long, value_name = "NAME")]
     player: Option<String>,
-    /// Write what the character says into this folder, too, a WAV file for each line
-    #[arg(long, value_name = "FOLDER")]
-    voice: Option<PathBuf>,
+    /// Say aloud what the character says; where this PC has no loudspeaker, write it into the folder `said`. With a
+    /// folder: write it there, a WAV file for each line
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1)]
+    voice: Option<Option<PathBuf>>,
     /// Show what the model read, part by part with its tokens, and why; on standard error
     #[arg(long)]
     explain: bool,
 }
 
+/// Where sound goes that cannot be played.
+const SAID_FOLDER: &str = "said";
 /// Lines of input that may wait; more than a person types.
 const INPUT_LINES_MAX: usize = 64;
 
@@ -70,19 +74,31 @@ pub async fn run(arguments: TalkArguments) -> Result<u8, Failure> {
         )
     })?;
     let voices = &sidecar.ports.voices;
-    let files = arguments.voice.as_deref();
-    let files = files.map(|folder| LineFiles::new(voices.clone(), folder, &character.id)).transpose()?;
+    let sound = SoundGoes::of(arguments.voice.as_ref(), voices);
+    let files = match &sound {
+        SoundGoes::IntoFiles(folder) => {
+            Some(LineFiles::new(voices.clone(), folder, &character.id, !arguments.json)?)
+        }
+        SoundGoes::Nowhere | SoundGoes::ToLoudspeaker => None,
+    };
     let audio = files.iter().map(|_| "wav".to_owned()).collect();
+    let self_playback = matches!(sound, SoundGoes::ToLoudspeaker);
     let hello = Hello {
         game: "talk".into(),
         world: world.id.clone(),
         player: arguments.player.clone().map_or_else(traveller, |name| Player { id: name.clone(), name }),
-        capabilities: Capabilities { audio, visemes: arguments.json, ..Capabilities::default() },
+        capabilities: Capabilities {
+            audio,
+            self_playback,
+            visemes: arguments.json,
+            ..Capabilities::default()
+        },
         ..Hello::default()
     };
     let session = sidecar.open_session(hello).await?;
     let mut talk = Talk {
         session,
+        voices: voices.clone(),
         character: character.id.clone(),
         name: character.name.clone(),
         json: arguments.json,
@@ -107,8 +123,34 @@ fn traveller() -> Player {
     Player { id: "player".into(), name: "Traveller".into() }
 }
 
+/// What becomes of the sound.
+enum SoundGoes {
+    Nowhere,
+    ToLoudspeaker,
+    IntoFiles(PathBuf),
+}
+
+impl SoundGoes {
+    /// As it was asked for; into files where it cannot be played.
+    fn of(asked: Option<&Option<PathBuf>>, voices: &Voices) -> SoundGoes {
+        match asked {
+            None => SoundGoes::Nowhere,
+            Some(Some(folder)) => SoundGoes::IntoFiles(folder.clone()),
+            Some(None) => match voices.open_loudspeaker() {
+                Ok(()) => SoundGoes::ToLoudspeaker,
+                Err(error) => {
+                    let instead = format!("What is said goes into files in the folder `{SAID_FOLDER}`.");
+                    print::warning(&format!("{}\n{} {instead}", error.message, error.help));
+                    SoundGoes::IntoFiles(SAID_FOLDER.into())
+                }
+            },
+        }
+    }
+}
+
 struct Talk {
     session: Arc<Session>,
+    voices: Arc<Voices>,
     character: String,
     name: String,
     json: bool,
@@ -220,10 +262,22 @@ impl Talk {
                 {
                     // A line from the character's file keeps a game going; here it is asked what the model says.
                     let unanswered = finish == Finish::Complete && error.is_some();
+                    self.listen_to_the_end().await?;
                     return Ok(if unanswered { Finish::Failed } else { finish });
                 }
             }
         }
+    }
+
+    /// Waits until this PC has played what was said. Ctrl-C cuts the character short.
+    async fn listen_to_the_end(&self) -> Result<(), Failure> {
+        tokio::select! {
+            () = self.voices.played(&self.session.id) => {}
+            _ = tokio::signal::ctrl_c() => {
+                self.session.command(Command::Interrupt { turn: None }).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Shows what was read for what is about to be shown.

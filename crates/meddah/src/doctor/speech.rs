@@ -33,7 +33,7 @@ fn voice(speech: &Speech) -> Check {
         (speakers, []) if speakers.iter().all(|speaker| speaker == LOCAL) => warning(
             "voice",
             "no voice is installed: a robotic one speaks",
-            "Take a voice in with `meddah models import NAME.onnx`; docs/guide/voices.md says where there are some.",
+            "Install one with `meddah models pull voice-joe` (63 MB); `meddah models list` shows others.",
         ),
         (speakers, voices) => {
             let here = if voices.is_empty() { String::new() } else { format!(" ({})", listed(voices)) };
@@ -48,7 +48,7 @@ fn listener(speech: &Speech) -> Check {
         None => warning(
             "listener",
             "nobody understands what players say aloud; they can type",
-            "Install a model with `meddah models pull whisper-base.en` (148 MB), or name a service in `speech.listeners`.",
+            "Install a model with `meddah models pull whisper-base.en` (147 MB), or name a service in `speech.listeners`.",
         ),
     }
 }

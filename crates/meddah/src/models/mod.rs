@@ -6,6 +6,7 @@
 
 mod catalogue;
 mod convert;
+mod description;
 mod error;
 mod files;
 mod hash;

@@ -18,7 +18,7 @@ use super::part::{self, Origin, Part};
 use super::source::Source;
 use super::{
     Added, Inspected, Installed, Kind, ModelStore, ModelsError, ModelsErrorKind, Progress, Record,
-    Sha256Hash, Verification, files,
+    Sha256Hash, Verification, files, kind,
 };
 
 /// Space left free on the disk, so that the game and the system can still write.
@@ -79,20 +79,36 @@ impl ModelStore {
     ) -> Result<Added, ModelsError> {
         let source = Source::resolve(source, expected_sha256)?;
         let _lock = FolderLock::take(&self.folder)?;
-        if let Some(model) = self.read_installed(&format!("{}{}", source.name, source.kind.suffix())) {
-            return self.keep_installed(model, &source, cancel).await;
+        self.pull_source(&source, &mut progress, cancel).await
+    }
+
+    pub(super) async fn pull_source(
+        &self,
+        source: &Source,
+        progress: &mut (dyn FnMut(Progress) + Send),
+        cancel: &CancellationToken,
+    ) -> Result<Added, ModelsError> {
+        let installed = self.read_installed(&format!("{}{}", source.name, source.kind.suffix()));
+        let complete = installed.as_ref().is_some_and(|model| model.kind == source.kind);
+        let description = match &source.description {
+            Some(expected) if !complete => {
+                Some(self.fetch_description(source, expected, progress, cancel).await?)
+            }
+            _ => None,
+        };
+        if let Some(model) = installed {
+            return self.keep_installed(model, source, description.as_deref(), cancel).await;
         }
         let paths = part::Paths::of(&self.final_path(&source.name, source.kind));
         let part =
-            Part::open(paths, source.kind, source.public_url(), source.sha256, &mut progress, cancel).await?;
+            Part::open(paths, source.kind, source.public_url(), source.sha256, progress, cancel).await?;
         let client = Client::new(&source.url, self.limits)?;
-        let mut download =
-            Download { store: self, source: &source, client, part, progress: &mut progress, cancel };
+        let mut download = Download { store: self, source, client, part, progress, cancel };
         let result = download.run().await;
         // After a failure too: a later call goes on from here.
         download.part.flush().await?;
         match result {
-            Ok(()) => self.install(download.part, &source).await,
+            Ok(()) => self.install(download.part, source, description.as_deref()).await,
             Err(error) => {
                 let useless = matches!(error.kind, ModelsErrorKind::NotAModel | ModelsErrorKind::TooLarge);
                 if useless || download.part.len == 0 {
@@ -104,7 +120,12 @@ impl ModelStore {
     }
 
     /// The last checks, then the final name.
-    async fn install(&self, part: Part, source: &Source) -> Result<Added, ModelsError> {
+    async fn install(
+        &self,
+        part: Part,
+        source: &Source,
+        description: Option<&[u8]>,
+    ) -> Result<Added, ModelsError> {
         let (sha256, bytes) = (part.sha256(), part.len);
         let verification = match (source.sha256, part.origin.announced) {
             (Some(expected), _) if expected == sha256 => Verification::Expected,
@@ -121,7 +142,9 @@ impl ModelStore {
         }
         let paths = part.close().await?;
         let (store, temporary, kind) = (self.clone(), paths.part.clone(), source.kind);
+        self.write_description(&paths.part, description)?;
         let inspected = tokio::task::spawn_blocking(move || store.check_header(&temporary, kind)).await;
+        files::delete(&kind::description(&paths.part)).ok(); // overwritten next time
         let inspected = match inspected.unwrap_or_else(|error| Err(not_a_model(error.to_string()))) {
             Ok(inspected) => inspected,
             Err(error) => {
@@ -140,6 +163,7 @@ impl ModelStore {
             added: httpdate::fmt_http_date(SystemTime::now()),
             conversion: Vec::new(),
         };
+        self.write_description(&self.final_path(&source.name, source.kind), description)?;
         let model = self.put_in_place(&paths.part, (&source.name, source.kind), record)?;
         files::delete(&paths.origin).ok(); // harmless without its part
         Ok(Added { model, verification, was_installed: false })
@@ -172,6 +196,7 @@ impl ModelStore {
         &self,
         model: Installed,
         source: &Source,
+        description: Option<&[u8]>,
         cancel: &CancellationToken,
     ) -> Result<Added, ModelsError> {
         let Some(expected) = source.sha256 else {
@@ -205,6 +230,7 @@ impl ModelStore {
             conversion: Vec::new(),
         };
         self.write_record(&model.name, &record)?;
+        self.write_description(&model.file, description)?;
         let model = self.read_back(&model.name, model.kind)?;
         Ok(Added { model, verification: Verification::Expected, was_installed: true })
     }
@@ -439,7 +465,7 @@ pub(super) fn too_large(bytes: u64) -> ModelsError {
     )
 }
 
-fn gave_up(reason: &str) -> ModelsError {
+pub(super) fn gave_up(reason: &str) -> ModelsError {
     ModelsError::new(
         ModelsErrorKind::Network,
         format!("gave up: {reason}"),

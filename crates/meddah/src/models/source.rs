@@ -3,6 +3,7 @@
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
+use super::catalogue::Description;
 use super::{Kind, ModelsError, ModelsErrorKind, Sha256Hash, catalogue, files};
 
 /// A longer address is not typed by anybody.
@@ -21,6 +22,8 @@ pub(super) struct Source {
     pub bytes: Option<u64>,
     /// What its SHA-256 has to be.
     pub sha256: Option<Sha256Hash>,
+    /// Of a voice: what its description has to be.
+    pub description: Option<Description>,
     /// Its licence.
     pub licence: Option<String>,
     /// Its name in the catalogue.
@@ -36,7 +39,16 @@ impl Source {
             let segment = url.path_segments().and_then(|mut all| all.next_back()).unwrap_or_default();
             let file = percent_decode_str(segment).decode_utf8_lossy();
             let (name, kind) = (files::model_name(&file)?, Kind::of(&file).unwrap_or_default());
-            return Ok(Source { url, name, kind, bytes: None, sha256, licence: None, catalogue: None });
+            return Ok(Source {
+                url,
+                name,
+                kind,
+                bytes: None,
+                sha256,
+                description: None,
+                licence: None,
+                catalogue: None,
+            });
         }
         let entry = catalogue::find(text).ok_or_else(|| unknown(text))?;
         Ok(Source {
@@ -45,6 +57,7 @@ impl Source {
             kind: entry.kind,
             bytes: entry.bytes.filter(|_| sha256.is_none()),
             sha256: sha256.or(entry.sha256),
+            description: entry.description.clone(),
             licence: Some(entry.licence.clone()),
             catalogue: Some(entry.name.clone()),
         })

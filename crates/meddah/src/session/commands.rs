@@ -334,8 +334,12 @@ impl Session {
     }
 
     pub(super) fn interrupt(&self, turn: Option<&str>) -> Accepted {
-        if turn.is_none() {
-            self.end_chains(|_| true);
+        match turn {
+            Some(turn) => self.sounding.stops(turn),
+            None => {
+                self.end_chains(|_| true);
+                self.sounding.stop();
+            }
         }
         self.ports.voices.stop_playing(&self.id);
         let mut cut = self.cut_where(|id, _| turn.is_none_or(|turn| turn == id));

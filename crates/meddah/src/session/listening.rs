@@ -2,8 +2,8 @@
 //! that were typed.
 //!
 //! The sound of an utterance comes with `listen`, in one piece or in several, or as binary frames of a WebSocket; a
-//! second `listen` takes the place of the first. With an open microphone the utterances are told apart here, and
-//! whoever still speaks to the player falls silent when the player begins to.
+//! second `listen` takes the place of the first. With an open microphone the utterances are told apart here: see
+//! `open_microphone.rs`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,26 +13,21 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::{StreamExt as _, stream};
 use meddah_protocol::{ErrorCode, EventKind, Listen, Say, WireError, check_id};
-use meddah_speech::voice_activity_detection::{Earshot, SoFar, Utterance, UtteranceDetector};
 use meddah_speech::{
     AudioFormat, LISTEN_RATE_HZ, ListenRequest, NAMES_MAX, Pcm, Resampler, SoundStream, SpeechToText,
     UTTERANCE_MAX, decode,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::commands::DONE;
 use super::events::EventOrigin;
 use super::{Accepted, Session};
-use crate::wire::{invalid, no_ears, speech_error};
+use crate::wire::{self, invalid, no_ears, speech_error};
 
 /// Pieces of sound that wait to be listened to.
 const PIECES_WAITING_MAX: usize = 256;
-/// Pieces of an utterance, each at least a frame of 16 ms: more than the longest has.
-const UTTERANCE_PIECES_MAX: usize = 2048;
-/// Utterances of an open microphone that wait to be understood.
-const UTTERANCES_WAITING_MAX: usize = 4;
 /// The sound of one utterance as it comes in.
 const SOUND_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What a game that says nothing sends as `pcm`.
@@ -53,14 +48,14 @@ pub(super) struct Listening {
 }
 
 /// What was asked for with it.
-struct Wanted {
+pub(super) struct Wanted {
     say: Say,
     language: Option<String>,
     partial: bool,
     open: bool,
-    microphone: bool,
+    pub(super) microphone: bool,
     format: AudioFormat,
-    rate_hz: u32,
+    pub(super) rate_hz: u32,
 }
 
 impl Session {
@@ -240,88 +235,20 @@ impl Session {
         self.understand(ears, wanted, sound, origin, &|_| {}).await
     }
 
-    /// An open microphone, until its end. Utterances are found while the one before is still being understood.
-    async fn listen_on(
-        self: &Arc<Self>,
-        ears: &dyn SpeechToText,
-        wanted: &Wanted,
-        pieces: mpsc::Receiver<Bytes>,
-        origin: &EventOrigin,
-    ) -> Result<(), WireError> {
-        let (utterances, mut waiting) = mpsc::channel(UTTERANCES_WAITING_MAX);
-        let so_far = watch::Sender::new(SoFar::Unknown);
-        let sound = match wanted.microphone {
-            true => self.recorded(pieces)?,
-            false => as_it_comes(pieces, wanted.rate_hz),
-        };
-        let finding = self.find_utterances(sound, utterances, &so_far, origin);
-        let understanding = async {
-            while let Some(sound) = waiting.recv().await {
-                let tell = |text: &str| {
-                    so_far.send_replace(SoFar::of(text));
-                };
-                if let Err(error) = self.understand(ears, wanted, sound, origin, &tell).await {
-                    self.events.push(origin, EventKind::Error(error)); // the next one may be understood
-                }
-            }
-        };
-        tokio::join!(finding, understanding);
-        Ok(())
-    }
-
     /// What this PC records until the game says that it is the end.
     #[cfg(any(windows, target_os = "macos", feature = "devices"))]
-    fn recorded(&self, mut pieces: mpsc::Receiver<Bytes>) -> Result<SoundStream, WireError> {
+    pub(super) fn recorded(&self, mut pieces: mpsc::Receiver<Bytes>) -> Result<SoundStream, WireError> {
         let name = Some(self.microphone.as_str()).filter(|name| !name.is_empty());
         crate::voice::microphone::record(name, async move { while pieces.recv().await.is_some() {} })
     }
 
     #[cfg(not(any(windows, target_os = "macos", feature = "devices")))]
-    fn recorded(&self, _: mpsc::Receiver<Bytes>) -> Result<SoundStream, WireError> {
+    pub(super) fn recorded(&self, _: mpsc::Receiver<Bytes>) -> Result<SoundStream, WireError> {
         Err(crate::voice::no_devices())
     }
 
-    async fn find_utterances(
-        self: &Arc<Self>,
-        mut sound: SoundStream,
-        utterances: mpsc::Sender<SoundStream>,
-        so_far: &watch::Sender<SoFar>,
-        origin: &EventOrigin,
-    ) {
-        let mut detector = UtteranceDetector::new(Box::new(Earshot::new()));
-        let mut speaking: Option<mpsc::Sender<Pcm>> = None;
-        while let Some(piece) = sound.next().await {
-            detector.understood(*so_far.borrow());
-            for told in detector.push(&piece.samples) {
-                match told {
-                    Utterance::Began { .. } => {
-                        self.cut_in(origin);
-                        so_far.send_replace(SoFar::Unknown);
-                        let (pieces, said) = mpsc::channel(UTTERANCE_PIECES_MAX);
-                        // Full: nothing was understood for a long time, and what is said now is lost, too.
-                        let taken = utterances.try_send(as_it_is_found(said)).is_ok();
-                        speaking = taken.then_some(pieces);
-                    }
-                    Utterance::Sound(pcm) => {
-                        if let Some(pieces) = &speaking {
-                            pieces.try_send(pcm).ok(); // likewise
-                        }
-                    }
-                    Utterance::MayBeOver { .. } | Utterance::Resumed { .. } => {}
-                    Utterance::Ended { .. } => speaking = None,
-                }
-            }
-        }
-    }
-
-    /// The player begins to speak: whoever speaks falls silent, and the game stops what it plays.
-    fn cut_in(self: &Arc<Self>, origin: &EventOrigin) {
-        self.interrupt(None);
-        self.events.push(origin, EventKind::Transcript { text: String::new(), is_final: false });
-    }
-
     /// What is said in this sound is told as it is understood, and then said.
-    async fn understand(
+    pub(super) async fn understand(
         self: &Arc<Self>,
         ears: &dyn SpeechToText,
         wanted: &Wanted,
@@ -344,6 +271,9 @@ impl Session {
             if is_final {
                 said = text;
             }
+        }
+        if let Some(notice) = ears.notice() {
+            self.events.push(origin, wire::told(notice));
         }
         // A request is one utterance; those of an open microphone have no id of their own.
         let req_id = if wanted.open { String::new() } else { wanted.say.req_id.clone() };
@@ -380,7 +310,7 @@ impl Session {
 }
 
 /// Sound as it comes in, at the rate that is listened to.
-fn as_it_comes(pieces: mpsc::Receiver<Bytes>, rate_hz: u32) -> SoundStream {
+pub(super) fn as_it_comes(pieces: mpsc::Receiver<Bytes>, rate_hz: u32) -> SoundStream {
     let state = (pieces, Vec::new(), Resampler::between(rate_hz, LISTEN_RATE_HZ), false);
     stream::unfold(state, move |(mut pieces, mut odd, mut resampler, over)| async move {
         if over {
@@ -409,11 +339,6 @@ fn as_it_comes(pieces: mpsc::Receiver<Bytes>, rate_hz: u32) -> SoundStream {
         }
     })
     .boxed()
-}
-
-/// An utterance, while it is still being found.
-fn as_it_is_found(pieces: mpsc::Receiver<Pcm>) -> SoundStream {
-    stream::unfold(pieces, |mut pieces| async move { Some((pieces.recv().await?, pieces)) }).boxed()
 }
 
 /// A file, once it is complete.

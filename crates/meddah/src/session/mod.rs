@@ -9,6 +9,7 @@ pub mod commands;
 pub mod events;
 mod goals;
 mod listening;
+mod open_microphone;
 mod reports;
 mod requests;
 mod scene;
@@ -33,7 +34,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::{SceneSettings, Settings, TurnSettings};
 use crate::reflection::Reflection;
 use crate::turn::{self, Cause, Ports, Turn, TurnEvents};
-use crate::voice::{AudioForm, HeardReport};
+use crate::voice::{AudioForm, HeardReport, Sounding};
 use among::Moment;
 use events::{EventLog, EventOrigin};
 use goals::Encounters;
@@ -65,6 +66,8 @@ pub struct Session {
     audio: Option<AudioForm>,
     /// Where it is told what was heard of lines that this PC plays.
     playback: OnceLock<mpsc::Sender<HeardReport>>,
+    /// What of its lines sounds at the moment.
+    sounding: Arc<Sounding>,
     /// Nothing more of it is taken note of.
     playback_ends: CancellationToken,
     /// The device that is listened to where the game cannot record.
@@ -164,6 +167,7 @@ impl Session {
             scenes: settings.scenes.clone(),
             audio: AudioForm::of(&hello.capabilities)?,
             playback: OnceLock::new(),
+            sounding: Arc::default(),
             playback_ends: CancellationToken::new(),
             microphone: settings.speech.microphone.clone(),
             capabilities: hello.capabilities.clone(),
@@ -287,6 +291,7 @@ impl Session {
             deltas,
             audio,
             playback: self.playback.get().map(|reports| (self.id.clone(), reports.clone())),
+            sounding: self.sounding.clone(),
             accepted,
             timeout: timeout.unwrap_or(Duration::from_millis(self.settings.timeout_ms)),
             settings: self.settings.clone(),
@@ -348,6 +353,7 @@ impl Session {
     /// Cuts one turn: no line, sound or action of it is emitted from now on.
     fn cut(&self, turn_id: &str, running: &Running) {
         self.events.cut(turn_id);
+        self.sounding.stops(turn_id);
         running.cancel.cancel();
     }
 

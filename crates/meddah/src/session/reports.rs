@@ -60,6 +60,7 @@ impl Session {
         if !(0.0..=1.0).contains(&fraction) {
             return Err(invalid("`fraction` must be 0 to 1", "1 is a line that was heard to its end."));
         }
+        self.sounding.heard(turn, line, fraction);
         let report = |line, fraction| EntryKind::Heard { turn: self.record_id(turn), line, fraction };
         let mut reports = vec![report(line, fraction)];
         if fraction < 1.0 {

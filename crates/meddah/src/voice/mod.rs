@@ -12,6 +12,7 @@ pub(crate) mod microphone;
 mod mouth;
 mod open;
 mod player;
+mod sounding;
 mod speaker;
 mod spoken;
 
@@ -37,9 +38,10 @@ use crate::turn::{Turn, TurnEvents};
 pub use casting::{cast, gender_of};
 pub(crate) use files::{AudioFiles, AudioId};
 pub use form::{AudioForm, Delivery, VisemeSet};
-pub use open::{SpeechServiceSettings, listener};
+pub use open::{SpeechServiceSettings, listener, voice};
 use player::Player;
 pub use player::{HeardReport, LinePlayer, LineToPlay};
+pub(crate) use sounding::Sounding;
 pub(crate) use speaker::Speaker;
 pub use spoken::{Sound, SpokenLines};
 
@@ -117,9 +119,28 @@ impl Voices {
     /// # Errors
     /// There is no loudspeaker, or this build has no devices.
     pub(crate) fn play(&self, line: LineToPlay) -> Result<(), WireError> {
-        let opened = self.player.get_or_init(|| open_loudspeaker(&self.loudspeaker).map(Player::new));
-        opened.as_ref().map_err(Clone::clone)?.add(line);
+        self.player()?.add(line);
         Ok(())
+    }
+
+    /// Makes ready to play lines on this PC.
+    ///
+    /// # Errors
+    /// There is no loudspeaker, or this build has no devices.
+    pub fn open_loudspeaker(&self) -> Result<(), WireError> {
+        self.player().map(|_| ())
+    }
+
+    fn player(&self) -> Result<&Player, WireError> {
+        let opened = self.player.get_or_init(|| open_loudspeaker(&self.loudspeaker).map(Player::new));
+        opened.as_ref().map_err(Clone::clone)
+    }
+
+    /// Waits until nothing more of this session is to be played here.
+    pub async fn played(&self, session: &str) {
+        if let Some(Ok(player)) = self.player.get() {
+            player.played(session).await;
+        }
     }
 
     /// Nothing more of this session is heard from the loudspeaker.
@@ -190,6 +211,7 @@ impl Voices {
             events: events.clone(),
             accepted: turn.accepted,
             playback: turn.playback.clone().filter(|_| form.played_here),
+            sounding: turn.sounding.clone(),
             thinking: turn.pick(&turn.character.voice.thinking).cloned(),
         }))
     }

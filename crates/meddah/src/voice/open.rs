@@ -8,7 +8,9 @@ use meddah_inference::ErrorKind;
 use meddah_inference::budget::Ledger;
 use meddah_inference::http::Http;
 use meddah_speech::cache::{CACHE_BYTES_DEFAULT, CachedSpeech, SpeechCache};
-use meddah_speech::ladder::{PATIENCE_DEFAULT, SpeechLadder, SpeechRung};
+use meddah_speech::ladder::{
+    LISTENING_PATIENCE_DEFAULT, ListeningLadder, ListeningRung, PATIENCE_DEFAULT, SpeechLadder, SpeechRung,
+};
 use meddah_speech::online::{OnlineSpeechConfig, known_services, open_listener, open_voice};
 use meddah_speech::prices::{PaidListening, PaidSpeech, SpeechPrices, SpeechRates};
 use meddah_speech::{LocalSpeech, SpeechError, SpeechErrorKind, SpeechToText, TextToSpeech};
@@ -92,26 +94,42 @@ pub fn voices(settings: &Settings, paths: &Paths) -> Result<Option<Arc<dyn TextT
     Ok(Some(Arc::new(SpeechLadder::new(rungs.collect()))))
 }
 
-/// Whoever listens: the first that can be used; nobody if none can.
+/// Everybody who listens, in order; nobody if none can.
 ///
 /// # Errors
-/// A name that nobody has.
+/// A name that nobody has. A service that cannot be used now (its key is missing) is left out with a warning.
 pub fn listener(settings: &Settings, paths: &Paths) -> Result<Option<Arc<dyn SpeechToText>>, SpeechError> {
     let mut opener = Opener::new(settings, paths);
+    let mut rungs: Vec<(String, Arc<dyn SpeechToText>)> = Vec::new();
     for name in &settings.speech.listeners {
         if name == LOCAL {
+            // Without a model games are told when they want to be heard.
             if let Ok(local) = local_listener(None, paths) {
-                return Ok(Some(Arc::new(local)));
+                rungs.push((name.clone(), Arc::new(local)));
             }
-            continue; // games are told when they want to be heard
+            continue;
         }
         let service = opener.service("listeners", name)?;
         match opener.listener(name, &service) {
-            Ok(listener) => return Ok(Some(listener)),
+            Ok(listener) => rungs.push((name.clone(), listener)),
             Err(error) => warn!("{name} does not listen: {} {}", error.message, error.help),
         }
     }
-    Ok(None)
+    if rungs.len() <= 1 {
+        return Ok(rungs.pop().map(|(_, listener)| listener));
+    }
+    let rung = |(name, listener)| ListeningRung::new(name, listener, LISTENING_PATIENCE_DEFAULT);
+    Ok(Some(Arc::new(ListeningLadder::new(rungs.into_iter().map(rung).collect()))))
+}
+
+/// One voice by its name in `speech.voices`: a service, or a table of one.
+///
+/// # Errors
+/// Nobody has this name, or it cannot be used now.
+pub fn voice(name: &str, settings: &Settings, paths: &Paths) -> Result<Arc<dyn TextToSpeech>, SpeechError> {
+    let mut opener = Opener::new(settings, paths);
+    let service = opener.service("voices", name)?;
+    opener.voice(name, &service)
 }
 
 impl<'s> Opener<'s> {

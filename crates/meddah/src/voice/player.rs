@@ -9,6 +9,8 @@ use meddah_speech::{Mark, Pcm};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
+use super::sounding::Sounding;
+
 /// Lines that wait to be played, of all games.
 const LINES_WAITING_MAX: usize = 256;
 
@@ -41,6 +43,8 @@ pub struct LineToPlay {
     pub marks: Vec<Mark>,
     /// Where to tell what was heard.
     pub reports: mpsc::Sender<HeardReport>,
+    /// What a microphone may hear of it.
+    pub(crate) sounding: Arc<Sounding>,
 }
 
 /// The lines that wait, and the task that plays them.
@@ -55,6 +59,8 @@ pub struct Player {
 struct Queue {
     lines: Mutex<Lines>,
     added: Notify,
+    /// A line is over, or will not be played.
+    done: Notify,
 }
 
 #[derive(Default)]
@@ -103,6 +109,23 @@ impl Player {
         self.queue.added.notify_one();
     }
 
+    /// Waits until no line of this game waits or plays.
+    pub async fn played(&self, session: &str) {
+        loop {
+            let done = self.queue.done.notified();
+            tokio::pin!(done);
+            done.as_mut().enable(); // or a line that ends now would be missed
+            {
+                let lines = self.queue.lock();
+                let is_waiting = lines.waiting.iter().any(|line| line.session == session);
+                if !is_waiting && lines.playing.as_deref() != Some(session) {
+                    return;
+                }
+            }
+            done.await;
+        }
+    }
+
     /// Nothing more of this game is heard; what waits was not heard at all.
     pub fn stop(&self, session: &str) {
         let (dropped, playing): (VecDeque<LineToPlay>, bool) = {
@@ -115,6 +138,7 @@ impl Player {
         if playing {
             self.device.stop();
         }
+        self.queue.done.notify_waiters();
         for line in dropped {
             line.reports.try_send((line.turn, line.line, 0.0)).ok(); // nobody may be there any more
         }
@@ -124,8 +148,11 @@ impl Player {
 async fn play(device: Arc<dyn LinePlayer>, queue: Arc<Queue>) {
     loop {
         let line = queue.next().await;
+        line.sounding.begins(&line.turn, line.line, &line.pcm);
         let heard = device.play(&line).await;
+        line.sounding.heard(&line.turn, line.line, heard.as_ref().copied().unwrap_or(0.0));
         queue.lock().playing = None;
+        queue.done.notify_waiters();
         match heard {
             Ok(heard) => {
                 line.reports.send((line.turn, line.line, heard)).await.ok(); // likewise
@@ -172,6 +199,7 @@ mod tests {
             pcm: Pcm::default(),
             marks: Vec::new(),
             reports: reports.clone(),
+            sounding: Arc::default(),
         }
     }
 
@@ -185,6 +213,10 @@ mod tests {
             assert_eq!(heard.recv().await, Some(("t1".into(), number, 1.0)));
         }
         assert_eq!(*device.played.lock().unwrap(), ["a0", "a1", "a2"]);
+        player.played("a").await; // all of it was
+        (3..5).for_each(|number| player.add(line("a", number, &reports)));
+        player.played("a").await;
+        assert_eq!(device.played.lock().unwrap().len(), 5);
     }
 
     #[tokio::test]

@@ -18,6 +18,7 @@ use tracing::debug;
 
 use super::form::AudioForm;
 use super::player::{HeardReport, LineToPlay};
+use super::sounding::Sounding;
 use super::spoken::Sound;
 use super::{Voices, mouth};
 use crate::turn::TurnEvents;
@@ -53,6 +54,8 @@ pub(super) struct Part {
     pub thinking: Option<String>,
     /// Where it is told what was heard of lines that are played here.
     pub playback: Option<(String, mpsc::Sender<HeardReport>)>,
+    /// What the player's microphone may hear of it.
+    pub sounding: Arc<Sounding>,
 }
 
 impl Speaker {
@@ -193,6 +196,7 @@ impl Speaking {
             pcm: pcm.clone(),
             marks: marks.clone(),
             reports: reports.clone(),
+            sounding: self.part.sounding.clone(),
         };
         self.emit(audio, pcm, &marks, None).await?;
         if let Err(error) = self.part.voices.play(line)
@@ -268,10 +272,15 @@ impl Speaking {
         if let Some(set) = form.visemes {
             mouth::shapes(&mut audio, set, &pcm, marks);
         }
+        let line = audio.line;
         let sound = Arc::new(Sound::new(pcm));
         voices.make(&name, &sound, form, &mut audio).await?;
-        voices.spoken.keep(name.clone(), sound);
+        voices.spoken.keep(name.clone(), sound.clone());
         self.push(audio).inspect_err(|Cut| self.part.voices.spoken.forget(&name))?;
+        if !form.played_here {
+            let turn = self.part.events.origin.turn.as_deref().unwrap_or_default();
+            self.part.sounding.begins(turn, line, &sound.pcm); // or will, behind those that sound
+        }
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where something is not as it has to be")]
 
 mod bad_input;
+mod barge_in;
 #[path = "../program/chance.rs"]
 mod chance;
 mod chaos;

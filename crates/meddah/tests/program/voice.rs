@@ -3,7 +3,7 @@
 use meddah_speech::suite::voice_file;
 use serde_json::Value;
 
-use crate::process::{home, run, script};
+use crate::process::{home, meddah, run, script};
 
 /// Samples per second and how many of a file that we wrote: 44 bytes, then 16 bits each.
 fn wav(file: &std::path::Path) -> (u32, usize) {
@@ -100,4 +100,46 @@ fn a_voice_is_imported_listed_used_and_removed() {
     let left: Vec<_> =
         std::fs::read_dir(data.join("models")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, [".lock"], "the description goes with its voice");
+}
+
+/// A talk with `--voice` alone, on a PC whose sound system is what this file says. Tells what was written to standard
+/// error, and how many files there are.
+#[cfg(target_os = "linux")]
+fn aloud(alsa: &str) -> (String, usize) {
+    let (folder, world) = home();
+    let devices = folder.path().join("alsa.conf");
+    std::fs::write(&devices, alsa).unwrap();
+    let talk = ["talk", "--model", &script(folder.path(), 0), "--say", "Hail!", "--voice", "--world"];
+    let mut command = meddah(&folder.path().join("data"));
+    command.args(talk).arg(world).current_dir(folder.path()).env("ALSA_CONFIG_PATH", devices);
+    let output = command.output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{err}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("Sit down by the fire."), "{err}");
+    let files = std::fs::read_dir(folder.path().join("said")).map_or(0, Iterator::count);
+    (err, files)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_be_played_is_written() {
+    let (err, files) = aloud("# no device\n");
+    assert!(files == 3 && err.contains("goes into files in the folder `said`"), "{files} {err}");
+}
+
+#[cfg(all(target_os = "linux", feature = "devices"))]
+#[test]
+fn a_talk_is_played_to_its_end() {
+    let (err, files) = aloud("pcm.!default { type null hint { show on description \"Nowhere\" } }\n");
+    assert_eq!((err.as_str(), files), ("", 0));
+}
+
+#[test]
+fn a_service_without_a_key_says_which_command_sets_it() {
+    let (folder, _) = home();
+    let say = ["say", "--service", "elevenlabs", "--out", "never.wav", "Hail."];
+    let (code, _, err) = run(&folder.path().join("data"), &say);
+    assert!(code != 0 && err.contains("meddah key set elevenlabs"), "{code} {err}");
+    let (code, _, err) = run(&folder.path().join("data"), &["say", "--service", "elevenlab", "Hail."]);
+    assert!(code == 2 && err.contains("Did you mean \"elevenlabs\"?"), "{code} {err}");
 }

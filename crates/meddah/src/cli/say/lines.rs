@@ -14,6 +14,8 @@ pub struct LineFiles {
     voices: Arc<Voices>,
     folder: PathBuf,
     character: String,
+    /// Tells of each file on standard output.
+    tells: bool,
     count: usize,
 }
 
@@ -22,9 +24,14 @@ impl LineFiles {
     ///
     /// # Errors
     /// The folder cannot be made.
-    pub fn new(voices: Arc<Voices>, folder: &Path, character: &str) -> Result<LineFiles, Failure> {
+    pub fn new(
+        voices: Arc<Voices>,
+        folder: &Path,
+        character: &str,
+        tells: bool,
+    ) -> Result<LineFiles, Failure> {
         std::fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
-        Ok(LineFiles { voices, folder: folder.to_owned(), character: character.to_owned(), count: 0 })
+        Ok(LineFiles { voices, folder: folder.to_owned(), character: character.to_owned(), tells, count: 0 })
     }
 
     /// Writes what an `audio` event tells of, and puts the path into the event. A file that cannot be written is told
@@ -39,7 +46,9 @@ impl LineFiles {
         if let Err(error) = std::fs::write(&file, &sound) {
             return print::failure(&cannot_write(&file, &error).message);
         }
-        print::aside(&format!("  {}  {:.1} s", file.display(), f64::from(*duration_ms) / 1000.0));
+        if self.tells {
+            print::aside(&format!("  {}  {:.1} s", file.display(), f64::from(*duration_ms) / 1000.0));
+        }
         *path = Some(file.display().to_string());
     }
 }

@@ -11,11 +11,12 @@ use std::sync::Arc;
 use meddah_speech::visemes::visemes;
 use meddah_speech::{
     Lexicon, LocalSpeech, MarkKind, Pcm, SpeechError, SpeechErrorKind, SpeechPiece, SpeechRequest,
-    TextToSpeech as _, VoiceSettings, WavWriter,
+    TextToSpeech, VoiceSettings, WavWriter,
 };
 
 use super::setup::{Common, Setup};
 use super::{BAD_INPUT, DONE, Failure, INTERRUPTED, NO_ANSWER, WRONG_USAGE, print, voices};
+use crate::voice;
 
 pub use lines::LineFiles;
 
@@ -30,6 +31,10 @@ pub struct SayArguments {
     /// A name of `meddah voices`, or an .onnx file of a Piper voice; without it the first that is installed
     #[arg(long)]
     voice: Option<String>,
+    /// Let this service speak, as in the setting `speech.voices`: elevenlabs, openai:MODEL or a name of
+    /// [speech_services.NAME]. It may cost money
+    #[arg(long, value_name = "NAME")]
+    service: Option<String>,
     /// Which speaker, where the voice has several
     #[arg(long)]
     speaker: Option<u32>,
@@ -58,7 +63,7 @@ pub struct SayArguments {
 
 pub async fn run(arguments: SayArguments) -> Result<u8, Failure> {
     let setup = Setup::open(&Common::default())?;
-    let (folder, voice) = voices::place(&setup.paths, arguments.voice.as_deref());
+    let (speech, voice) = speech(&setup, &arguments)?;
     let request = SpeechRequest {
         text: arguments.text.join(" "),
         settings: VoiceSettings {
@@ -72,9 +77,8 @@ pub async fn run(arguments: SayArguments) -> Result<u8, Failure> {
         lexicon: Arc::new(lexicon(&arguments.pronounce)?),
         authored: false,
     };
-    let speech = LocalSpeech::new(folder, THREADS).map_err(failure)?;
     let spoken = tokio::select! {
-        spoken = speak(&speech, request.clone()) => spoken?,
+        spoken = speak(speech.as_ref(), request.clone()) => spoken?,
         _ = tokio::signal::ctrl_c() => return Err(Failure::new(INTERRUPTED, "stopped; nothing was written")),
     };
     if spoken.pcm.samples.is_empty() {
@@ -97,7 +101,20 @@ pub async fn run(arguments: SayArguments) -> Result<u8, Failure> {
     Ok(DONE)
 }
 
-async fn speak(speech: &LocalSpeech, request: SpeechRequest) -> Result<SpeechPiece, Failure> {
+/// Who speaks, and what the voice is called there.
+fn speech(
+    setup: &Setup,
+    arguments: &SayArguments,
+) -> Result<(Arc<dyn TextToSpeech>, Option<String>), Failure> {
+    if let Some(service) = &arguments.service {
+        let speech = voice::voice(service, &setup.settings, &setup.paths).map_err(failure)?;
+        return Ok((speech, arguments.voice.clone()));
+    }
+    let (folder, voice) = voices::place(&setup.paths, arguments.voice.as_deref());
+    Ok((Arc::new(LocalSpeech::new(folder, THREADS).map_err(failure)?), voice))
+}
+
+async fn speak(speech: &dyn TextToSpeech, request: SpeechRequest) -> Result<SpeechPiece, Failure> {
     let stream = speech.speak(request).await.map_err(failure)?;
     SpeechPiece::whole(stream).await.map_err(failure)
 }
@@ -164,6 +181,7 @@ fn failure(error: SpeechError) -> Failure {
             WRONG_USAGE
         }
         SpeechErrorKind::BadVoice | SpeechErrorKind::BadModel => BAD_INPUT,
+        SpeechErrorKind::NotFound => WRONG_USAGE,
         _ => NO_ANSWER,
     };
     Failure::new(code, format!("{}\n{}", error.message, error.help))
