@@ -8,6 +8,9 @@ use crate::storage::{LeaseAsk, Leased};
 const AHEAD_OF_PLAYER: u64 = 4;
 const AHEAD_OF_SERVER: u64 = 64;
 
+/// A limit is far as long as so many times what is leased ahead is left: the exact amounts matter to nobody there.
+const FAR: u64 = 32;
+
 #[derive(Debug, Default)]
 pub(super) struct Lease {
     /// As of the newest request.
@@ -72,7 +75,7 @@ impl Lease {
     /// What goes to the store when `written` of what is pending is in the same batch. What is given back with
     /// it is gone from here at once: nobody may promise it while the store is at work.
     pub fn ask(&mut self, window: &Window, written: Amounts) -> Option<LeaseAsk> {
-        if self.limit.is_unlimited() && self.held.is_zero() && !self.dirty {
+        if self.limit.is_unlimited() && self.held.is_zero() && !self.dirty || self.lasts(written) {
             return None;
         }
         let open = self.open.plus(self.pending.minus(written));
@@ -85,9 +88,24 @@ impl Lease {
         Some(LeaseAsk { window: window.clone(), limit: self.limit, keep, open, ahead: self.ahead })
     }
 
-    /// A batch was written, with this of what was pending.
+    /// Whether it is still good for the next requests when this is written, far from its limit: then the store need not
+    /// hear of it with each request. It believes in the old lease meanwhile, which is larger, so that nobody gets more
+    /// than there is.
+    fn lasts(&self, written: Amounts) -> bool {
+        let is_settled = self.decided && !self.dirty && self.waiting.is_zero() && !self.ahead.is_zero();
+        let free = self.held.minus(written).minus(self.open.plus(self.pending.minus(written)));
+        let is_enough = |unit| {
+            let ahead = self.ahead.get(unit);
+            let far = self.rest.get(unit) / FAR >= ahead;
+            self.limit.get(unit).is_none() || free.get(unit) >= ahead / 2 && far
+        };
+        is_settled && Unit::ALL.into_iter().all(is_enough)
+    }
+
+    /// A batch was written, with this of what was pending: it is used now, and leased no more.
     pub fn written(&mut self, written: Amounts) {
         self.pending = self.pending.minus(written);
+        self.held = self.held.minus(written);
     }
 
     /// The store has answered an [`ask`](Self::ask).
