@@ -109,22 +109,26 @@ mod tests {
 
     const PIECE: Duration = Duration::from_millis(20);
 
+    fn tenths(sounding: &Sounding) -> Option<u32> {
+        sounding.level(PIECE).map(|level| (level * 10.0).round() as u32)
+    }
+
     #[tokio::test(start_paused = true)]
     async fn lines_sound_one_after_another_and_a_little_longer() {
         let sounding = Sounding::default();
-        assert_eq!(sounding.level(PIECE), None);
+        assert_eq!(tenths(&sounding), None);
         sounding.begins("t1", 0, &sound(1_000));
         sounding.begins("t1", 1, &sound(1_000));
         pass(100).await;
-        assert_eq!(sounding.level(PIECE), Some(0.4));
+        assert_eq!(tenths(&sounding), Some(4));
         pass(890).await;
-        assert_eq!(sounding.level(PIECE), Some(0.2));
+        assert_eq!(tenths(&sounding), Some(2));
         pass(100).await;
-        assert_eq!(sounding.level(PIECE), Some(0.4), "the second");
+        assert_eq!(tenths(&sounding), Some(4), "the second");
         pass(1_100).await;
-        assert_eq!(sounding.level(PIECE), Some(0.2), "a game plays it later");
+        assert_eq!(tenths(&sounding), Some(2), "a game plays it later");
         pass(200).await;
-        assert_eq!(sounding.level(PIECE), None);
+        assert_eq!(tenths(&sounding), None);
     }
 
     #[tokio::test(start_paused = true)]
@@ -136,16 +140,16 @@ mod tests {
         pass(500).await;
         sounding.heard("t1", 0, 1.0);
         pass(900).await;
-        assert_eq!(sounding.level(PIECE), Some(0.2));
+        assert_eq!(tenths(&sounding), Some(2));
         sounding.heard("t1", 1, 0.9);
         pass(100).await;
-        assert_eq!(sounding.level(PIECE), Some(0.4), "of the other turn");
+        assert_eq!(tenths(&sounding), Some(4), "of the other turn");
         sounding.stops("t2");
-        assert_eq!(sounding.level(PIECE), None);
+        assert_eq!(tenths(&sounding), None);
         sounding.begins("t3", 0, &sound(1_000));
         pass(100).await;
         sounding.stop();
-        assert_eq!(sounding.level(PIECE), None);
+        assert_eq!(tenths(&sounding), None);
     }
 
     #[tokio::test(start_paused = true)]
