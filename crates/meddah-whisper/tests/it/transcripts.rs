@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use meddah_speech::{LISTEN_RATE_HZ, ListenRequest, Pcm, SpeechErrorKind};
+use meddah_speech::{LISTEN_RATE_HZ, ListenRequest, Pcm, SpeechErrorKind, SpeechToText as _};
 
 use crate::support::{listener, live, request, spoken, transcripts, understood};
 
