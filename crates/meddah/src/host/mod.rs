@@ -62,7 +62,7 @@ pub fn opening(
         let ladders =
             Ladders::open(&settings, paths).map_err(|error| unusable(&error.message, &error.help))?;
         let slots = settings.local.parallel.max(1);
-        let engine = OwnEngine::new(ladders.as_model(), settings.turn.clone(), slots, stop.clone());
+        let engine = OwnEngine::new(ladders.as_model(), settings.turn, slots, stop.clone());
         let slots = EngineSettings { slots: Some(slots), ..EngineSettings::default() };
         engines.push((Arc::new(engine) as Arc<dyn Engine>, slots));
         own = Some(ladders);

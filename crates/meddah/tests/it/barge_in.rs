@@ -148,7 +148,7 @@ impl Game {
                 let Message::Text(text) = message.unwrap() else { continue };
                 self.events.push(serde_json::from_str(&text).unwrap());
             }
-            if self.events.iter().any(|event| is_noticed(event)) {
+            if self.events.iter().any(is_noticed) {
                 return (at + STEP_SAMPLES, true);
             }
         }
