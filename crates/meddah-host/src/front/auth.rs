@@ -1,5 +1,6 @@
 //! Who asks: players are known by the token of their device, and who guesses is slowed down.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -29,6 +30,8 @@ pub const KNOWN_FOR: Duration = Duration::from_millis(250);
 const READ_AGAIN: Duration = Duration::from_secs(10 * 60);
 /// When an address that has joined too often tries again.
 const TRY_AGAIN: Duration = Duration::from_secs(60);
+/// Look-ups at once, about: tokens share places by their names.
+const LOOK_UPS_MAX: usize = 64;
 /// Players known at a time.
 const KNOWN_MAX: u64 = 50_000;
 
@@ -56,6 +59,8 @@ pub struct Auth {
     store: Arc<dyn HostStore>,
     known: moka::sync::Cache<String, Arc<Known>>,
     people: People,
+    /// One look-up of a token at a time: a player who begins with many requests at once guesses once, not many times.
+    looking_up: [tokio::sync::Mutex<()>; LOOK_UPS_MAX],
     /// Of the host itself, for its characters.
     own: PlayerToken,
     own_hash: SecretHash,
@@ -83,6 +88,7 @@ impl Auth {
             own,
             pepper,
             people: People::new(store.clone()),
+            looking_up: std::array::from_fn(|_| tokio::sync::Mutex::default()),
             store,
             known: moka::sync::Cache::builder().max_capacity(KNOWN_MAX).time_to_live(READ_AGAIN).build(),
             proven: moka::sync::Cache::builder().max_capacity(KNOWN_MAX).time_to_live(PROVEN_FOR).build(),
@@ -133,6 +139,11 @@ impl Auth {
             return self.of_character(headers, hash, settings).await;
         }
         if let Some(known) = self.still_known(shown.id()).await? {
+            return if known.hash.is(&hash) { Ok(Some(known)) } else { self.guessed(address) };
+        }
+        let _looking_up = self.looking_up[place_of(shown.id())].lock().await;
+        if let Some(known) = self.still_known(shown.id()).await? {
+            // Another request of this player was faster.
             return if known.hash.is(&hash) { Ok(Some(known)) } else { self.guessed(address) };
         }
         let is_proven = self.proven.get(shown.id()).is_some_and(|proven| proven.is(&hash));
@@ -239,6 +250,12 @@ impl Auth {
         self.joins.retain_recent();
         self.account.retain_recent();
     }
+}
+
+fn place_of(token: &str) -> usize {
+    let mut hasher = DefaultHasher::new();
+    token.hash(&mut hasher);
+    (hasher.finish() % LOOK_UPS_MAX as u64) as usize
 }
 
 fn too_often(wait: Duration) -> Refused {

@@ -19,6 +19,8 @@ pub(super) struct Lease {
     decided: bool,
     /// What the store keeps for this program, at least.
     held: Amounts,
+    /// What the store believes to be leased: `held`, and what was used of it since.
+    known: Amounts,
     /// Promised to requests under way.
     open: Amounts,
     /// Used, but not written yet.
@@ -110,14 +112,14 @@ impl Lease {
 
     /// The store has answered an [`ask`](Self::ask).
     pub fn leased(&mut self, by: &Allowance, leased: Leased) {
-        (self.held, self.rest) = (leased.hold, leased.rest);
+        (self.held, self.known, self.rest) = (leased.hold, leased.hold, leased.rest);
         self.decided = self.limit == *by;
         self.dirty = false;
     }
 
     /// The store has given it to others.
     pub fn lose(&mut self) {
-        (self.held, self.rest) = (Amounts::default(), Amounts::default());
+        (self.held, self.known, self.rest) = Default::default();
         (self.decided, self.dirty) = (false, false);
     }
 
@@ -139,9 +141,9 @@ impl Lease {
         self.rest.plus(self.held.minus(self.promised()))
     }
 
-    /// Of what the store says is leased, this is ours to promise.
+    /// Of what the store says is leased, this is neither promised nor waits to be written.
     pub fn free(&self) -> Amounts {
-        self.held.minus(self.promised())
+        self.known.minus(self.promised())
     }
 
     /// What the store is to have for this program, and what is promised of it.
