@@ -90,7 +90,9 @@ pub fn say(text: &str) -> std::io::Result<()> {
 }
 
 fn root() -> anyhow::Result<PathBuf> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // As cargo says now: a build that is kept may be of another checkout.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR");
+    let here = here.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     here.parent().map(Path::to_owned).context("xtask lies inside the repository")
 }
 
