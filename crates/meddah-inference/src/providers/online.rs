@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -43,8 +43,8 @@ pub(super) struct Online {
     context_tokens: u32,
     /// The player says how large the context is.
     context_is_set: bool,
-    /// What the server said of its model, once it has.
-    told: tokio::sync::OnceCell<Told>,
+    /// What the server said of its model; nothing of one that is not asked.
+    told: OnceLock<Told>,
     extra: serde_json::Map<String, Value>,
     abilities: Abilities,
     http: Http,
@@ -117,13 +117,17 @@ impl Online {
         let facts = table.lookup(info.name, config.model.trim_start_matches("models/"));
         let context = config.context_tokens.or(facts.context_tokens).unwrap_or(CONTEXT_DEFAULT);
         let protocol = protocol(&config, info, &facts)?;
+        let told = OnceLock::new();
+        if protocol.models().is_none() {
+            told.get_or_init(Told::default);
+        }
         Ok(Online {
             name: if config.name.is_empty() { config.model.clone() } else { config.name.clone() },
             who: config.provider.clone(),
             model: config.model.clone(),
             context_tokens: context,
             context_is_set: config.context_tokens.is_some(),
-            told: tokio::sync::OnceCell::new(),
+            told,
             abilities: abilities(&config, info, &facts),
             extra: config.extra,
             http,
@@ -160,17 +164,28 @@ impl Online {
         abilities
     }
 
-    /// What the server says of its model; nothing of one that is not asked.
-    async fn ask_for_models(&self) -> Result<Told, ModelError> {
-        let Some(call) = self.protocol.models() else { return Ok(Told::default()) };
+    /// What the server says of its model. It is asked until it has said it.
+    ///
+    /// # Errors
+    /// It cannot be reached, or says nothing: whatever else it is asked would wait in vain, too.
+    async fn told(&self) -> Result<Told, ModelError> {
+        let (None, Some(call)) = (self.told.get(), self.protocol.models()) else {
+            return Ok(self.told.get().copied().unwrap_or_default());
+        };
         let never = CancellationToken::new();
         let asked = async {
             let mut reply = self.http.send(call, &never).await?;
-            reply.body_up_to(MODELS_BODY_BYTES_MAX, &never).await
+            let body = reply.body_up_to(MODELS_BODY_BYTES_MAX, &never).await?;
+            Ok::<_, ModelError>(reply.is_success().then_some(body))
         };
-        let late = |_| ModelError::new(ErrorKind::Timeout, "the server does not say which models it has");
+        let late = |_| {
+            ModelError::new(ErrorKind::Timeout, format!("{} does not say which models it has", self.who))
+                .with_help("Check that the server runs and can be reached.")
+        };
         let body = tokio::time::timeout(MODELS_WAIT_MAX, asked).await.map_err(late)??;
-        Ok(Told::read(&serde_json::from_slice(&body).unwrap_or_default(), &self.model))
+        let Some(body) = body else { return Ok(Told::default()) }; // the request itself learns why
+        let told = Told::read(&serde_json::from_slice(&body).unwrap_or_default(), &self.model);
+        Ok(*self.told.get_or_init(|| told))
     }
 
     async fn refusal(
@@ -298,8 +313,7 @@ fn leave_out(body: &mut Value, name: &str) {
 #[async_trait]
 impl ChatModel for Online {
     async fn info(&self) -> Result<ModelInfo, ModelError> {
-        let told = self.told.get_or_try_init(|| self.ask_for_models()).await;
-        let told = told.ok().copied().unwrap_or_default(); // it is asked again
+        let told = self.told().await?;
         let context = told.context_tokens.filter(|_| !self.context_is_set);
         Ok(ModelInfo {
             name: self.model.clone(),
@@ -314,8 +328,9 @@ impl ChatModel for Online {
         (self.name.clone(), "online".into())
     }
 
+    /// Who only wants to look need not wait for a server that has not said yet what it has.
     fn state(&self) -> ModelState {
-        ModelState::Ready
+        if self.told.get().is_some() { ModelState::Ready } else { ModelState::Unloaded }
     }
 
     /// An estimate of a token per four bytes: providers' tokenizers are not here, and asking costs a turn.
@@ -413,6 +428,50 @@ mod tests {
         assert_eq!((told(""), told("small")), (small, small));
         assert_eq!(told("large").context_tokens, Some(8192));
         assert_eq!((told("silent"), Told::read(&Value::Null, "")), Default::default());
+    }
+
+    fn host(port: u16) -> Online {
+        let config = ProviderConfig {
+            provider: "host".into(),
+            base_url: Some(format!("http://127.0.0.1:{port}/v1")),
+            ..ProviderConfig::default()
+        };
+        Online::open(config, Http::new().unwrap(), &ModelTable::embedded()).unwrap()
+    }
+
+    /// Answers one request with this, and tells the first line of it.
+    fn server(answer: &'static str) -> (u16, std::thread::JoinHandle<String>) {
+        use std::io::{BufRead as _, Write as _};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let serving = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let head = std::io::BufReader::new(stream.try_clone().unwrap()).lines();
+            let head: Vec<String> = head.map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+            stream.write_all(answer.as_bytes()).unwrap();
+            head[0].clone()
+        });
+        (port, serving)
+    }
+
+    #[tokio::test]
+    async fn a_host_tells_of_its_model_once_and_one_that_cannot_be_reached_is_an_error() {
+        let (port, serving) = server(
+            "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{\"data\":[{\"id\":\"m\",\"meta\":{\"n_params\":135}}]}",
+        );
+        let told = host(port);
+        assert_eq!(told.state(), ModelState::Unloaded, "nobody waits for it who only looks");
+        for _ in 0..2 {
+            assert_eq!(told.info().await.unwrap().parameters, Some(135));
+        }
+        assert_eq!(told.state(), ModelState::Ready);
+        assert_eq!(serving.join().unwrap(), "GET /v1/models HTTP/1.1");
+        assert_eq!(host(port).info().await.unwrap_err().kind, ErrorKind::Network, "nobody is there any more");
+
+        let (port, _serving) = server("HTTP/1.1 503 Later\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+        let busy = host(port);
+        assert_eq!(busy.info().await.unwrap().parameters, None, "the request itself learns why");
+        assert_eq!(busy.state(), ModelState::Unloaded, "it is asked again");
     }
 
     #[test]
