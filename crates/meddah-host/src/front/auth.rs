@@ -139,12 +139,12 @@ impl Auth {
             return self.of_character(headers, hash, settings).await;
         }
         if let Some(known) = self.still_known(shown.id()).await? {
-            return if known.hash.is(&hash) { Ok(Some(known)) } else { self.guessed(address) };
+            return self.if_it_is(known, hash, address);
         }
         let _looking_up = self.looking_up[place_of(shown.id())].lock().await;
         if let Some(known) = self.still_known(shown.id()).await? {
             // Another request of this player was faster.
-            return if known.hash.is(&hash) { Ok(Some(known)) } else { self.guessed(address) };
+            return self.if_it_is(known, hash, address);
         }
         let is_proven = self.proven.get(shown.id()).is_some_and(|proven| proven.is(&hash));
         if !is_proven {
@@ -169,6 +169,15 @@ impl Auth {
         Ok((self.people.changes().await? == known.changes).then_some(known))
     }
 
+    fn if_it_is(
+        &self,
+        known: Arc<Known>,
+        hash: SecretHash,
+        address: IpAddr,
+    ) -> Result<Option<Arc<Known>>, Refused> {
+        if known.hash.is(&hash) { Ok(Some(known)) } else { self.guessed(address) }
+    }
+
     /// One more guess of this address.
     fn guessed(&self, address: IpAddr) -> Result<Option<Arc<Known>>, Refused> {
         self.wrong.count(network(address), Instant::now()).map_err(too_often)?;
@@ -182,9 +191,8 @@ impl Auth {
             return Ok(None);
         };
         let tier = settings.tier(&player.tier);
-        let known = Arc::new(Known { player, token: token.id, tier, hash: token.hash, changes });
-        self.known.insert(id.to_owned(), known.clone());
-        Ok(Some(known))
+        let known = Known { player, token: token.id, tier, hash: token.hash, changes };
+        Ok(Some(self.remember(id.to_owned(), known)))
     }
 
     /// The player for whom a character thinks.
@@ -195,15 +203,20 @@ impl Auth {
         settings: &HostSettings,
     ) -> Result<Option<Arc<Known>>, Refused> {
         let Some(id) = headers.get(FOR_PLAYER).and_then(|id| id.to_str().ok()) else { return Ok(None) };
-        if let Some(known) = self.still_known(&format!("{FOR_PLAYER}:{id}")).await? {
+        let name = format!("{FOR_PLAYER}:{id}");
+        if let Some(known) = self.still_known(&name).await? {
             return Ok(Some(known));
         }
         let changes = self.people.changes().await?;
         let Some(player) = self.store.player(&id.into()).await? else { return Ok(None) };
         let tier = settings.tier(&player.tier);
-        let known = Arc::new(Known { player, token: String::new(), tier, hash, changes });
-        self.known.insert(format!("{FOR_PLAYER}:{id}"), known.clone());
-        Ok(Some(known))
+        Ok(Some(self.remember(name, Known { player, token: String::new(), tier, hash, changes })))
+    }
+
+    fn remember(&self, name: String, known: Known) -> Arc<Known> {
+        let known = Arc::new(known);
+        self.known.insert(name, known.clone());
+        known
     }
 
     /// Forgets what is known of a token now.
@@ -225,14 +238,9 @@ impl Auth {
     /// There were too many.
     pub fn asks_about_itself(&self, player: &PlayerId) -> Result<(), Refused> {
         self.account.check_key(player).map_err(|wait| {
-            let mut error = Refused::new(
-                ErrorCode::RateLimited,
-                "this player has asked about itself too often",
-                "Wait a moment; what is left stands in every answer as well.",
-            );
+            let help = "Wait a moment; what is left stands in every answer as well.";
             let wait = wait.wait_time_from(self.account.clock().now());
-            error.0.retry_after_ms = Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1));
-            error
+            rate_limited("this player has asked about itself too often", help, wait)
         })
     }
 
@@ -259,11 +267,12 @@ fn place_of(token: &str) -> usize {
 }
 
 fn too_often(wait: Duration) -> Refused {
-    let mut error = Refused::new(
-        ErrorCode::RateLimited,
-        "this address has tried too often",
-        "Wait a while, then try again with the right link or token.",
-    );
+    let help = "Wait a while, then try again with the right link or token.";
+    rate_limited("this address has tried too often", help, wait)
+}
+
+fn rate_limited(message: &str, help: &str, wait: Duration) -> Refused {
+    let mut error = Refused::new(ErrorCode::RateLimited, message, help);
     error.0.retry_after_ms = Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1));
     error
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use meddah_speech::LISTEN_RATE_HZ;
 use meddah_speech::voice_activity_detection::{Earshot, FRAME_SAMPLES, OpenMicrophone, Utterance};
 
-use crate::scenes::{Clip, Noise, Player, Random, Room, add, character, noise, rms, scene};
+use crate::scenes::{Clip, ECHOES, Noise, Player, Random, Room, add, character, noise, rms, scene};
 use crate::tables::{at_share, name, share};
 
 const PIECE: usize = 320;
@@ -25,12 +25,6 @@ struct Found {
 /// The player interrupts a character once in each scene. One microphone for each player, which gets to know the room.
 pub fn interruptions(out: &mut String, half: &[&Clip], others: &[&Clip], seed: u64) {
     out.push_str("| the character is heard | noise | interruptions | cut itself short before | not noticed within 1 s | delay p50 ms | p95 | speech lost p95 ms |\n|---|---|---|---|---|---|---|---|\n");
-    let rooms = [
-        ("not at all (headphones)", None),
-        ("30 dB softer", Some(30.0)),
-        ("18 dB softer", Some(18.0)),
-        ("10 dB softer", Some(10.0)),
-    ];
     let noises = [
         None,
         Some((Noise::Pink, 20.0)),
@@ -38,7 +32,7 @@ pub fn interruptions(out: &mut String, half: &[&Clip], others: &[&Clip], seed: u
         Some((Noise::Pink, 5.0)),
         Some((Noise::Babble, 10.0)),
     ];
-    for (room, loss) in rooms {
+    for (room, loss) in ECHOES {
         for condition in noises {
             let mut random = Random::new(seed);
             let mut found = Found::default();

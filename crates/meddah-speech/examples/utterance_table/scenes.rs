@@ -3,6 +3,14 @@
 use meddah_speech::LISTEN_RATE_HZ;
 use serde::{Deserialize, Serialize};
 
+/// How much softer the character comes back from the loudspeakers than it is played, in dB; `None`: not at all.
+pub const ECHOES: [(&str, Option<f32>); 4] = [
+    ("not at all (headphones)", None),
+    ("30 dB softer", Some(30.0)),
+    ("18 dB softer", Some(18.0)),
+    ("10 dB softer", Some(10.0)),
+];
+
 const RATE: f64 = LISTEN_RATE_HZ as f64;
 /// Speech is that loud, dB below full scale.
 const SPEECH_DB: f32 = -26.0;

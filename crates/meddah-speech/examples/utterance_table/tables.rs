@@ -8,7 +8,7 @@ use meddah_speech::voice_activity_detection::{
 };
 
 use crate::microphones::interruptions;
-use crate::scenes::{Clip, Noise, Player, Random, Room, Scene, add, character, noise, rms, scene};
+use crate::scenes::{Clip, ECHOES, Noise, Player, Random, Room, Scene, add, character, noise, rms, scene};
 
 const PIECE: usize = 320;
 const RATE: f64 = LISTEN_RATE_HZ as f64;
@@ -288,13 +288,7 @@ fn hold(scene: &Scene, down: f64, up: f64) -> (f64, f64) {
 
 fn barge_ins(out: &mut String, half: &[&Clip], others: &[&Clip], seed: u64) {
     out.push_str("| the character is heard | noise | interruptions | not noticed within 1 s | delay p50 ms | p95 | stops by its own voice a minute |\n|---|---|---|---|---|---|---|\n");
-    let rooms = [
-        ("not at all (headphones)", None),
-        ("30 dB softer", Some(30.0)),
-        ("18 dB softer", Some(18.0)),
-        ("10 dB softer", Some(10.0)),
-    ];
-    for (room, loss) in rooms {
+    for (room, loss) in ECHOES {
         for condition in
             [None, Some((Noise::Pink, 20.0)), Some((Noise::Pink, 10.0)), Some((Noise::Babble, 10.0))]
         {

@@ -3,7 +3,7 @@
 //! What was heard is kept until it is understood, so that a listener that fails halfway, or does not answer when the
 //! player has finished, costs time and no word: the next one hears all of it from the beginning.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use meddah_inference::ladder::{Breaker, Pass};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::resting;
+use super::{GivenUp, Left, Words, all_failed, resting, step};
 use crate::online::for_breaker;
 use crate::{
     LISTEN_RATE_HZ, ListenRequest, Pcm, SoundStream, SpeechError, SpeechErrorKind, SpeechToText, Transcript,
@@ -23,6 +23,8 @@ use crate::{
 
 /// How long after the last word a listener may think, if there are others below it.
 pub const LISTENING_PATIENCE_DEFAULT: Duration = Duration::from_secs(4);
+
+const LISTENER: Words = Words { what: "listener", does: "listens" };
 
 /// A listener of a ladder.
 pub struct ListeningRung {
@@ -99,8 +101,8 @@ struct Climb {
     request: ListenRequest,
     place: usize,
     attempt: Option<Attempt>,
-    /// Names of the rungs that were left, and why.
-    left: Vec<(String, SpeechError)>,
+    /// The rungs that were left.
+    left: Vec<Left>,
     is_over: bool,
 }
 
@@ -111,23 +113,13 @@ struct Attempt {
     _probe: GivenUp,
 }
 
-/// Frees the place of a probe when the utterance is dropped before its result is known.
-struct GivenUp(Option<Arc<Breaker>>);
-
-impl Drop for GivenUp {
-    fn drop(&mut self) {
-        if let Some(breaker) = &self.0 {
-            breaker.given_up();
-        }
-    }
-}
-
 impl Climb {
     async fn next(&mut self) -> Option<Result<Transcript, SpeechError>> {
         while !self.is_over {
             if self.place == self.rungs.len() {
                 self.is_over = true;
-                return Some(Err(none_understood(std::mem::take(&mut self.left))));
+                let (nobody, help) = ("there is nobody who listens", "Name somebody in `speech.listeners`.");
+                return Some(Err(all_failed(std::mem::take(&mut self.left), nobody, help)));
             }
             match self.of_rung().await {
                 Ok(transcript) => {
@@ -185,7 +177,7 @@ impl Climb {
             attempt._probe.0 = None;
             rung.breaker.failed(&for_breaker(&error), Instant::now());
         }
-        self.left.push((rung.name.clone(), error));
+        self.left.push(Left { name: rung.name.clone(), error });
         self.place += 1;
     }
 
@@ -196,19 +188,9 @@ impl Climb {
             attempt._probe.0 = None;
             rung.breaker.succeeded();
         }
-        let last = self.steps.last.swap(self.place, Ordering::Relaxed);
-        let (name, nothing) = (&rung.name, || "Nothing is to be done.".to_owned());
-        let (code, message, help) = match (self.place.cmp(&last), self.left.first()) {
-            (std::cmp::Ordering::Equal, _) => return,
-            (std::cmp::Ordering::Greater, Some((gone, error))) => (
-                "listener_stepped_down",
-                format!("{name} listens instead of {gone} ({}: {})", error.kind.name(), error.message),
-                Some(error.help.clone()).filter(|help| !help.is_empty()).unwrap_or_else(nothing),
-            ),
-            _ => ("listener_stepped_up", format!("{name} listens again"), nothing()),
-        };
-        let notice = Notice { code: code.into(), message, help };
-        *self.steps.notice.lock().unwrap_or_else(PoisonError::into_inner) = Some(notice);
+        if let Some(notice) = step(&self.steps.last, self.place, &rung.name, &self.left, &LISTENER) {
+            *self.steps.notice.lock().unwrap_or_else(PoisonError::into_inner) = Some(notice);
+        }
     }
 }
 
@@ -222,19 +204,6 @@ impl ListeningRung {
             _ => None,
         };
         Ok(Attempt { transcripts: None, since, _probe: GivenUp(probe) })
-    }
-}
-
-fn none_understood(left: Vec<(String, SpeechError)>) -> SpeechError {
-    let all: Vec<String> = left.iter().map(|(name, error)| format!("{name}: {}", error.message)).collect();
-    match left.into_iter().next() {
-        Some((_, error)) if all.len() == 1 => error,
-        Some((_, error)) => SpeechError { message: all.join("; "), ..error },
-        None => SpeechError::new(
-            SpeechErrorKind::NotFound,
-            "there is nobody who listens",
-            "Name somebody in `speech.listeners`.",
-        ),
     }
 }
 

@@ -69,10 +69,20 @@ pub struct SpeechLadder {
 }
 
 /// A rung that was left, and why.
-struct Left<'l> {
-    name: &'l str,
+struct Left {
+    name: String,
     error: SpeechError,
 }
+
+/// How a ladder tells of its steps.
+struct Words {
+    /// What it has rungs of, for the code of a notice.
+    what: &'static str,
+    /// What they do.
+    does: &'static str,
+}
+
+const VOICE: Words = Words { what: "voice", does: "speaks" };
 
 impl SpeechLadder {
     /// The preferred voice first.
@@ -92,57 +102,53 @@ impl SpeechLadder {
     /// any.
     pub async fn speak_with(&self, request: SpeechRequest) -> Result<Spoken, SpeechError> {
         request.check()?;
-        let mut left: Vec<Left<'_>> = Vec::new();
+        let mut left = Vec::new();
         for (place, rung) in self.rungs.iter().enumerate() {
             let is_last = place + 1 == self.rungs.len();
             match rung.begin(&request, is_last).await {
                 Ok(stream) => {
-                    let notice = self.step(place, &left);
+                    let notice = step(&self.last, place, &rung.name, &left, &VOICE);
                     return Ok(Spoken { rung: place, name: rung.name.clone(), notice, stream });
                 }
-                Err(error) => left.push(Left { name: &rung.name, error }),
+                Err(error) => left.push(Left { name: rung.name.clone(), error }),
             }
         }
-        Err(none_spoke(left))
+        Err(all_failed(left, "there is no voice to speak with", "Name one in the settings of speech."))
     }
+}
 
-    /// Notes who speaks; what there is to say of it.
-    fn step(&self, place: usize, left: &[Left<'_>]) -> Option<Notice> {
-        let last = self.last.swap(place, Ordering::Relaxed);
-        let name = &self.rungs[place].name;
-        match place.cmp(&last) {
-            std::cmp::Ordering::Equal => None,
-            std::cmp::Ordering::Less => Some(Notice {
-                code: "voice_stepped_up".into(),
-                message: format!("{name} speaks again"),
-                help: "Nothing is to be done.".into(),
-            }),
-            std::cmp::Ordering::Greater => {
-                let why = left.first();
-                let message = match why {
-                    Some(Left { name: gone, error }) => {
-                        format!("{name} speaks instead of {gone} ({}: {})", error.kind.name(), error.message)
-                    }
-                    None => format!("{name} speaks now"),
-                };
-                let help = why.map(|left| left.error.help.clone()).filter(|help| !help.is_empty());
-                let help = help.unwrap_or_else(|| "It is tried again by itself.".into());
-                Some(Notice { code: "voice_stepped_down".into(), message, help })
-            }
+/// Notes which rung it is now; what there is to say of it.
+fn step(last: &AtomicUsize, place: usize, name: &str, left: &[Left], words: &Words) -> Option<Notice> {
+    let Words { what, does } = words;
+    match place.cmp(&last.swap(place, Ordering::Relaxed)) {
+        std::cmp::Ordering::Equal => None,
+        std::cmp::Ordering::Less => Some(Notice {
+            code: format!("{what}_stepped_up"),
+            message: format!("{name} {does} again"),
+            help: "Nothing is to be done.".into(),
+        }),
+        std::cmp::Ordering::Greater => {
+            let why = left.first();
+            let message = match why {
+                Some(Left { name: gone, error }) => {
+                    format!("{name} {does} instead of {gone} ({}: {})", error.kind.name(), error.message)
+                }
+                None => format!("{name} {does} now"),
+            };
+            let help = why.map(|left| left.error.help.clone()).filter(|help| !help.is_empty());
+            let help = help.unwrap_or_else(|| "It is tried again by itself.".into());
+            Some(Notice { code: format!("{what}_stepped_down"), message, help })
         }
     }
 }
 
-fn none_spoke(left: Vec<Left<'_>>) -> SpeechError {
+/// The error of the preferred rung, with those of the others in its message; of no rungs at all, that `nobody` is there.
+fn all_failed(left: Vec<Left>, nobody: &str, help: &str) -> SpeechError {
     let all: Vec<String> = left.iter().map(|left| format!("{}: {}", left.name, left.error.message)).collect();
     match left.into_iter().next() {
         Some(Left { error, .. }) if all.len() == 1 => error,
         Some(Left { error, .. }) => SpeechError { message: all.join("; "), ..error },
-        None => SpeechError::new(
-            SpeechErrorKind::NotFound,
-            "there is no voice to speak with",
-            "Name one in the settings of speech.",
-        ),
+        None => SpeechError::new(SpeechErrorKind::NotFound, nobody, help),
     }
 }
 
@@ -155,7 +161,7 @@ impl SpeechRung {
             Pass::Resting(wait) | Pass::Told(wait) if !is_last => return Err(resting(wait)),
             _ => {}
         }
-        let mut probe = GivenUp((pass == Pass::Probe).then_some(&*self.breaker));
+        let mut probe = GivenUp((pass == Pass::Probe).then(|| self.breaker.clone()));
         let patience = if is_last { Duration::MAX } else { self.patience };
         let first = tokio::time::timeout(patience, self.first_piece(request)).await;
         probe.0 = None;
@@ -219,12 +225,12 @@ fn resting(wait: Duration) -> SpeechError {
     error
 }
 
-/// Frees the place of a probe when the line is dropped before its result is known.
-struct GivenUp<'b>(Option<&'b Breaker>);
+/// Frees the place of a probe when the line or the utterance is dropped before its result is known.
+struct GivenUp(Option<Arc<Breaker>>);
 
-impl Drop for GivenUp<'_> {
+impl Drop for GivenUp {
     fn drop(&mut self) {
-        if let Some(breaker) = self.0 {
+        if let Some(breaker) = &self.0 {
             breaker.given_up();
         }
     }

@@ -331,7 +331,7 @@ async fn a_service_that_says_nothing_is_left_for_a_voice_of_this_pc() {
     use crate::ladder::{SpeechLadder, SpeechRung};
     let fake = FakeSpeech::start().await;
     let rungs = vec![
-        SpeechRung::new("openai", Arc::new(voice("openai", &fake)), Duration::from_millis(300)),
+        SpeechRung::new("openai", Arc::new(voice("openai", &fake)), Duration::from_secs(1)),
         SpeechRung::new("robot", Arc::new(crate::ScriptedSpeech::default()), Duration::ZERO),
     ];
     let ladder = SpeechLadder::new(rungs);

@@ -37,8 +37,6 @@ pub(super) struct Standing {
     part_today: Tally,
     today: Tally,
     total: Tally,
-    /// Of the tightest ceiling; filled in by [`Book::check`].
-    left: u64,
 }
 
 /// A reservation as it stands in the file.
@@ -75,7 +73,7 @@ impl Book<'_> {
         booking: &Booking<'_>,
         owner: &str,
     ) -> Result<Granted, Refused> {
-        let before = self.check(ceilings, booking)?;
+        let (before, left) = self.check(ceilings, booking)?;
         let mut insert = self.transaction.prepare_cached(
             "INSERT INTO reservation (at_ms, day, part, source, model, micro, owner) VALUES (?, ?, ?, ?, ?, ?, ?)",
         )?;
@@ -94,12 +92,12 @@ impl Book<'_> {
         self.note("reserve", &reservation, reservation.micro, None)?;
         // What is reserved is not spent yet.
         let warns = self.near_end_of(ceilings, &before)?.is_some();
-        let left = before.left.saturating_sub(booking.micro);
+        let left = left.saturating_sub(booking.micro);
         Ok(Granted { id: reservation.id.unsigned_abs(), warns, left })
     }
 
-    /// Whether leave would be given; how the part stands.
-    pub fn check(&self, ceilings: &Ceilings, booking: &Booking<'_>) -> Result<Standing, Refused> {
+    /// Whether leave would be given; how the part stands, and what the tightest ceiling leaves before the booking.
+    pub fn check(&self, ceilings: &Ceilings, booking: &Booking<'_>) -> Result<(Standing, u64), Refused> {
         let own = ceilings.parts.get(booking.part);
         let standing = self.standing(booking.part)?;
         if own == Some(&PartCeiling::Off) || standing.off {
@@ -118,7 +116,7 @@ impl Book<'_> {
         // The tightest one is what the player has to know of.
         match left.into_iter().min_by_key(|(.., left)| *left) {
             Some((which, of, left)) if booking.micro > left => Err(Refused::Ceiling { which, left, of }),
-            tightest => Ok(Standing { left: tightest.map_or(0, |(.., left)| left), ..standing }),
+            tightest => Ok((standing, tightest.map_or(MICRO_MAX, |(.., left)| left))),
         }
     }
 
