@@ -1,6 +1,6 @@
 //! What a host costs, beside a plain proxy and LiteLLM, in front of the same made-up engine.
 //!
-//! `cargo bench -p meddah-host --bench gateway -- [--rounds N] [--seconds N] [--only PART] [--no-litellm]`
+//! `cargo bench --workspace --bench gateway -- [--rounds N] [--seconds N] [--only PART] [--no-litellm]`
 //!
 //! Parts are `streams` (paced as a model talks), `requests` (as many as go through), `memory` (a thousand streams) and
 //! `idle` (ten thousand quiet connections). Everything is a process of its own on this machine, whose clients take

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use crate::load::client::{Ask, Client};
-use crate::load::process::Process;
 use crate::load::programs::Pace;
-use crate::run::run;
+use crate::run::{Manner, run};
 use crate::sides::Sides;
 
 const STREAMS: usize = 1_000;
@@ -26,15 +25,11 @@ pub async fn measure() -> Result<(), String> {
         let client = Client::new();
         let memory = || process.figures().map_or(0.0, |figures| figures.memory as f64);
         let before = memory();
-        let running = run(
-            &client,
-            &side.target,
-            None::<&Process>,
-            STREAMS,
-            Ask::streamed(TOKENS),
-            TOKEN,
-            Duration::ZERO,
-        );
+        // All at once: there is no rest, and nobody asks how late tokens are.
+        let none = Duration::ZERO;
+        let (ask, at_once) = (Ask::streamed(TOKENS), STREAMS);
+        let manner = Manner { at_once, ask, token: none, rest_max: none, time: none };
+        let running = run(&client, &side.target, None, manner);
         let looking = async {
             tokio::time::sleep(LOOK_AFTER).await;
             memory()

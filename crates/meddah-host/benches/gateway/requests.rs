@@ -6,7 +6,7 @@ use crate::Plan;
 use crate::load::client::{Ask, Client};
 use crate::load::programs::Pace;
 use crate::load::{load, ms, percentile};
-use crate::run::{Outcome, run};
+use crate::run::{Manner, Outcome, run};
 use crate::sides::Sides;
 
 const AT_ONCE: usize = 16;
@@ -32,8 +32,9 @@ pub async fn measure(plan: &Plan) -> Result<(), String> {
                 if fits(side.target.name) {
                     let (client, time) = (Client::new(), Duration::from_secs(plan.seconds));
                     let process = side.process.as_ref();
-                    outcome
-                        .add(run(&client, &side.target, process, AT_ONCE, ask, Duration::ZERO, time).await);
+                    let none = Duration::ZERO;
+                    let manner = Manner { at_once: AT_ONCE, ask, token: none, rest_max: none, time };
+                    outcome.add(run(&client, &side.target, process, manner).await);
                 }
             }
         }

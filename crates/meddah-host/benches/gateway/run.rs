@@ -39,26 +39,33 @@ impl Outcome {
     }
 }
 
-/// Each client asks at least once.
-#[expect(clippy::too_many_arguments, reason = "what a run is, each said once")]
-pub async fn run(
-    client: &Client,
-    target: &Target,
-    process: Option<&Process>,
-    at_once: usize,
-    ask: Ask,
-    token: Duration,
-    time: Duration,
-) -> Outcome {
+/// How it is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    pub at_once: usize,
+    pub ask: Ask,
+    /// The engine's pace.
+    pub token: Duration,
+    /// Before its first request a client rests for any part of an answer's time, and for any part of this later, so
+    /// that requests do not all come in one instant.
+    pub rest_max: Duration,
+    /// Each client asks at least once.
+    pub time: Duration,
+}
+
+pub async fn run(client: &Client, target: &Target, process: Option<&Process>, manner: Manner) -> Outcome {
+    let Manner { at_once, ask, token, rest_max, time } = manner;
     let (begun, before) = (Instant::now(), process.and_then(Process::figures));
     let mut clients = JoinSet::new();
     for number in 0..at_once {
         let (client, target) = (client.clone(), target.clone());
         clients.spawn(async move {
             let (mut outcome, mut number) = (Outcome::default(), number);
+            rest(token * ask.tokens, number).await;
             loop {
                 outcome.note(chat(&client, &target, number, ask).await, token);
                 number += at_once;
+                rest(rest_max, number).await;
                 if begun.elapsed() >= time {
                     return outcome;
                 }
@@ -75,6 +82,20 @@ pub async fn run(
         all.processor = after.processor.saturating_sub(before.processor);
     }
     all
+}
+
+/// Rests for some part of this, to the microsecond. A timer of the runtime ends on a whole millisecond of its clock, as
+/// the engine's do: with it, all requests would come at one place between two ticks of the engine, and what a side adds
+/// would seem to be whole milliseconds.
+async fn rest(most: Duration, number: usize) {
+    if most.is_zero() {
+        return;
+    }
+    let scattered = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32; // Fibonacci hashing
+    let rest = most.mul_f64(scattered as f64 / f64::from(u32::MAX));
+    tokio::time::sleep(rest.saturating_sub(Duration::from_millis(2))).await;
+    let fraction = Duration::from_micros(u64::from(rest.subsec_micros() % 1000));
+    tokio::task::spawn_blocking(move || std::thread::sleep(fraction)).await.ok(); // only without a runtime
 }
 
 impl Outcome {

@@ -6,7 +6,7 @@ use crate::Plan;
 use crate::load::client::{Ask, Client};
 use crate::load::programs::Pace;
 use crate::load::{load, ms, percentile};
-use crate::run::{Outcome, run};
+use crate::run::{Manner, Outcome, run};
 use crate::sides::{Side, Sides};
 
 const TOKENS: u32 = 32;
@@ -37,11 +37,23 @@ pub async fn measure(plan: &Plan) -> Result<(), String> {
 
 async fn turn(side: &Side, at_once: usize, plan: &Plan) -> Outcome {
     let client = Client::new();
-    let ask = Ask::streamed(TOKENS);
-    // Connections are made before.
-    run(&client, &side.target, None, at_once, Ask::streamed(1), TOKEN, Duration::ZERO).await;
-    let time = Duration::from_secs(plan.seconds);
-    run(&client, &side.target, side.process.as_ref(), at_once, ask, TOKEN, time).await
+    let manner = Manner {
+        at_once,
+        ask: Ask::streamed(TOKENS),
+        token: TOKEN,
+        rest_max: TOKEN,
+        time: Duration::from_secs(plan.seconds),
+    };
+    // Connections are made before, all at once.
+    let first = Manner {
+        ask: Ask::streamed(1),
+        token: Duration::ZERO,
+        rest_max: Duration::ZERO,
+        time: Duration::ZERO,
+        ..manner
+    };
+    run(&client, &side.target, None, first).await;
+    run(&client, &side.target, side.process.as_ref(), manner).await
 }
 
 fn tell(at_once: usize, sides: &Sides, outcomes: Vec<Outcome>) {

@@ -27,9 +27,9 @@ pub struct Pace {
 pub async fn build() -> Result<(), String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let mut command = Command::new(cargo);
-    // Together: alone, one of them would have its dependencies with other features, which compiles them anew.
-    command.args(["build", "--release", "--quiet", "-p", "meddah-host", "--example", "host_process"]);
-    command.args(["-p", "meddah-fakes", "--bin", "fake_engine"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    // As the scripts do it: a part alone would have its dependencies with other features, which compiles them anew.
+    command.args(["build", "--release", "--quiet", "--workspace", "--example", "host_process"]);
+    command.args(["--bin", "fake_engine"]).current_dir(env!("CARGO_MANIFEST_DIR"));
     let status = command.stdin(Stdio::null()).status().await.map_err(|error| error.to_string())?;
     if status.success() { Ok(()) } else { Err("the host or the engine does not compile".into()) }
 }
