@@ -8,6 +8,7 @@
 //! of `meddah host plan` drives the very same code.
 
 pub mod admission;
+mod alarm;
 pub mod engines;
 pub mod front;
 pub mod plan;

@@ -1,5 +1,6 @@
 //! An answer's events, from the head of the response to the last `data:`.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +13,10 @@ use meddah_inference::http::{ERROR_BODY_BYTES_MAX, SseEvent, SseParser};
 use meddah_inference::providers::{Refusal, classify};
 use serde_json::Value;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::{HttpEngine, HttpLimits};
+use crate::alarm::Alarm;
 use crate::engines::{EngineError, EngineErrorKind};
 
 /// An error's body is read for so long.
@@ -102,10 +104,11 @@ pub(super) struct Events {
     ready: std::vec::IntoIter<SseEvent>,
     who: Arc<str>,
     limits: HttpLimits,
-    cancel: CancellationToken,
+    cancelled: Pin<Box<WaitForCancellationFutureOwned>>,
     whole_until: Instant,
     /// The next event is due, and after which wait.
     due: (Instant, Duration),
+    alarm: Alarm,
     any: bool,
 }
 
@@ -123,9 +126,10 @@ impl Events {
             ready: Vec::new().into_iter(),
             who,
             limits: *limits,
-            cancel,
+            cancelled: Box::pin(cancel.cancelled_owned()),
             whole_until: start + limits.whole,
             due: (start + limits.first_event, limits.first_event),
+            alarm: Alarm::new(start + limits.first_event.min(limits.whole)),
             any: false,
         }
     }
@@ -155,15 +159,16 @@ impl Events {
             }
             let body = self.body.as_mut()?;
             let until = self.due.0.min(self.whole_until);
-            let frame = tokio::time::timeout_at(until, body.frame());
-            let parsed = match self.cancel.run_until_cancelled(frame).await {
-                None => return Some(Err(EngineError::cancelled())),
-                Some(Err(_)) => return Some(Err(self.late())),
-                Some(Ok(Some(Err(error)))) => return Some(Err(self.broken(&error))),
-                Some(Ok(Some(Ok(frame)))) => {
-                    frame.data_ref().map_or(Ok(Vec::new()), |data| self.parser.push(data))
-                }
-                Some(Ok(None)) => {
+            let frame = tokio::select! {
+                biased;
+                () = self.cancelled.as_mut() => return Some(Err(EngineError::cancelled())),
+                frame = body.frame() => frame,
+                () = self.alarm.at(until) => return Some(Err(self.late())),
+            };
+            let parsed = match frame {
+                Some(Err(error)) => return Some(Err(self.broken(&error))),
+                Some(Ok(frame)) => frame.data_ref().map_or(Ok(Vec::new()), |data| self.parser.push(data)),
+                None => {
                     self.body = None;
                     self.parser.finish()
                 }

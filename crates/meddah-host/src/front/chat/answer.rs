@@ -6,7 +6,7 @@
 //! the slot is free at once: dropping an [`Answer`] does all of that.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use futures::StreamExt as _;
@@ -15,10 +15,12 @@ use meddah_inference::TokenUsage;
 use meddah_protocol::{ErrorCode, WireError};
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::Waiting;
 use crate::admission::{Place, Slot};
+use crate::alarm::Alarm;
 use crate::engines::{EngineError, EngineRequest, Meter, ReadStream, Reading};
 use crate::front::Host;
 use crate::front::error::Refused;
@@ -28,6 +30,7 @@ use crate::storage::Ended;
 
 /// A comment is sent when nothing else was for so long, so that no proxy takes the answer for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+const WAIT: Bytes = Bytes::from_static(b": wait\n\n");
 const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// An engine at work for a player.
@@ -145,22 +148,50 @@ struct Held {
 /// A stream of server-sent events.
 pub(super) struct Answer {
     stage: Stage,
+    silence: Silence,
+}
+
+/// Comes when nothing was said for so long that a comment is due.
+struct Silence {
+    since: Instant,
+    alarm: Alarm,
+}
+
+impl Silence {
+    fn begin() -> Silence {
+        let now = Instant::now();
+        Silence { since: now, alarm: Alarm::new(now + KEEP_ALIVE) }
+    }
+
+    async fn is_long(&mut self) {
+        self.alarm.at(self.since + KEEP_ALIVE).await;
+    }
 }
 
 impl Answer {
     pub fn begun(running: Running) -> Answer {
-        Answer { stage: Stage::Running(Box::new(running), Held::default()) }
+        Answer::at(Stage::Running(Box::new(running), Held::default()))
     }
 
     pub fn waiting(
         running: BoxFuture<'static, Result<Running, Refused>>,
         place: watch::Receiver<Place>,
     ) -> Answer {
-        Answer { stage: Stage::Queued(running, place) }
+        Answer::at(Stage::Queued(running, place))
+    }
+
+    fn at(stage: Stage) -> Answer {
+        Answer { stage, silence: Silence::begin() }
     }
 
     /// The next piece of the body.
     pub async fn next(&mut self) -> Option<Bytes> {
+        let piece = self.next_piece().await;
+        self.silence.since = Instant::now();
+        piece
+    }
+
+    async fn next_piece(&mut self) -> Option<Bytes> {
         loop {
             match &mut self.stage {
                 Stage::Queued(entering, place) => {
@@ -171,10 +202,10 @@ impl Answer {
                             Err(refused) => Stage::Last(failed(&refused)),
                         },
                         Ok(()) = place.changed() => return Some(told(*place.borrow_and_update())),
-                        () = tokio::time::sleep(KEEP_ALIVE) => return Some(Bytes::from_static(b": wait\n\n")),
+                        () = self.silence.is_long() => return Some(WAIT),
                     }
                 }
-                Stage::Running(running, held) => match next_of(running, held).await {
+                Stage::Running(running, held) => match next_of(running, held, &mut self.silence).await {
                     Next::Piece(piece) => return Some(piece),
                     Next::Last(last) => self.stage = Stage::Last(last),
                     Next::Nothing => {}
@@ -227,11 +258,11 @@ enum Next {
     Nothing,
 }
 
-async fn next_of(running: &mut Running, held: &mut Held) -> Next {
+async fn next_of(running: &mut Running, held: &mut Held, silence: &mut Silence) -> Next {
     let next = tokio::select! {
         biased;
         next = running.events.next() => next,
-        () = tokio::time::sleep(KEEP_ALIVE) => return Next::Piece(Bytes::from_static(b": wait\n\n")),
+        () = silence.is_long() => return Next::Piece(WAIT),
     };
     match next {
         Some(Ok((event, reading))) => {

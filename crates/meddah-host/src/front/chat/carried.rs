@@ -101,12 +101,13 @@ pub(super) fn body(host: &Host, answer: Answer) -> Body {
 
 /// The pieces of an answer.
 pub(super) fn pieces(host: &Host, answer: Answer) -> impl Stream<Item = Bytes> + use<> {
-    let pieces = futures::stream::unfold(Some((answer, host.book.state())), |carried| async {
-        let (mut answer, mut state) = carried?;
+    let closed = Box::pin(closed(host.book.state()));
+    let pieces = futures::stream::unfold(Some((answer, closed)), |carried| async {
+        let (mut answer, mut closed) = carried?;
         let refused = tokio::select! {
             biased;
-            refused = closed(&mut state) => refused,
-            piece = answer.next() => return Some((piece?, Some((answer, state)))),
+            refused = closed.as_mut() => refused,
+            piece = answer.next() => return Some((piece?, Some((answer, closed)))),
         };
         Some((answer.break_off(&refused).await?, None))
     });
@@ -118,16 +119,15 @@ pub(super) async fn unless_closed<T>(
     host: &Host,
     work: impl Future<Output = Result<T, Refused>>,
 ) -> Result<T, Refused> {
-    let mut state = host.book.state();
     tokio::select! {
         biased;
-        refused = closed(&mut state) => Err(refused),
+        refused = closed(host.book.state()) => Err(refused),
         done = work => done,
     }
 }
 
 /// Comes when the server is closed. Draining lets answers finish.
-async fn closed(state: &mut watch::Receiver<ServerState>) -> Refused {
+async fn closed(mut state: watch::Receiver<ServerState>) -> Refused {
     if state.wait_for(|state| *state == ServerState::Closed).await.is_err() {
         std::future::pending::<()>().await; // the book is gone, and says nothing any more
     }

@@ -11,7 +11,7 @@ mod whole;
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -19,6 +19,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::Host;
 use super::auth::Known;
@@ -28,7 +29,8 @@ use super::serve::Peer;
 use crate::admission::{Asking, Place};
 use crate::engines::{Expected, Meter};
 use crate::player::Class;
-use crate::quota::{Amounts, Purpose, Reservation};
+use crate::quota::{Amounts, Purpose, QuotaError, Reservation};
+use crate::storage::ServerState;
 use answer::{Answer, Running};
 pub(super) use carried::Carriers;
 use carried::unless_closed;
@@ -166,6 +168,11 @@ impl Waiting {
             patience: self.patience,
         };
         let slot = self.host.gate.enter(asking, progress).await?;
+        // Perhaps of an answer that the closing broke off, which not everybody has heard of at the same moment.
+        let state = *self.host.book.state().borrow();
+        if state == ServerState::Closed {
+            return Err(QuotaError::Closed(state).into());
+        }
         self.host.metrics.entered(self.class, slot.waited());
         Running::begin(self, slot).await
     }

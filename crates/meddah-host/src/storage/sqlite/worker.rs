@@ -1,5 +1,5 @@
-//! A thread that owns a connection. Writes that wait share a commit, each behind a savepoint of its own: one
-//! that fails takes nothing of the others with it.
+//! A thread that owns a connection. Writes that wait share a commit, each but the first behind a savepoint of its own:
+//! one that fails takes nothing of the others with it.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -144,7 +144,12 @@ fn write_all(
         }
     };
     while let Some(Job::Write(write)) = next.take() {
-        transaction.prepare_cached("SAVEPOINT one")?.execute([])?;
+        // Behind a savepoint SQLite copies every page before it changes it. The first write needs none: there is
+        // nothing before it that has to stay.
+        let is_first = told.is_empty();
+        if !is_first {
+            transaction.prepare_cached("SAVEPOINT one")?.execute([])?;
+        }
         let (stays, tell) = write(Ok(&transaction));
         told.push(tell);
         if transaction.is_autocommit() {
@@ -152,10 +157,15 @@ fn write_all(
             let help = "The disk is full or failing. Make room on it; nothing that was written is lost.";
             return Err(StorageError::new(Kind::Full, "the transaction was undone", help));
         }
-        if !stays {
-            transaction.prepare_cached("ROLLBACK TO one")?.execute([])?;
+        if is_first && !stays {
+            return Ok(transaction.rollback()?); // those that wait get a transaction of their own
         }
-        transaction.prepare_cached("RELEASE one")?.execute([])?;
+        if !is_first {
+            if !stays {
+                transaction.prepare_cached("ROLLBACK TO one")?.execute([])?;
+            }
+            transaction.prepare_cached("RELEASE one")?.execute([])?;
+        }
         if told.len() < WRITES_PER_COMMIT_MAX {
             *next = waiting.try_recv().ok();
         }
