@@ -107,7 +107,7 @@ fn sidecar(data: &std::path::Path, voices: PathBuf) -> Arc<Sidecar> {
         ..World::default()
     };
     let model = Arc::new(ScriptedModel::new(script));
-    let store = Arc::new(SqliteStore::in_memory().unwrap());
+    let store = Arc::new(SqliteStore::open(&data.join("talks.sqlite3")).unwrap());
     let speech = Arc::new(LocalSpeech::new(voices, 1).unwrap());
     let ports = Ports::new(Ladders::single(model), store, LateEmbedder::default())
         .with_voices(Voices::new(speech, SPOKEN_BYTES));

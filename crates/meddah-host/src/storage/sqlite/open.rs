@@ -25,8 +25,6 @@ const BUSY_PAUSE: Duration = Duration::from_millis(5);
 const STATEMENTS_MAX: usize = 64;
 /// The journal shrinks to this after a burst, in bytes.
 const JOURNAL_BYTES_KEPT: u64 = 16 * 1024 * 1024;
-/// The journal is written back when it has so many pages, about 16 MB: a page that many changed is written back once.
-const JOURNAL_PAGES: u32 = 4_000;
 
 /// The writer's connection: makes the file if there is none, and brings it up to date.
 pub(super) fn writer(path: &Path, migrations: &[&str]) -> Result<Connection, StorageError> {
@@ -35,7 +33,6 @@ pub(super) fn writer(path: &Path, migrations: &[&str]) -> Result<Connection, Sto
     check(&connection, path, migrations.len())?;
     begin_journal(&connection)?;
     connection.pragma_update(None, "journal_size_limit", JOURNAL_BYTES_KEPT)?;
-    connection.pragma_update(None, "wal_autocheckpoint", JOURNAL_PAGES)?;
     // A crash of the program loses nothing; a power cut may lose the last moments, never the file.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     migrate(&mut connection, path, migrations)?;
