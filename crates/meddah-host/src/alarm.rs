@@ -18,10 +18,12 @@ impl Alarm {
         if self.0.deadline() > moment {
             self.0.as_mut().reset(moment);
         }
-        self.0.as_mut().await;
-        while Instant::now() < moment {
-            self.0.as_mut().reset(moment);
+        loop {
             self.0.as_mut().await;
+            if Instant::now() >= moment {
+                return;
+            }
+            self.0.as_mut().reset(moment);
         }
     }
 }

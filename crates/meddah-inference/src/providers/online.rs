@@ -169,9 +169,10 @@ impl Online {
     /// # Errors
     /// It cannot be reached, or says nothing: whatever else it is asked would wait in vain, too.
     async fn told(&self) -> Result<Told, ModelError> {
-        let (None, Some(call)) = (self.told.get(), self.protocol.models()) else {
-            return Ok(self.told.get().copied().unwrap_or_default());
-        };
+        if let Some(told) = self.told.get() {
+            return Ok(*told);
+        }
+        let Some(call) = self.protocol.models() else { return Ok(Told::default()) };
         let never = CancellationToken::new();
         let asked = async {
             let mut reply = self.http.send(call, &never).await?;

@@ -116,7 +116,7 @@ impl Book<'_> {
         // The tightest one is what the player has to know of.
         match left.into_iter().min_by_key(|(.., left)| *left) {
             Some((which, of, left)) if booking.micro > left => Err(Refused::Ceiling { which, left, of }),
-            tightest => Ok((standing, tightest.map_or(MICRO_MAX, |(.., left)| left))),
+            tightest => Ok((standing, tightest.map_or(0, |(.., left)| left))),
         }
     }
 

@@ -157,10 +157,11 @@ fn write_all(
             let help = "The disk is full or failing. Make room on it; nothing that was written is lost.";
             return Err(StorageError::new(Kind::Full, "the transaction was undone", help));
         }
-        if is_first && !stays {
-            return Ok(transaction.rollback()?); // those that wait get a transaction of their own
-        }
-        if !is_first {
+        if is_first {
+            if !stays {
+                return Ok(transaction.rollback()?); // those that wait get a transaction of their own
+            }
+        } else {
             if !stays {
                 transaction.prepare_cached("ROLLBACK TO one")?.execute([])?;
             }
