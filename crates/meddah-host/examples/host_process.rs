@@ -17,6 +17,10 @@ use meddah_host::storage::Pepper;
 use tokio::io::AsyncReadExt as _;
 use tokio_util::sync::CancellationToken;
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const USES: u32 = 1_000_000;
 
 fn flag(arguments: &[String], name: &str) -> Option<String> {

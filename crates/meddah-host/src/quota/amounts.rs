@@ -78,6 +78,11 @@ impl Amounts {
         Amounts::by_unit(|unit| self.get(unit).min(other.get(unit)))
     }
 
+    /// The larger of each.
+    pub fn max(self, other: Amounts) -> Amounts {
+        Amounts::by_unit(|unit| self.get(unit).max(other.get(unit)))
+    }
+
     pub fn times(self, factor: u64) -> Amounts {
         Amounts::by_unit(|unit| self.get(unit).saturating_mul(factor))
     }

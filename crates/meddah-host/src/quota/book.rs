@@ -63,6 +63,8 @@ pub(super) struct Shared {
     desk: Mutex<Desk>,
     /// There is something to write.
     pub wake: Notify,
+    /// Somebody waits for leave.
+    pub urgent: Notify,
     pub clock: Clock,
     pub state: watch::Sender<ServerState>,
 }
@@ -108,6 +110,7 @@ impl Book {
         let shared = Arc::new(Shared {
             desk: Mutex::new(desk),
             wake: Notify::new(),
+            urgent: Notify::new(),
             clock: settings.clock.clone(),
             state: watch::Sender::new(state),
         });
@@ -154,6 +157,7 @@ impl Book {
             answered
         };
         self.shared.wake.notify_one();
+        self.shared.urgent.notify_waiters();
         // A grant that comes too late is in the channel when it is dropped, and gives itself back.
         match timeout(LEAVE_WAIT_MAX, answer).await {
             Ok(Ok(decision)) => decision,

@@ -16,6 +16,9 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(1);
 const IDLE_EVERY: Duration = Duration::from_secs(2);
 /// The longest that one batch may take. Its outcome is unknown after that, and it is sent again.
 const POST_WAIT_MAX: Duration = Duration::from_secs(10);
+/// Entries are gathered for so long after a batch began, unless somebody waits for leave: a commit costs as much as
+/// five entries.
+const GATHER: Duration = Duration::from_millis(2);
 /// Between tries while the store is away: doubled up to the longer.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -27,13 +30,15 @@ pub(super) struct Clerk {
     pause: Duration,
     upkeep_at: Instant,
     idle_at: Instant,
+    /// The next batch may begin.
+    gathered_at: Instant,
 }
 
 impl Clerk {
     pub fn new(shared: Arc<Shared>, store: Arc<dyn HostStore>, host: HostId) -> Clerk {
         let now = Instant::now();
         let (upkeep_at, idle_at) = (now + UPKEEP_EVERY, now + IDLE_EVERY);
-        Clerk { shared, store, host, pause: PAUSE_MIN, upkeep_at, idle_at }
+        Clerk { shared, store, host, pause: PAUSE_MIN, upkeep_at, idle_at, gathered_at: now }
     }
 
     /// Until the desk is closed and empty.
@@ -45,9 +50,10 @@ impl Clerk {
                 self.upkeep_at = Instant::now() + UPKEEP_EVERY;
             }
             // Batch after batch, but the sign of life must not wait for the last of them.
-            while Instant::now() < self.upkeep_at
-                && let Some(round) = self.next_round()
-            {
+            while Instant::now() < self.upkeep_at {
+                self.gather().await;
+                let Some(round) = self.next_round() else { break };
+                self.gathered_at = Instant::now() + GATHER;
                 self.post(round).await;
             }
         }
@@ -59,6 +65,15 @@ impl Clerk {
     fn is_done(&self) -> bool {
         let desk = self.shared.desk();
         desk.closing && desk.open == 0 && desk.settled.is_empty() && desk.wants.is_empty()
+    }
+
+    /// Lets entries come together.
+    async fn gather(&self) {
+        let urgent = self.shared.urgent.notified(); // hears of who comes from now on
+        let is_urgent = !self.shared.desk().wants.is_empty();
+        if !is_urgent && Instant::now() < self.gathered_at {
+            timeout_at(self.gathered_at, urgent).await.ok(); // whichever comes first
+        }
     }
 
     fn next_round(&mut self) -> Option<Round> {

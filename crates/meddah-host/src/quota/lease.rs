@@ -1,12 +1,15 @@
 //! This program's piece of one window.
 
+use std::ops::RangeInclusive;
+
 use super::room::SHARE;
 use super::{Allowance, Amounts, Unit, Whose, Window};
 use crate::storage::{LeaseAsk, Leased};
 
-/// How many requests like the last one a lease is to be good for: a player's few, the server's many.
-const AHEAD_OF_PLAYER: u64 = 4;
-const AHEAD_OF_SERVER: u64 = 64;
+/// How many requests like the last one a lease is to be good for: a player's few, and more of them far from its limit.
+const AHEAD_OF_PLAYER: RangeInclusive<u64> = 4..=32;
+/// The server's many, but never more: its money counts as spent if this program is killed.
+const AHEAD_OF_SERVER: RangeInclusive<u64> = 64..=64;
 
 /// A limit is far as long as so many times what is leased ahead is left: the exact amounts matter to nobody there.
 const FAR: u64 = 32;
@@ -42,8 +45,15 @@ impl Lease {
             (self.limit, self.decided) = (limit, false);
         }
         let ahead = if *whose == Whose::Server { AHEAD_OF_SERVER } else { AHEAD_OF_PLAYER };
-        self.ahead = most.times(ahead);
+        let (few, many) = (most.times(*ahead.start()), most.times(*ahead.end()));
+        // The store gives less where that is too much.
+        self.ahead = if self.decided { self.far().min(many).max(few) } else { many };
         self.used_ms = now_ms;
+    }
+
+    /// What may be leased ahead without being felt.
+    fn far(&self) -> Amounts {
+        Amounts::by_unit(|unit| self.rest.get(unit) / FAR)
     }
 
     fn promised(&self) -> Amounts {
@@ -96,10 +106,10 @@ impl Lease {
     fn lasts(&self, written: Amounts) -> bool {
         let is_settled = self.decided && !self.dirty && self.waiting.is_zero() && !self.ahead.is_zero();
         let free = self.held.minus(written).minus(self.open.plus(self.pending.minus(written)));
+        let far = self.far();
         let is_enough = |unit| {
             let ahead = self.ahead.get(unit);
-            let far = self.rest.get(unit) / FAR >= ahead;
-            self.limit.get(unit).is_none() || free.get(unit) >= ahead / 2 && far
+            self.limit.get(unit).is_none() || free.get(unit) >= ahead / 2 && far.get(unit) >= ahead
         };
         is_settled && Unit::ALL.into_iter().all(is_enough)
     }

@@ -51,13 +51,18 @@ impl Period {
         }
     }
 
-    /// The time until it is over.
-    pub fn rest(self, now_ms: u64) -> Duration {
-        let next = match self {
+    /// Milliseconds since 1970: the first that it does not have.
+    pub fn end_ms(self) -> u64 {
+        match self {
             Period::Day(day) => Period::Day(day.saturating_add(1)),
             Period::Month(month) => Period::Month(month.saturating_add(1)),
-        };
-        Duration::from_millis(next.begin_ms().saturating_sub(now_ms))
+        }
+        .begin_ms()
+    }
+
+    /// The time until it is over.
+    pub fn rest(self, now_ms: u64) -> Duration {
+        Duration::from_millis(self.end_ms().saturating_sub(now_ms))
     }
 
     /// For people to read.

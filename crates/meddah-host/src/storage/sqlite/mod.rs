@@ -1,9 +1,11 @@
 //! All of a host in one SQLite file: enough for one machine, with any number of programs on it.
 //!
-//! One thread writes, many writes to a commit; others read beside it. There is no sync at each commit: a
-//! crash of the program loses nothing, a power cut may lose the last moments.
+//! One thread writes, many writes to a commit; others read beside it, and one folds the journal in. There is no sync at
+//! each commit: a crash of the program loses nothing, a power cut may lose the last moments.
 
+mod count;
 mod error;
+mod folding;
 mod hosts;
 mod open;
 mod people;
@@ -24,6 +26,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::{backup, params};
 
+use self::folding::Folding;
 use self::hosts::Alive;
 use self::worker::Worker;
 use super::error::{StorageError, StorageErrorKind};
@@ -49,6 +52,7 @@ pub struct SqliteHost {
     path: PathBuf,
     writer: Worker,
     readers: Vec<Worker>,
+    folding: Folding,
     turn: AtomicUsize,
     /// The programs that were begun here; one, but for tests.
     alive: Mutex<HashMap<HostId, Alive>>,
@@ -68,8 +72,9 @@ impl SqliteHost {
         hosts::tidy_up(path);
         let reader = |number| Worker::spawn(&format!("host-read-{number}"), open::reader(path)?);
         let readers = (0..READERS).map(reader).collect::<Result<_, _>>()?;
+        let folding = Folding::begin(open::connect(path)?)?;
         let (turn, alive) = (AtomicUsize::new(0), Mutex::default());
-        Ok(SqliteHost { path: path.to_owned(), writer, readers, turn, alive })
+        Ok(SqliteHost { path: path.to_owned(), writer, readers, folding, turn, alive })
     }
 
     fn reader(&self) -> &Worker {
@@ -107,7 +112,9 @@ impl HostStore for SqliteHost {
 
     async fn post(&self, host: HostId, batch: &Batch) -> Done<Posted> {
         let batch = batch.clone();
-        self.writer.write(move |connection| post::post(connection, host, &batch)).await
+        let posted = self.writer.write(move |connection| post::post(connection, host, &batch)).await?;
+        self.folding.written();
+        Ok(posted)
     }
 
     async fn upkeep(&self, host: HostId, now_ms: u64) -> Done<ServerState> {
@@ -121,16 +128,17 @@ impl HostStore for SqliteHost {
     }
 
     async fn sums(&self, windows: &[Window]) -> Done<Vec<Sums>> {
-        let keys: Vec<String> = windows.iter().map(Window::key).collect();
+        let windows = windows.to_vec();
         let read = move |connection: &rusqlite::Connection| {
+            let _same_moment = connection.unchecked_transaction()?;
             let mut leased = connection.prepare_cached(include_str!("sql/leased_by_others.sql"))?;
-            let mut sums = |key: &String| -> Done<Sums> {
-                let used = post::used(connection, key)?;
+            let mut sums = |window: &Window| -> Done<Sums> {
+                let used = count::used(connection, window)?;
                 // Nobody's name is empty: all are others.
-                let leased = leased.query_row(params![key, ""], |row| rows::amounts(row, 0))?;
+                let leased = leased.query_row(params![window.key(), ""], |row| rows::amounts(row, 0))?;
                 Ok(Sums { used, leased })
             };
-            keys.iter().map(&mut sums).collect()
+            windows.iter().map(&mut sums).collect()
         };
         self.reader().read(read).await
     }
@@ -199,6 +207,7 @@ impl HostStore for SqliteHost {
 
     async fn export_player(&self, id: &PlayerId) -> Done<PlayerExport> {
         let id = id.clone();
+        self.writer.write(count::count).await?;
         self.reader().read(move |connection| people::export_player(connection, &id)).await
     }
 
@@ -269,8 +278,15 @@ impl HostStore for SqliteHost {
 
     async fn ledger(&self, page: &LedgerPage) -> Done<Vec<LedgerLine>> {
         let page = page.clone();
+        if page.player.is_some() {
+            self.writer.write(count::count).await?;
+        }
         let read = move |connection: &rusqlite::Connection| {
-            let of_player = if page.player.is_some() { "player = ?2" } else { "?2 IS NULL" };
+            let of_player = if page.player.is_some() {
+                "seq IN (SELECT seq FROM ledger_player WHERE player = ?2 AND seq > ?1 ORDER BY seq LIMIT ?3)"
+            } else {
+                "?2 IS NULL"
+            };
             let sql = format!("{} WHERE seq > ?1 AND {of_player} ORDER BY seq LIMIT ?3", rows::LEDGER);
             let player = page.player.as_ref().map(|player| player.0.as_ref());
             let mut lines = connection.prepare_cached(&sql)?;

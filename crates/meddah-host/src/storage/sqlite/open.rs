@@ -13,8 +13,11 @@ use crate::storage::{StorageError, StorageErrorKind as Kind};
 /// Marks a file as ours: "MdHo".
 const APPLICATION_ID: i32 = 0x4d64_486f;
 /// Each brings a file one version further; a file's version is how many it has seen.
-pub(super) const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/001_host.sql"), include_str!("migrations/002_people.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/001_host.sql"),
+    include_str!("migrations/002_people.sql"),
+    include_str!("migrations/003_counted_later.sql"),
+];
 /// What every SQLite file begins with.
 const FILE_START: &[u8; 16] = b"SQLite format 3\0";
 /// How long a connection waits for another program's lock.
@@ -23,6 +26,8 @@ const BUSY_WAIT_MAX: Duration = Duration::from_secs(5);
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// Prepared statements kept by a connection; there are about fifty.
 const STATEMENTS_MAX: usize = 64;
+/// With so many pages in the journal (16 MB) the writer writes it back itself, and others wait.
+const JOURNAL_PAGES_MAX: u32 = 4_096;
 /// The journal shrinks to this after a burst, in bytes.
 const JOURNAL_BYTES_KEPT: u64 = 16 * 1024 * 1024;
 
@@ -33,6 +38,7 @@ pub(super) fn writer(path: &Path, migrations: &[&str]) -> Result<Connection, Sto
     check(&connection, path, migrations.len())?;
     begin_journal(&connection)?;
     connection.pragma_update(None, "journal_size_limit", JOURNAL_BYTES_KEPT)?;
+    connection.pragma_update(None, "wal_autocheckpoint", JOURNAL_PAGES_MAX)?;
     // A crash of the program loses nothing; a power cut may lose the last moments, never the file.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     migrate(&mut connection, path, migrations)?;
@@ -62,7 +68,7 @@ fn create(path: &Path) -> io::Result<()> {
     options.open(path).map(|_| ())
 }
 
-fn connect(path: &Path) -> Result<Connection, StorageError> {
+pub(super) fn connect(path: &Path) -> Result<Connection, StorageError> {
     let mut start = Vec::new();
     let read = File::open(path).and_then(|file| file.take(FILE_START.len() as u64).read_to_end(&mut start));
     read.map_err(|error| unreadable(path, &error))?;

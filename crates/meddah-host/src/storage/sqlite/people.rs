@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::count;
 use super::rows::{self, PLAYER, TOKEN};
 use crate::player::PlayerId;
 use crate::storage::model::{no_such_invite, taken_identity};
@@ -39,8 +40,8 @@ pub(super) fn change_player(connection: &Connection, id: &PlayerId, change: &Pla
     player(connection, id)?.ok_or_else(|| StorageError::not_found("player"))
 }
 
-/// Everything else goes with it by the references.
 pub(super) fn delete_player(connection: &Connection, id: &PlayerId) -> Done<()> {
+    count::forget_player(connection, id)?;
     let deleted = connection.prepare_cached("DELETE FROM player WHERE id = ?")?.execute([id.0.as_ref()])?;
     if deleted == 0 { Err(StorageError::not_found("player")) } else { Ok(()) }
 }

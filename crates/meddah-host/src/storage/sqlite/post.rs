@@ -1,13 +1,14 @@
 //! One batch, within a write transaction.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::count::{count_if_many, used};
 use super::rows;
 use crate::quota::room::Room;
 use crate::quota::{Amounts, Window};
-use crate::storage::posting::{SUM_MAX, decide, expelled, too_late};
+use crate::storage::posting::{decide, expelled, too_late};
 use crate::storage::{
     Batch, CLAIM_MS, ClaimKey, Decision, Ended, Entry, HostId, LeaseAsk, Leased, Posted, Repeat, StorageError,
 };
@@ -19,6 +20,7 @@ pub(super) fn post(connection: &Connection, host: HostId, batch: &Batch) -> Resu
         forget_claim(connection, &request.to_string())?;
     }
     write_entries(connection, &batch.entries)?;
+    count_if_many(connection)?;
     let mut rooms = Vec::with_capacity(batch.leases.len());
     for ask in &batch.leases {
         rooms.push(room(connection, &host, ask)?);
@@ -45,10 +47,9 @@ fn take_number(connection: &Connection, host: &str, number: u64) -> Result<(), S
     Err(if there.exists([host])? { too_late() } else { expelled() })
 }
 
-/// Adds what is not in the ledger yet, and counts it.
+/// Adds what is not in the ledger yet. It is counted later.
 pub(super) fn write_entries(connection: &Connection, entries: &[Entry]) -> Result<(), StorageError> {
     let mut insert = connection.prepare_cached(include_str!("sql/entry_insert.sql"))?;
-    let mut sums: BTreeMap<Window, Amounts> = BTreeMap::new();
     for entry in entries {
         let Amounts { turns, tokens, speech_ms, micro } = entry.amounts;
         let request = entry.request.to_string();
@@ -71,35 +72,18 @@ pub(super) fn write_entries(connection: &Connection, entries: &[Entry]) -> Resul
         if insert.execute(row)? == 0 {
             continue; // this batch was sent before
         }
-        for window in entry.windows() {
-            let sum = sums.entry(window).or_default();
-            *sum = sum.plus(entry.amounts);
-        }
         if entry.amounts.is_zero() {
             forget_claim(connection, &request)?; // nothing was charged: it may be sent again
         }
-    }
-    let mut add = connection.prepare_cached(include_str!("sql/window_add.sql"))?;
-    for (window, sum) in sums {
-        let Amounts { turns, tokens, speech_ms, micro } = sum.min(Amounts::by_unit(|_| SUM_MAX));
-        let player = window.player().map(|player| player.0.as_ref());
-        add.execute(params![window.key(), player, turns, tokens, speech_ms, micro, SUM_MAX])?;
     }
     Ok(())
 }
 
 fn room(connection: &Connection, host: &str, ask: &LeaseAsk) -> Result<Room, StorageError> {
-    let key = ask.window.key();
-    let used = used(connection, &key)?;
+    let used = used(connection, &ask.window)?;
     let mut others = connection.prepare_cached(include_str!("sql/leased_by_others.sql"))?;
-    let others = others.query_row(params![key, host], |row| rows::amounts(row, 0))?;
+    let others = others.query_row(params![ask.window.key(), host], |row| rows::amounts(row, 0))?;
     Ok(Room::new(ask.limit, used, others, ask.open))
-}
-
-pub(super) fn used(connection: &Connection, key: &str) -> rusqlite::Result<Amounts> {
-    let mut used = connection
-        .prepare_cached("SELECT turns, tokens, speech_ms, micro FROM usage_window WHERE key = ?")?;
-    Ok(used.query_row([key], |row| rows::amounts(row, 0)).optional()?.unwrap_or_default())
 }
 
 fn write_lease(

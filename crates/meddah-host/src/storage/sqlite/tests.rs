@@ -112,12 +112,12 @@ async fn a_backup_is_whole_while_the_host_works() {
     assert_eq!(text("PRAGMA integrity_check"), "ok");
     let lines: u64 = text("SELECT CAST(count(*) AS TEXT) FROM ledger").parse().expect("a number");
     assert!(lines > 0);
-    assert_eq!(
-        text("SELECT CAST(sum(tokens) AS TEXT) FROM usage_window WHERE player IS NULL"),
-        (2 * lines).to_string()
-    );
     drop(connection);
     let copy = open(&copy);
+    for window in Window::all_of(&ann, NOON_MS) {
+        let sums = copy.sums(std::slice::from_ref(&window)).await.expect("readable");
+        assert_eq!(sums[0].used.tokens, lines, "{window}");
+    }
     assert!(copy.player(&ann).await.expect("readable").is_some(), "a host can work with it");
 }
 
@@ -139,4 +139,86 @@ async fn leases_of_a_program_that_is_gone_come_back_at_the_next_start() {
     drop(dead);
     other.upkeep(living, NOON_MS).await.expect("looked");
     assert_eq!(leased().await, tokens(0));
+}
+
+async fn used(host: &SqliteHost, player: &PlayerId) -> [u64; 4] {
+    let sums = host.sums(&Window::all_of(player, NOON_MS)).await.expect("readable");
+    std::array::from_fn(|place| sums[place].used.tokens)
+}
+
+async fn lines_of(host: &SqliteHost, player: &PlayerId) -> usize {
+    let page = LedgerPage { player: Some(player.clone()), after: 0, limit: PAGE_MAX };
+    host.ledger(&page).await.expect("readable").len()
+}
+
+#[tokio::test]
+async fn lines_of_a_file_from_before_they_were_counted_later_are_counted_once() {
+    let (_folder, file) = place();
+    let old = SqliteHost::open_with(&file, &open::MIGRATIONS[..2]).expect("opens");
+    let (ann, bert) = (Player::new("ann", "guest", NOON_MS), Player::new("bert", "guest", NOON_MS));
+    old.add_player(&ann).await.expect("added");
+    old.add_player(&bert).await.expect("added");
+    drop(old);
+    let connection = Connection::open(&file).expect("opens");
+    for player in [&ann.id, &bert.id, &ann.id] {
+        let line = entry(player, 10, 0);
+        let row = rusqlite::params![line.request.to_string(), player.0.as_ref(), NOON_MS];
+        let insert = "INSERT INTO ledger (request, player, class, model, turns, tokens, speech_ms, micro, at_ms, \
+                      settled_ms, ended) VALUES (?1, ?2, 'live', 'model', 1, 10, 0, 0, ?3, ?3, 'answered')";
+        connection.execute(insert, row).expect("written");
+        for window in line.windows() {
+            let sum = "INSERT INTO usage_window (key, player, tokens) VALUES (?1, ?2, 10) \
+                       ON CONFLICT (key) DO UPDATE SET tokens = tokens + 10";
+            let player = window.player().map(|player| player.0.to_string());
+            connection.execute(sum, rusqlite::params![window.key(), player]).expect("written");
+        }
+    }
+    drop(connection);
+    let host = open(&file);
+    assert_eq!(used(&host, &ann.id).await, [20, 20, 30, 30]);
+    assert_eq!([lines_of(&host, &ann.id).await, lines_of(&host, &bert.id).await], [2, 1]);
+    let program = host.join(NOON_MS).await.expect("joined");
+    let entries = vec![entry(&ann.id, 5, 0)];
+    host.post(program, &Batch { entries, ..batch(1) }).await.expect("written");
+    for _ in 0..2 {
+        assert_eq!(used(&host, &ann.id).await, [25, 25, 35, 35]);
+        host.upkeep(program, NOON_MS).await.expect("lives");
+    }
+    host.delete_player(&bert.id).await.expect("deleted");
+    assert_eq!([lines_of(&host, &ann.id).await, lines_of(&host, &bert.id).await], [3, 0]);
+    assert_eq!(used(&host, &bert.id).await, [0, 0, 35, 35]);
+}
+
+#[tokio::test]
+async fn it_makes_no_difference_when_lines_are_counted() {
+    const EACH: u64 = 100;
+    let (_folder, file) = place();
+    let host = open(&file);
+    let (ann, bert) = (Player::new("ann", "guest", NOON_MS), Player::new("bert", "guest", NOON_MS));
+    host.add_player(&ann).await.expect("added");
+    host.add_player(&bert).await.expect("added");
+    let program = host.join(NOON_MS).await.expect("joined");
+    let uncounted = || count::uncounted(&Connection::open(&file).expect("opens")).expect("readable");
+    let mut most = 0;
+    for number in 1..=25 {
+        let entries = (0..EACH).map(|_| entry(&ann.id, 1, 0)).chain([entry(&bert.id, 2, 0)]).collect();
+        host.post(program, &Batch { entries, ..batch(number) }).await.expect("written");
+        let (anns, berts) = (number * EACH, number * 2);
+        assert_eq!(used(&host, &ann.id).await, [anns, anns, anns + berts, anns + berts]);
+        assert_eq!(used(&host, &bert.id).await[..2], [berts, berts]);
+        most = most.max(uncounted());
+    }
+    assert!((1_000..1_024).contains(&most), "{most} lines were not counted");
+    assert!(uncounted() > 0);
+    host.delete_player(&bert.id).await.expect("deleted");
+    assert_eq!((uncounted(), used(&host, &bert.id).await), (0, [0, 0, 2_550, 2_550]));
+    let nobodys = host.ledger(&LedgerPage { limit: 101, ..LedgerPage::default() }).await.expect("readable");
+    assert_eq!(nobodys.iter().filter(|line| line.entry.player.is_none()).count(), 1);
+    // The numbers of lines begin anew, and the next lines are counted nevertheless.
+    let dropped = host.forget_before(NOON_MS + 1).await.expect("written");
+    assert_eq!((dropped, lines_of(&host, &ann.id).await), (25 * 101, 0));
+    let entries = vec![entry(&ann.id, 7, 0)];
+    host.post(program, &Batch { entries, ..batch(26) }).await.expect("written");
+    assert_eq!((uncounted(), lines_of(&host, &ann.id).await, uncounted()), (1, 1, 0));
+    assert_eq!(used(&host, &ann.id).await, [2_507, 2_507, 2_557, 2_557]);
 }

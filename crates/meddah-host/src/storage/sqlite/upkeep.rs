@@ -5,6 +5,7 @@ use std::str::FromStr as _;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::count;
 use super::hosts::is_gone;
 use super::post::write_entries;
 use super::rows;
@@ -32,11 +33,12 @@ pub(super) struct Due {
     pub state: ServerState,
     gone: Vec<HostId>,
     old_claims: bool,
+    uncounted: bool,
 }
 
 impl Due {
     pub fn is_nothing(&self) -> bool {
-        self.gone.is_empty() && !self.old_claims
+        self.gone.is_empty() && !self.old_claims && !self.uncounted
     }
 }
 
@@ -56,7 +58,8 @@ pub(super) fn look(
     let gone = hosts.into_iter().filter(|other| *other != host && is_gone(path, *other)).collect();
     let mut old = connection.prepare_cached("SELECT 1 FROM claim WHERE at_ms < ? LIMIT 1")?;
     let old_claims = old.exists([now_ms.saturating_sub(CLAIM_MS)])?;
-    Ok(Due { state, gone, old_claims })
+    let uncounted = count::uncounted(connection)? > 0;
+    Ok(Due { state, gone, old_claims, uncounted })
 }
 
 pub(super) fn upkeep(connection: &Connection, due: &Due, now_ms: u64) -> Result<(), StorageError> {
@@ -66,7 +69,7 @@ pub(super) fn upkeep(connection: &Connection, due: &Due, now_ms: u64) -> Result<
     let mut drop = connection
         .prepare_cached("DELETE FROM claim WHERE key IN (SELECT key FROM claim WHERE at_ms < ? LIMIT ?)")?;
     drop.execute(params![now_ms.saturating_sub(CLAIM_MS), CLAIMS_DROPPED_MAX])?;
-    Ok(())
+    count::count(connection)
 }
 
 /// Gives its leases back, but for the server's money; keys of requests that it never finished may be used
@@ -100,12 +103,12 @@ pub(super) fn take_from_the_gone(
 }
 
 pub(super) fn forget_before(connection: &Connection, ms: u64) -> Result<u64, StorageError> {
-    let lines = connection.execute("DELETE FROM ledger WHERE at_ms < ?", [ms])?;
+    let lines = count::forget_before(connection, ms)?;
     // Keys are sorted by time; the rest of a player's key sorts behind the period.
     connection.execute(
         "DELETE FROM usage_window WHERE (key >= 'd' AND key < ?1 OR key >= 'm' AND key < ?2) \
          AND NOT EXISTS (SELECT 1 FROM lease WHERE lease.usage_window = usage_window.key)",
         [Period::day_of(ms).to_string(), Period::month_of(ms).to_string()],
     )?;
-    Ok(lines as u64)
+    Ok(lines)
 }

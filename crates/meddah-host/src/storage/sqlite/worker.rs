@@ -88,6 +88,12 @@ impl Worker {
         answered.await.map_err(|_| closed())?
     }
 
+    /// Reads, or leaves it when too much waits. Nobody hears of it.
+    pub fn hint(&self, read: impl FnOnce(&Connection) + Send + 'static) {
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        jobs.and_then(|jobs| jobs.try_send(Job::Read(Box::new(read))).ok());
+    }
+
     async fn queue(&self, job: Job) -> Result<(), StorageError> {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let jobs = jobs.ok_or_else(closed)?;
@@ -175,4 +181,44 @@ fn write_all(
         }
     }
     Ok(transaction.commit()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes its number, and then does not want to have.
+    fn add(number: u32, stays: bool) -> impl FnOnce(&Connection) -> Result<u32, StorageError> + Send {
+        move |connection| {
+            connection.execute("INSERT INTO number VALUES (?)", [number])?;
+            if stays { Ok(number) } else { Err(StorageError::not_found("reason")) }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_that_fails_takes_nothing_of_the_others_with_it_whichever_it_is() {
+        for failing in 0..4 {
+            let connection = Connection::open_in_memory().expect("opens");
+            connection.execute_batch("CREATE TABLE number (one INTEGER) STRICT").expect("made");
+            let worker = Worker::spawn("test", connection).expect("a thread");
+            let (go, waiting) = std::sync::mpsc::channel::<()>();
+            let wait = move |_: &Connection| {
+                waiting.recv().ok(); // until all writes are queued
+                Ok(())
+            };
+            let write = |number| worker.write(add(number, number != failing));
+            // In the order in which they are queued; the last one lets the thread go.
+            let (_, zero, one, two, three, ()) = tokio::join!(biased; worker.read(wait), write(0), write(1), write(2), write(3), async {
+                go.send(()).expect("it waits");
+            });
+            let told = [zero, one, two, three].map(|result| result.ok());
+            assert_eq!(told, [0, 1, 2, 3].map(|number| (number != failing).then_some(number)));
+            let read = |connection: &Connection| {
+                let mut all = connection.prepare("SELECT one FROM number ORDER BY rowid")?;
+                Ok(all.query_map([], |row| row.get::<_, u32>(0))?.collect::<Result<Vec<_>, _>>()?)
+            };
+            let kept: Vec<u32> = (0..4).filter(|number| *number != failing).collect();
+            assert_eq!(worker.read(read).await.expect("readable"), kept);
+        }
+    }
 }
