@@ -26,8 +26,8 @@ const PROBE_FAILURES_MAX: u32 = 2;
 pub(super) enum Outcome {
     /// It was answered to the end.
     Served,
-    /// It failed.
-    Failed(EngineError),
+    /// It failed, behind so many events.
+    Failed(EngineError, u32),
     /// The caller left.
     Left,
     /// The caller left after a long wait in which nothing came.
@@ -54,6 +54,8 @@ pub(super) struct Member {
     pub is_resting: bool,
     /// It should be tried now: what went wrong may have been its fault or that of the requests.
     pub is_suspect: bool,
+    /// Since it was last well, answers failed behind so many events at most.
+    pub failed_after: u32,
     pub is_draining: bool,
     /// Requests of ours there.
     pub running: u32,
@@ -85,6 +87,7 @@ impl Member {
             is_up: None,
             is_resting: false,
             is_suspect: false,
+            failed_after: 0,
             is_draining: false,
             running: 0,
             lingering: Vec::new(),
@@ -167,8 +170,9 @@ impl Member {
                 self.left += 1;
                 self.is_suspect = true;
             }
-            Outcome::Failed(error) => {
+            Outcome::Failed(error, events) => {
                 self.failed += 1;
+                self.failed_after = self.failed_after.max(*events);
                 self.failure(error, now);
             }
         }
@@ -177,7 +181,7 @@ impl Member {
     /// It answered.
     pub fn is_well(&mut self) {
         self.breaker.succeeded();
-        (self.is_resting, self.is_suspect) = (false, false);
+        (self.is_resting, self.is_suspect, self.failed_after) = (false, false, 0);
     }
 
     /// Tells the breaker what a player's request came to.

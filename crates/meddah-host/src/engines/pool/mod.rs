@@ -4,8 +4,8 @@
 //!   [`Pool::slots`] says, so that [`Pool::chat`] waits for moments only, and for [`PoolSettings::slot_wait`] at most.
 //! * A request that fails before its first event goes to another engine, within a budget (a tenth of the traffic,
 //!   and a few). After the first event it never does: the player has seen it.
-//! * A breaker rests an engine after three failures in a row, but [`Pool::run`] asks it for one token at once: if it
-//!   answers, the requests were to blame, and it goes on. Otherwise it rests for 5 s, is asked again, and rests twice
+//! * A breaker rests an engine after three failures in a row, but [`Pool::run`] asks it for a token at once, or for some
+//!   more than came before answers failed: if it answers, the requests were to blame, and it goes on. Otherwise it rests for 5 s, is asked again, and rests twice
 //!   as long each time, up to 120 s. No player's request is the trial; only an answer closes the breaker.
 //! * Probes find engines that are gone (two in a row fail, and no event came for 10 s) and those that came back.
 //!   Requests that wait for the first event of an engine that is found gone go to another at once.
@@ -19,6 +19,7 @@ mod failover;
 mod member;
 mod seat;
 mod state;
+mod trial;
 mod watch;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -26,8 +26,8 @@ pub(super) struct Seat {
     noted_at: Instant,
     /// The request may have reached the engine.
     is_sent: bool,
-    /// Its first event came.
-    has_begun: bool,
+    /// Events that came.
+    events: u32,
     outcome: Outcome,
     /// The engine may go on although the request is over for us.
     may_linger: bool,
@@ -42,7 +42,7 @@ impl Seat {
             sent_at: now,
             noted_at: now,
             is_sent: false,
-            has_begun: false,
+            events: 0,
             outcome: Outcome::Left,
             may_linger: true,
         }
@@ -70,12 +70,13 @@ impl Seat {
         let now = Instant::now();
         self.noted_at = now;
         let sample = Sample { running: self.running, first_byte: now - self.sent_at };
-        self.has_begun = true;
+        self.events = 1;
         self.pool.change(self.engine, |member| member.first_byte(sample, now));
     }
 
     /// Another event came.
     pub fn event(&mut self) {
+        self.events = self.events.saturating_add(1);
         let now = Instant::now();
         if now - self.noted_at >= NOTED_EVERY {
             self.noted_at = now;
@@ -92,7 +93,7 @@ impl Seat {
     pub fn failed(mut self, error: &EngineError) {
         self.outcome = match error.kind {
             EngineErrorKind::Cancelled => Outcome::Left,
-            _ => Outcome::Failed(error.clone()),
+            _ => Outcome::Failed(error.clone(), self.events),
         };
         // Whoever refused or hung up does not work on it; whoever we hung up on may.
         use EngineErrorKind as K;
@@ -104,7 +105,7 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let (now, settings) = (Instant::now(), self.pool.settings);
         let lingers = self.is_sent && self.may_linger;
-        let is_silent = self.is_sent && !self.has_begun && now - self.sent_at >= SUSPECT_AFTER;
+        let is_silent = self.is_sent && self.events == 0 && now - self.sent_at >= SUSPECT_AFTER;
         if is_silent && matches!(self.outcome, Outcome::Left) {
             self.outcome = Outcome::LeftInSilence;
         }

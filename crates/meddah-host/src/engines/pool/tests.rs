@@ -23,6 +23,8 @@ enum Way {
     /// Fails, but not for the pool's own trial.
     FailPlayers(EngineErrorKind),
     BreakAfterFirst,
+    /// Falls silent after so many events, as an engine does that has no room for longer answers.
+    HangAfter(usize),
     /// An error as the first event, with a usage in it.
     ErrorEvent,
 }
@@ -101,6 +103,18 @@ impl Engine for Made {
                     text(r#"{"error":{"message":"no"},"usage":{"prompt_tokens":900,"completion_tokens":9}}"#);
             }
             Way::BreakAfterFirst => events.push(Err(EngineError::new(EngineErrorKind::Network, "broke"))),
+            Way::HangAfter(words) => {
+                let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap_or_default();
+                let asked = body["max_tokens"].as_u64().map_or(usize::MAX, |tokens| tokens as usize);
+                events = (0..asked.min(words))
+                    .map(|_| text(r#"{"choices":[{"delta":{"content":"word"}}]}"#))
+                    .collect();
+                if asked > words {
+                    events.push(Err(EngineError::new(EngineErrorKind::Timeout, "silent")));
+                } else {
+                    events.push(text(r#"{"choices":[{"delta":{},"finish_reason":"length"}]}"#));
+                }
+            }
             _ => events.push(text(r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#)),
         }
         // A second for each event.
@@ -287,6 +301,24 @@ async fn requests_that_no_engine_can_answer_make_none_rest() {
     assert_eq!(rig.chat(1).await, Err(EngineErrorKind::NotFound));
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(rig.state(0).health, Health::Resting);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_hangs_in_long_answers_is_found_out_by_a_long_one() {
+    let (a, b) = (Made::new("a", 8), Made::new("b", 8));
+    let rig = rig(&[&a, &b]).await;
+    let of_a = (0..).find(|affinity| favourite(&rig, *affinity) == 0).unwrap();
+    a.goes(Way::HangAfter(20));
+    for _ in 0..3 {
+        let broken = ("a".into(), 20, Some(EngineErrorKind::Timeout));
+        assert_eq!(rig.chat(of_a).await, Ok(broken), "a player has seen words of it");
+    }
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(rig.state(0).health, Health::Resting);
+    assert_eq!(rig.chat(of_a).await, Ok(("b".into(), 2, None)));
+    a.goes(Way::HangAfter(30));
+    tokio::time::sleep(Duration::from_secs(200)).await;
+    assert_eq!(rig.state(0).health, Health::Up, "it goes on beyond where it failed");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,15 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use meddah_inference::ladder::Pass;
-use serde_json::json;
 use tokio::time::Instant;
-use tokio_util::bytes::Bytes;
-use tokio_util::sync::CancellationToken;
 
 use super::Pool;
-use crate::engines::{Engine, EngineError, EngineErrorKind, EngineRequest, reading};
+use super::trial::Trial;
 
 /// An engine needs a moment to notice that a connection is gone.
 const LEFT_SETTLES: Duration = Duration::from_millis(50);
@@ -83,8 +79,8 @@ async fn probe(pool: &Pool, engine: usize) {
     }
 }
 
-/// Asks an engine for one token that is suspect, or whose rest is over. Only that closes the breaker: an engine may
-/// answer probes and still fail at what it is there for.
+/// Tries an engine that is suspect, or whose rest is over. Only that closes the breaker: an engine may answer probes and
+/// still fail at what it is there for.
 async fn try_again(pool: &Pool, engine: usize) {
     let trial = {
         let members = pool.lock();
@@ -92,9 +88,9 @@ async fn try_again(pool: &Pool, engine: usize) {
         let is_full = member.running >= member.slots();
         match (member.is_up, member.is_suspect, member.is_resting) {
             (Some(true), true, false) if is_full => return, // a trial would only wait there
-            (Some(true), true, _) => Some((member.engine.clone(), model(member))),
+            (Some(true), true, _) => Some(Trial::of(member)),
             (Some(true), false, true) => match member.breaker.pass(Instant::now()) {
-                Pass::Probe => Some((member.engine.clone(), model(member))),
+                Pass::Probe => Some(Trial::of(member)),
                 Pass::Open => None,
                 Pass::Resting(_) | Pass::Told(_) => return,
             },
@@ -102,7 +98,7 @@ async fn try_again(pool: &Pool, engine: usize) {
         }
     };
     let answered = match trial {
-        Some((port, model)) => ask_for_a_token(port.as_ref(), model, pool.settings.trial_wait).await,
+        Some(trial) => trial.ask(pool.settings.trial_wait).await,
         None => Ok(()),
     };
     let now = Instant::now();
@@ -115,46 +111,4 @@ async fn try_again(pool: &Pool, engine: usize) {
         }
         _ => member.is_well(),
     });
-}
-
-fn model(member: &super::Member) -> Option<String> {
-    member.settings.models.first().or(member.facts.models.first()).cloned()
-}
-
-async fn ask_for_a_token(
-    engine: &dyn Engine,
-    model: Option<String>,
-    wait: Duration,
-) -> Result<(), EngineError> {
-    let mut body = json!({
-        "messages": [{"role": "user", "content": "Hi"}],
-        "max_tokens": 1, "stream": true, "stream_options": {"include_usage": true},
-    });
-    if let Some(model) = model {
-        body["model"] = model.into();
-    }
-    let body = Bytes::from(body.to_string());
-    let request = EngineRequest { body, model: None, affinity: 0, cancel: CancellationToken::new() };
-    let answer = async {
-        let mut events = engine.chat(request).await?.events;
-        let mut any = false;
-        while let Some(event) = events.next().await {
-            let reading = reading::read(&event?).filter(|reading| reading.error.is_none());
-            let Some(_) = reading else {
-                return Err(EngineError::new(
-                    EngineErrorKind::Broken,
-                    format!("{} failed in a trial", engine.name()),
-                ));
-            };
-            any = true;
-        }
-        let nothing = || {
-            EngineError::new(EngineErrorKind::Protocol, format!("{} sent no event in a trial", engine.name()))
-        };
-        any.then_some(()).ok_or_else(nothing)
-    };
-    let late = |_| {
-        Err(EngineError::new(EngineErrorKind::Timeout, format!("{} was silent in a trial", engine.name())))
-    };
-    tokio::time::timeout(wait, answer).await.unwrap_or_else(late)
 }
