@@ -13,6 +13,7 @@ use meddah_host::engines::{
     HttpEngineSettings, read,
 };
 use meddah_inference::Key;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -121,6 +122,36 @@ async fn a_body_that_ends_shortly_after_its_last_event_leaves_the_connection_who
     }
     // All but those that a busy machine was late for.
     assert!(connections.load(Ordering::SeqCst) <= 10, "{connections:?}");
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_the_engine_hung_up_is_not_used_again() {
+    const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 24\r\n\r\n\
+                          data: {}\n\ndata: [DONE]\n\n";
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (end, connections) = (CancellationToken::new(), Arc::new(AtomicUsize::new(0)));
+    let (ended, counted, _end) = (end.clone(), connections.clone(), end.drop_guard());
+    let serve = async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            counted.fetch_add(1, Ordering::SeqCst);
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"}}") {
+                assert_ne!(stream.read_buf(&mut asked).await.unwrap(), 0);
+            }
+            stream.write_all(ANSWER.as_bytes()).await.unwrap();
+            // And hangs up.
+        }
+    };
+    TaskTracker::new().spawn(async move { ended.run_until_cancelled(serve).await });
+    let engine = HttpEngine::new(HttpEngineSettings::new("a", format!("http://{address}"))).unwrap();
+    for asked in 1..=5 {
+        let (events, error) = answer(&engine, request(1)).await;
+        assert!(events == ["{}"] && error.is_none(), "{events:?} {error:?}");
+        assert_eq!(connections.load(Ordering::SeqCst), asked);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 #[tokio::test]

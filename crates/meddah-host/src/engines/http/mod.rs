@@ -6,6 +6,7 @@
 
 mod body;
 mod connect;
+mod connection;
 mod probe;
 mod stream;
 
@@ -16,13 +17,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use http_body_util::Full;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
-use hyper::{Method, Request, Response, Uri, body::Incoming};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, USER_AGENT};
+use hyper::{Method, Request, Response, Uri};
 use meddah_inference::http::{CONNECT_TIMEOUT, Url, check_key_is_safe, endpoint, host_name};
 use meddah_inference::{Key, ModelError};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
+use self::connection::Body;
 use super::facts::{Dialect, EngineFacts};
 use super::{Engine, EngineError, EngineErrorKind, EngineReply, EngineRequest};
 
@@ -112,7 +114,8 @@ impl fmt::Debug for HttpEngineSettings {
 pub struct HttpEngine {
     settings: HttpEngineSettings,
     connections: connect::Connections,
-    chat_uri: Uri,
+    /// Path and query.
+    chat_path: Uri,
     base: Url,
     /// Its name and host, for messages.
     who: Arc<str>,
@@ -135,21 +138,22 @@ impl HttpEngine {
             check_key_is_safe(&base).map_err(helped)?;
         }
         let who = Arc::from(format!("{} ({})", settings.name, host_name(&base)));
-        let chat_uri = uri(&base)?;
-        let headers = headers(settings.key.as_ref())?;
-        let connections = connect::connections(&settings.limits)?;
+        let chat_path = path(&base)?;
+        let headers = headers(&base, settings.key.as_ref())?;
+        let server = base.as_str().parse().map_err(|_| no_address())?;
+        let connections = connect::Connections::new(server, &settings.limits)?;
         let dialect = Mutex::new(settings.dialect);
-        Ok(HttpEngine { settings, connections, chat_uri, base, who, headers, dialect })
+        Ok(HttpEngine { settings, connections, chat_path, base, who, headers, dialect })
     }
 
     async fn send(
         &self,
         method: Method,
-        uri: Uri,
+        path: Uri,
         body: Full<hyper::body::Bytes>,
-    ) -> Result<Response<Incoming>, EngineError> {
+    ) -> Result<Response<Body>, EngineError> {
         let mut request = Request::new(body);
-        (*request.method_mut(), *request.uri_mut()) = (method, uri);
+        (*request.method_mut(), *request.uri_mut()) = (method, path);
         *request.headers_mut() = self.headers.clone();
         self.connections.request(request).await.map_err(|error| connect::error(&error, self))
     }
@@ -159,14 +163,21 @@ impl HttpEngine {
     }
 }
 
-fn uri(url: &Url) -> Result<Uri, EngineError> {
-    url.as_str()
-        .parse()
-        .map_err(|_| EngineError::new(EngineErrorKind::BadRequest, "base_url is not an address"))
+/// The part of an address that a server is asked for.
+fn path(url: &Url) -> Result<Uri, EngineError> {
+    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{}{query}", url.path()).parse().map_err(|_| no_address())
 }
 
-fn headers(key: Option<&Key>) -> Result<HeaderMap, EngineError> {
+fn no_address() -> EngineError {
+    EngineError::new(EngineErrorKind::BadRequest, "base_url is not an address")
+}
+
+fn headers(base: &Url, key: Option<&Key>) -> Result<HeaderMap, EngineError> {
     let mut headers = HeaderMap::new();
+    let port = base.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let host = format!("{}{port}", base.host_str().unwrap_or_default());
+    headers.insert(HOST, HeaderValue::from_str(&host).map_err(|_| no_address())?);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json, text/plain"));
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("meddah/", env!("CARGO_PKG_VERSION"))));
@@ -202,7 +213,7 @@ impl Engine for HttpEngine {
     async fn chat(&self, request: EngineRequest) -> Result<EngineReply, EngineError> {
         let body = body::prepare(request.body, self.settings.model.as_deref(), &self.settings.extra)?;
         let start = Instant::now();
-        let sending = self.send(Method::POST, self.chat_uri.clone(), Full::new(body));
+        let sending = self.send(Method::POST, self.chat_path.clone(), Full::new(body));
         let waited = tokio::time::timeout_at(start + self.settings.limits.first_event, sending);
         let response = match request.cancel.run_until_cancelled(waited).await {
             None => return Err(EngineError::cancelled()),

@@ -6,7 +6,7 @@ use meddah_inference::http::{Url, retry_after};
 use serde_json::Value;
 
 use super::stream::body_up_to;
-use super::{HttpEngine, uri};
+use super::{HttpEngine, path};
 use crate::engines::facts::{Dialect, EngineFacts};
 use crate::engines::{EngineError, EngineErrorKind};
 
@@ -95,7 +95,7 @@ fn models_url(engine: &HttpEngine) -> Url {
 /// The body of a GET; `None` where there is no such route, or not for this client.
 async fn get(engine: &HttpEngine, url: &Url) -> Result<Option<Vec<u8>>, EngineError> {
     let limits = &engine.settings.limits;
-    let sending = engine.send(Method::GET, uri(url)?, Full::default());
+    let sending = engine.send(Method::GET, path(url)?, Full::default());
     let Ok(response) = tokio::time::timeout(limits.probe, sending).await else {
         return Err(super::stream::silent(&engine.who, limits.probe));
     };

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, stream};
-use http_body_util::BodyExt as _;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use hyper::{Response, StatusCode};
 use meddah_inference::http::{ERROR_BODY_BYTES_MAX, SseEvent, SseParser};
@@ -15,6 +14,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use super::connection::Body;
 use super::{HttpEngine, HttpLimits};
 use crate::alarm::Alarm;
 use crate::engines::{EngineError, EngineErrorKind};
@@ -28,10 +28,7 @@ const TAIL_WAIT_MAX: Duration = Duration::from_millis(10);
 ///
 /// # Errors
 /// What the engine says instead, by its status and its words.
-pub(super) async fn accept(
-    response: Response<Incoming>,
-    engine: &HttpEngine,
-) -> Result<Incoming, EngineError> {
+pub(super) async fn accept(response: Response<Body>, engine: &HttpEngine) -> Result<Body, EngineError> {
     let status = response.status();
     if status.is_redirection() {
         return Err(redirected(&engine.who, response.headers()));
@@ -81,7 +78,7 @@ pub(super) fn media_type(headers: &HeaderMap) -> String {
 }
 
 /// The body up to a size and a time; what is longer, later or breaks off ends there.
-pub(super) async fn body_up_to(mut body: Incoming, bytes_max: usize, wait_max: Duration) -> Vec<u8> {
+pub(super) async fn body_up_to(mut body: Body, bytes_max: usize, wait_max: Duration) -> Vec<u8> {
     let (mut bytes, until) = (Vec::new(), Instant::now() + wait_max);
     while bytes.len() < bytes_max {
         let Ok(Some(Ok(frame))) = tokio::time::timeout_at(until, body.frame()).await else { break };
@@ -98,7 +95,7 @@ pub(super) fn silent(who: &str, wait: Duration) -> EngineError {
 /// The events of one answer.
 pub(super) struct Events {
     /// `None` after the end.
-    body: Option<Incoming>,
+    body: Option<Body>,
     parser: SseParser,
     /// Events that came with the same bytes.
     ready: std::vec::IntoIter<SseEvent>,
@@ -114,7 +111,7 @@ pub(super) struct Events {
 
 impl Events {
     pub fn new(
-        body: Incoming,
+        body: Body,
         who: Arc<str>,
         limits: &HttpLimits,
         start: Instant,
