@@ -255,6 +255,19 @@ pub trait ChatModel: Send + Sync {
     /// Tokens of each text, by the model's own tokenizer.
     async fn count_tokens(&self, texts: &[&str]) -> Result<Vec<u32>, ModelError>;
 
+    /// Whether [`read_ahead`](ChatModel::read_ahead) is of use now: the model is loaded, reads for nothing, and keeps
+    /// what it has read. Of a model that is paid for or far away it is not.
+    fn reads_ahead(&self) -> bool {
+        false
+    }
+
+    /// Reads the prompt of a request that may be made soon, so that less is left to read then. It ends with the next
+    /// request, of anybody, because who waits for a reply goes first, and when the future is dropped. What was read by
+    /// then stays. Tells how long the prompt was, and how much of it had been read before.
+    async fn read_ahead(&self, _request: ChatRequest) -> Result<TokenUsage, ModelError> {
+        Ok(TokenUsage::default())
+    }
+
     /// Begins a reply. Dropping the stream or cancelling ends it within 50 ms.
     async fn stream(&self, request: ChatRequest, cancel: CancellationToken)
     -> Result<ChatStream, ModelError>;

@@ -50,6 +50,7 @@ pub struct ScriptedModel {
     script: Script,
     next: Mutex<usize>,
     seen: Mutex<Vec<ChatRequest>>,
+    read_ahead: Mutex<Vec<ChatRequest>>,
 }
 
 /// How many requests the double remembers for a test to look at.
@@ -58,7 +59,7 @@ const SEEN_MAX: usize = 64;
 impl ScriptedModel {
     /// Plays this script.
     pub fn new(script: Script) -> Self {
-        ScriptedModel { script, next: Mutex::new(0), seen: Mutex::new(Vec::new()) }
+        ScriptedModel { script, next: Mutex::new(0), seen: Mutex::default(), read_ahead: Mutex::default() }
     }
 
     /// Always says this text.
@@ -70,6 +71,11 @@ impl ScriptedModel {
     /// What it was asked, oldest first.
     pub fn seen(&self) -> Vec<ChatRequest> {
         self.seen.lock().map(|seen| seen.clone()).unwrap_or_default()
+    }
+
+    /// What it was given to read ahead, oldest first.
+    pub fn was_read_ahead(&self) -> Vec<ChatRequest> {
+        self.read_ahead.lock().map(|read| read.clone()).unwrap_or_default()
     }
 
     fn pick(&self, request: &ChatRequest) -> ScriptedReply {
@@ -87,6 +93,14 @@ impl ScriptedModel {
         *next += 1;
         (*reply).clone()
     }
+}
+
+fn remember(requests: &Mutex<Vec<ChatRequest>>, request: ChatRequest) {
+    let Ok(mut requests) = requests.lock() else { return };
+    if requests.len() == SEEN_MAX {
+        requests.remove(0);
+    }
+    requests.push(request);
 }
 
 fn words(text: &str) -> u32 {
@@ -137,6 +151,15 @@ impl ChatModel for ScriptedModel {
         Ok(texts.iter().map(|text| words(text)).collect())
     }
 
+    fn reads_ahead(&self) -> bool {
+        true
+    }
+
+    async fn read_ahead(&self, request: ChatRequest) -> Result<TokenUsage, ModelError> {
+        remember(&self.read_ahead, request);
+        Ok(TokenUsage::default())
+    }
+
     async fn stream(
         &self,
         request: ChatRequest,
@@ -148,12 +171,7 @@ impl ChatModel for ScriptedModel {
             chunks.pop();
             Err(ModelError::new(ErrorKind::Broken, reply.fail.clone()))
         });
-        if let Ok(mut seen) = self.seen.lock() {
-            if seen.len() == SEEN_MAX {
-                seen.remove(0);
-            }
-            seen.push(request);
-        }
+        remember(&self.seen, request);
         let delay = Duration::from_millis(self.script.delay_ms);
         let items = futures::stream::iter(chunks.into_iter().map(Ok).chain(failure));
         let paced = items.then(move |item| {

@@ -46,6 +46,8 @@ pub struct LocalConfig {
     pub load_timeout: Duration,
     /// The worker yields to everything else on the machine.
     pub background: bool,
+    /// What may be asked soon is read while nobody waits.
+    pub read_ahead: bool,
 }
 
 impl LocalConfig {
@@ -64,6 +66,7 @@ impl LocalConfig {
             hang_timeout: Duration::from_secs(20),
             load_timeout: Duration::from_secs(120),
             background: true,
+            read_ahead: true,
         }
     }
 }

@@ -26,9 +26,16 @@ pub enum Request {
         /// What to think about.
         request: Box<ChatRequest>,
     },
-    /// Stop a reply.
+    /// Read a prompt that may be asked soon. It ends when anything else is asked.
+    ReadAhead {
+        /// Comes back at its end.
+        id: u64,
+        /// What to read.
+        request: Box<ChatRequest>,
+    },
+    /// Stop a reply, or reading ahead.
     Cancel {
-        /// Of which [`Request::Chat`].
+        /// Of which request.
         id: u64,
     },
     /// Tokens of each text.

@@ -99,6 +99,15 @@ impl Ladder {
         &self.rungs
     }
 
+    /// The model that is asked first, if it is of use to let it read ahead.
+    pub fn reader(&self) -> Option<Arc<dyn ChatModel>> {
+        let first = self.rungs.first().filter(|first| !first.rests())?;
+        match first.thinker() {
+            Ok(Thinker::Model(model)) if model.reads_ahead() => Some(model),
+            _ => None,
+        }
+    }
+
     /// Asks the rungs from place `from` on, until one begins to answer before `deadline`.
     pub async fn ask(
         &self,

@@ -4,6 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::budget::{Limits, MemoryLedger, Metered, Part, Price, Rates};
+use crate::scripted::ScriptedModel;
 use crate::{Message, ModelInfo, ModelState, Role, StopReason, TokenUsage};
 
 /// What a test double does when it is asked.
@@ -266,4 +268,26 @@ fn a_reply_that_broke_off_is_asked_for_again_only_if_another_way_may_help() {
     );
     let again = (0..100).filter(|_| ladder.asks_again(0, &error(ErrorKind::ToolsFailed))).count();
     assert!(again < 5, "the budget of retries holds here, too: {again}");
+}
+
+#[tokio::test]
+async fn the_first_rung_alone_reads_ahead_and_only_if_it_is_not_paid_for() {
+    let reader: Arc<dyn ChatModel> = Arc::new(ScriptedModel::saying("Well."));
+    let rung = |model: Arc<dyn ChatModel>| Rung::new("rung", Thinker::Model(model), LIMITS);
+    let reader_of = |models: Vec<Arc<dyn ChatModel>>| {
+        Ladder::new(models.into_iter().map(rung).collect()).reader().is_some()
+    };
+    let other: Arc<dyn ChatModel> = Double::new(Mood::Well);
+    assert!(reader_of(vec![reader.clone(), other.clone()]));
+    assert!(!reader_of(vec![other, reader.clone()]) && !reader_of(Vec::new()));
+    let rates = Rates {
+        part: Part::Talk,
+        source: "rung".into(),
+        model: "double".into(),
+        price: Price::default(),
+        guessed: false,
+        output_tokens_extra: 0,
+    };
+    let ledger = Arc::new(MemoryLedger::new(Limits::default()));
+    assert!(!reader_of(vec![Arc::new(Metered::new(reader, ledger, rates))]));
 }

@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use meddah_inference::{ChatModel, ChatRequest, ChatStream, ErrorKind, ModelError, ModelInfo, ModelState};
+use meddah_inference::{
+    ChatModel, ChatRequest, ChatStream, ErrorKind, ModelError, ModelInfo, ModelState, TokenUsage,
+};
 use moka::sync::Cache;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -37,6 +39,11 @@ enum Call {
         cancel: CancellationToken,
         /// Told when a worker has the request; `None` for one whose first worker died.
         begun: Option<Answer<()>>,
+    },
+    ReadAhead {
+        request: Box<ChatRequest>,
+        cancel: CancellationToken,
+        answer: Answer<TokenUsage>,
     },
     Count {
         texts: Vec<String>,
@@ -230,6 +237,17 @@ impl ChatModel for LocalModel {
         Ok(known.into_iter().filter_map(|count| count.or_else(|| fresh.next())).collect())
     }
 
+    fn reads_ahead(&self) -> bool {
+        self.shared.config.read_ahead && self.state() == ModelState::Ready
+    }
+
+    async fn read_ahead(&self, request: ChatRequest) -> Result<TokenUsage, ModelError> {
+        let cancel = CancellationToken::new();
+        let _guard = cancel.clone().drop_guard();
+        let request = Box::new(without_words(request));
+        self.ask(|answer| Call::ReadAhead { request, cancel, answer }).await
+    }
+
     async fn stream(
         &self,
         request: ChatRequest,
@@ -247,4 +265,12 @@ impl ChatModel for LocalModel {
         }
         Ok(stream::chat_stream(pieces, own_cancel.clone(), guard))
     }
+}
+
+/// A request that is read and not answered. What is decided before the words is asked, and not filled in.
+fn without_words(mut request: ChatRequest) -> ChatRequest {
+    for choice in request.decisions.iter_mut().flat_map(|decision| &mut decision.choices) {
+        choice.arguments = None;
+    }
+    ChatRequest { max_tokens: 0, json_schema: None, ..request }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use meddah_inference::{ChatRequest, Chunk, ErrorKind, ModelError, ModelState, Notice};
+use meddah_inference::{ChatRequest, Chunk, ErrorKind, ModelError, ModelState, Notice, TokenUsage};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::sync::mpsc;
@@ -45,6 +45,7 @@ pub struct End {
 /// says anything: once, because it may have died of the question.
 enum Pending {
     Chat { pieces: mpsc::Sender<Piece>, again: Option<(Box<ChatRequest>, CancellationToken)> },
+    ReadAhead(Answer<TokenUsage>),
     Count { answer: Answer<Vec<u32>>, again: Option<Vec<String>> },
     Stats(Answer<Stats>),
     Measure(Answer<RawSpeed>),
@@ -63,6 +64,7 @@ impl Pending {
     fn fail(self, error: ModelError) {
         match self {
             Pending::Chat { pieces, .. } => pieces.try_send(Err(error)).ok(),
+            Pending::ReadAhead(answer) => answer.send(Err(error)).ok(),
             Pending::Count { answer, .. } => answer.send(Err(error)).ok(),
             Pending::Stats(answer) => answer.send(Err(error)).ok(),
             Pending::Measure(answer) => answer.send(Err(error)).ok(),
@@ -286,6 +288,10 @@ impl Session {
                 self.cancels.push(Box::pin(when_cancelled(cancel, id)));
                 (Request::Chat { id, request }, Pending::Chat { pieces, again })
             }
+            Call::ReadAhead { request, cancel, answer } => {
+                self.cancels.push(Box::pin(when_cancelled(cancel, id)));
+                (Request::ReadAhead { id, request }, Pending::ReadAhead(answer))
+            }
             Call::Count { texts, answer, retried } => {
                 let again = (!retried).then(|| texts.clone());
                 (Request::Count { id, texts }, Pending::Count { answer, again })
@@ -369,11 +375,15 @@ impl Session {
                     self.pending.remove(&id);
                 }
             }
-            Some(_) => {
-                if let (Some(pending), Err(error)) = (self.pending.remove(&id), piece) {
-                    pending.fail(error);
+            // What is decided ahead is told to nobody.
+            Some(Pending::ReadAhead(_)) if !over => {}
+            Some(_) => match (self.pending.remove(&id), piece) {
+                (Some(pending), Err(error)) => pending.fail(error),
+                (Some(Pending::ReadAhead(answer)), Ok(Chunk::Done { usage, .. })) => {
+                    answer.send(Ok(usage)).ok(); // nobody waits any more
                 }
-            }
+                _ => {}
+            },
             None => {}
         }
     }

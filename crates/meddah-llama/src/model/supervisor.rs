@@ -175,6 +175,7 @@ impl Call {
         match self {
             Call::Chat { begun: Some(begun), .. } => begun.send(Err(error)).ok(),
             Call::Chat { begun: None, pieces, .. } => pieces.try_send(Err(error)).ok(),
+            Call::ReadAhead { answer, .. } => answer.send(Err(error)).ok(),
             Call::Count { answer, .. } => answer.send(Err(error)).ok(),
             Call::Ready { answer } => answer.send(Err(error)).ok(),
             Call::Stats { answer } => answer.send(Err(error)).ok(),

@@ -1,5 +1,7 @@
 //! The one thread that computes: takes requests, shares each step among all replies, tells what comes out.
 
+mod ahead;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,9 +14,10 @@ use serde_json::Value;
 use super::control::Control;
 use super::grammar::{Grammar, Grammars};
 use super::measure;
-use super::neutral::{Neutrals, Probe};
+use super::neutral::Probe;
 use super::outbox::Outbox;
 use super::pace::{Pace, STEP_TOKENS_MAX};
+use super::places::Places;
 use super::prepare::{Prepared, prepare};
 use super::reply::{Event, Reply as Speech, Tools};
 use super::sampling::Sampler;
@@ -42,6 +45,8 @@ struct Running {
     speech: Speech,
     prompt_tokens: usize,
     cached_tokens: usize,
+    /// Nobody waits for it.
+    ahead: bool,
 }
 
 /// Which tokens of a step belong to whom.
@@ -65,7 +70,7 @@ pub struct Engine {
     batch: Batch,
     waiting: VecDeque<Prepared>,
     running: Vec<Running>,
-    neutrals: Neutrals,
+    places: Places,
     grammars: Option<Grammars>,
     penalty: Option<(f32, Dry)>,
     pace: Pace,
@@ -103,7 +108,7 @@ impl Engine {
             batch: Batch::new(STEP_TOKENS_MAX as u32),
             waiting: VecDeque::new(),
             running: Vec::new(),
-            neutrals: Neutrals::new(),
+            places: Places::new(),
             grammars: None,
             penalty: None,
             pace: Pace::new(),
@@ -117,7 +122,7 @@ impl Engine {
     pub fn run(&mut self, requests: &Receiver<Request>) {
         loop {
             let nothing_to_do = self.running.is_empty() && self.waiting.is_empty();
-            self.control.busy.store(!nothing_to_do, Ordering::Relaxed);
+            self.control.busy.store(self.somebody_waits(), Ordering::Relaxed);
             let request = if nothing_to_do {
                 self.slots.tidy(&mut self.states, &mut self.context);
                 self.rest(requests)
@@ -163,6 +168,7 @@ impl Engine {
     fn handle(&mut self, request: Request) {
         match request {
             Request::Chat { id, request } => self.receive(id, *request),
+            Request::ReadAhead { id, request } => self.read_ahead(id, *request),
             Request::Count { id, texts } => {
                 let count =
                     |text: &String| self.context.model().tokenize(text.as_bytes(), false).len() as u32;
@@ -179,6 +185,7 @@ impl Engine {
                 self.outbox.send(&Reply::Stats { id, stats });
             }
             Request::Measure { id, prompt_tokens, decode_tokens, repetitions } => {
+                self.end_ahead();
                 if !self.running.is_empty() {
                     return self.fail(id, WireError::new(WireErrorKind::Overloaded, "replies are running"));
                 }
@@ -194,6 +201,7 @@ impl Engine {
     }
 
     fn receive(&mut self, id: u64, request: ChatRequest) {
+        self.end_ahead();
         if self.waiting.len() >= WAITING_MAX {
             return self.fail(id, WireError::new(WireErrorKind::Overloaded, "too many replies are waiting"));
         }
@@ -244,11 +252,11 @@ impl Engine {
     }
 
     fn start(&mut self, prepared: Prepared, slot: usize) {
-        let Prepared { id, request, prompt, neutral, options, .. } = prepared;
+        let Prepared { id, request, prompt, neutral, options, ahead, .. } = prepared;
         let cached_tokens = self.slots.sequence(slot).evaluated().len();
         let probe = neutral.map(|neutral| {
             let kv = (self.parallel + slot) as i32;
-            Probe::new(kv, neutral, &prompt, &options, &self.neutrals)
+            Probe::new(kv, neutral, &prompt, &options, &self.places)
         });
         let grammar = match &request.json_schema {
             None => None,
@@ -267,11 +275,11 @@ impl Engine {
             self.slots.sequence(slot),
             &mut Tools {
                 model: self.context.model(),
-                neutrals: &self.neutrals,
+                places: &self.places,
                 grammar_of: &mut |schema| grammar_of(&mut self.grammars, &self.context, schema),
             },
         );
-        self.running.push(Running { id, slot, speech, prompt_tokens: prompt.len(), cached_tokens });
+        self.running.push(Running { id, slot, speech, prompt_tokens: prompt.len(), cached_tokens, ahead });
         self.tell(self.running.len() - 1);
     }
 
@@ -351,7 +359,7 @@ impl Engine {
                     self.slots.sequence(running.slot),
                     &mut Tools {
                         model: self.context.model(),
-                        neutrals: &self.neutrals,
+                        places: &self.places,
                         grammar_of: &mut |schema| grammar_of(&mut self.grammars, &self.context, schema),
                     },
                 );
@@ -361,7 +369,8 @@ impl Engine {
         self.end_over();
     }
 
-    /// First everybody's next words, then a piece of the oldest prompts.
+    /// First everybody's next words, then a piece of the oldest prompts; a short one where somebody waits for the next
+    /// step, or may come and wait.
     fn fill_batch(&mut self) -> Vec<Part> {
         self.batch.clear();
         let mut parts = Vec::new();
@@ -383,7 +392,7 @@ impl Engine {
                 }
             }
         }
-        let mut piece = self.pace.piece_tokens(!parts.is_empty());
+        let mut piece = self.pace.piece_tokens(!parts.is_empty() || !self.somebody_waits());
         if self.threads.is_trial() {
             piece = piece.min(TRIAL_TOKENS);
         }
@@ -423,7 +432,7 @@ impl Engine {
                 if let Some(probe) = running.speech.probe() {
                     probe.sequence().advance(part.count);
                     if let Some(logits) = logits {
-                        probe.answer(logits, &self.neutrals);
+                        probe.answer(logits, &self.places);
                     }
                 }
                 continue;
@@ -433,7 +442,7 @@ impl Engine {
             if let Some(logits) = logits {
                 let mut tools = Tools {
                     model: self.context.model(),
-                    neutrals: &self.neutrals,
+                    places: &self.places,
                     grammar_of: &mut |schema| grammar_of(&mut self.grammars, &self.context, schema),
                 };
                 running.speech.answer(logits, sequence, &mut tools);

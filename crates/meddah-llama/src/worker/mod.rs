@@ -14,6 +14,7 @@ mod measure;
 mod neutral;
 mod outbox;
 mod pace;
+mod places;
 mod prepare;
 mod reply;
 mod sampling;
@@ -114,6 +115,7 @@ fn id_in(line: &[u8]) -> u64 {
 fn id_of(request: &Request) -> u64 {
     match request {
         Request::Chat { id, .. }
+        | Request::ReadAhead { id, .. }
         | Request::Cancel { id }
         | Request::Count { id, .. }
         | Request::Measure { id, .. }

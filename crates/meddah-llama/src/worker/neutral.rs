@@ -6,57 +6,12 @@
 //! message and the texts stay the same.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-
-use moka::sync::Cache;
-use sha2::{Digest, Sha256};
 
 use super::decision::{Branch, Next, Options, Walk};
-use super::sampling::log_sum;
+use super::places::{Place, Places};
 use super::sequence::Sequence;
 use super::states::common_prefix;
 use crate::ffi::{Context, Token};
-
-/// Places that are remembered.
-const PLACES_MAX: u64 = 8192;
-
-type Key = [u8; 32];
-type Likelihoods = Arc<Vec<(Token, f32)>>;
-
-/// What is known of how the model leans.
-pub struct Neutrals(Cache<Key, Likelihoods>);
-
-impl Neutrals {
-    /// Nothing yet.
-    pub fn new() -> Neutrals {
-        Neutrals(Cache::new(PLACES_MAX))
-    }
-
-    /// Log-probabilities of the branches at a place, if all are known.
-    fn get(&self, place: &Place) -> Option<Vec<f32>> {
-        let known = self.0.get(&place.key)?;
-        let find = |token: &Token| known.iter().find(|(known, _)| known == token).map(|(_, value)| *value);
-        place.branches.iter().map(find).collect()
-    }
-
-    fn put(&self, place: &Place, logits: &[f32]) {
-        let sum = log_sum(logits);
-        let value = |token: &Token| logits.get(*token as usize).map_or(0.0, |logit| logit - sum);
-        let mut values: Vec<_> = place.branches.iter().map(|token| (*token, value(token))).collect();
-        if let Some(known) = self.0.get(&place.key) {
-            // Other choices at the same place; old ones may come back.
-            values.extend(known.iter().filter(|(token, _)| !place.branches.contains(token)));
-        }
-        self.0.insert(place.key, Arc::new(values));
-    }
-}
-
-/// A place where the model has to be asked.
-struct Place {
-    key: Key,
-    tokens: Vec<Token>,
-    branches: Vec<Token>,
-}
 
 /// The question in progress, for one reply.
 pub struct Probe {
@@ -72,7 +27,7 @@ pub struct Probe {
 
 impl Probe {
     /// For a reply with this prompt; its first places are known beforehand.
-    pub fn new(kv: i32, prompt: Vec<Token>, real: &[Token], options: &[Options], known: &Neutrals) -> Probe {
+    pub fn new(kv: i32, prompt: Vec<Token>, real: &[Token], options: &[Options], known: &Places) -> Probe {
         let shared = common_prefix(&prompt, real).min(prompt.len().saturating_sub(1));
         let sequence = Sequence::new(kv);
         let places = VecDeque::new();
@@ -92,12 +47,7 @@ impl Probe {
             tokens.extend_from_slice(earlier.path(0));
         }
         tokens.extend_from_slice(options[index].walked(walk));
-        let mut hash = Sha256::new();
-        for token in &tokens {
-            hash.update(token.to_le_bytes());
-        }
-        let key = hash.finalize().into();
-        Place { key, tokens, branches: branches.iter().map(|branch| branch.token).collect() }
+        Place::new(tokens, branches)
     }
 
     /// How the model leans at a place: known, or asked for. `Some(None)` if it cannot be known.
@@ -107,7 +57,7 @@ impl Probe {
         index: usize,
         walk: &Walk,
         branches: &[Branch],
-        known: &Neutrals,
+        known: &Places,
     ) -> Option<Option<Vec<f32>>> {
         let place = self.place(options, index, walk, branches);
         if let Some(values) = known.get(&place) {
@@ -116,8 +66,7 @@ impl Probe {
         if self.failed {
             return Some(None);
         }
-        let same = |asked: &Place| asked.key == place.key && asked.branches == place.branches;
-        if !self.places.iter().any(same) {
+        if !self.places.iter().any(|asked| asked.is(&place)) {
             self.places.push_back(place);
         }
         None
@@ -151,7 +100,7 @@ impl Probe {
     }
 
     /// The model's answer to the last token.
-    pub fn answer(&mut self, logits: &[f32], known: &Neutrals) {
+    pub fn answer(&mut self, logits: &[f32], known: &Places) {
         if let Some(place) = self.places.pop_front() {
             known.put(&place, logits);
         }

@@ -41,3 +41,17 @@ impl Pace {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_comes_waits_a_tenth_of_a_second_for_what_is_read_beside() {
+        let mut pace = Pace::new();
+        (0..40).for_each(|_| pace.measured(100, Duration::from_millis(100)));
+        assert!(pace.piece_tokens(true).abs_diff(100) <= 1 && pace.piece_tokens(false).abs_diff(500) <= 1);
+        (0..40).for_each(|_| pace.measured(100, Duration::from_secs(100)));
+        assert_eq!(pace.piece_tokens(true), PIECE_TOKENS_MIN);
+    }
+}

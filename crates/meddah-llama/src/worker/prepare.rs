@@ -24,6 +24,8 @@ pub struct Prepared {
     pub options: Vec<Options>,
     /// Most cells of attention memory that it can take.
     pub cells: usize,
+    /// Nobody waits for it.
+    pub ahead: bool,
 }
 
 /// Tokenizes everything that can be known beforehand.
@@ -61,7 +63,7 @@ pub fn prepare(
     let side = neutral.as_ref().map_or(0, |neutral| neutral.len() + decided);
     // A step may hold a piece that is rolled back later.
     let cells = own + side.min(STEP_TOKENS_MAX);
-    Ok(Prepared { id, request, prompt, neutral, options, cells })
+    Ok(Prepared { id, request, prompt, neutral, options, cells, ahead: false })
 }
 
 fn check_counts(request: &ChatRequest) -> Result<(), WireError> {

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::decision::{Branch, Next, Options, Walk, best_branch};
 use super::grammar::Grammar;
-use super::neutral::{Neutrals, Probe};
+use super::neutral::Probe;
+use super::places::{Place, Places};
 use super::sampling::{Sampler, log_sum};
 use super::sequence::Sequence;
 use super::words::Words;
@@ -31,11 +32,13 @@ pub enum Event {
 /// What the model and its grammars offer to all replies.
 pub struct Tools<'a> {
     pub model: &'a Model,
-    pub neutrals: &'a Neutrals,
+    pub places: &'a Places,
     pub grammar_of: &'a mut dyn FnMut(&Value) -> Option<Grammar>,
 }
 
 enum Phase {
+    /// Reading the prompt and no more.
+    Reading,
     /// Waiting to be told how the model leans at a branch, or for the model's answer at it.
     Deciding { index: usize, begin: usize, walk: Walk, branches: Vec<Branch>, likelihoods: Option<Vec<f32>> },
     /// Filling in what the choice of a decision needs.
@@ -93,6 +96,10 @@ impl Reply {
     /// Pushes what follows the prompt.
     pub fn begin(&mut self, sequence: &mut Sequence, tools: &mut Tools<'_>) {
         self.prompt_tokens = sequence.len();
+        if self.options.is_empty() && self.request.max_tokens == 0 {
+            self.phase = Phase::Reading;
+            return;
+        }
         self.decide(0, sequence, tools);
     }
 
@@ -120,6 +127,10 @@ impl Reply {
     pub fn answer(&mut self, logits: &[f32], sequence: &mut Sequence, tools: &mut Tools<'_>) {
         match &mut self.phase {
             Phase::Deciding { branches, likelihoods, .. } => {
+                // Nobody else asks at this place but whoever asks what is read ahead.
+                if self.request.max_tokens == 0 {
+                    tools.places.put(&Place::new(sequence.tokens().to_vec(), branches), logits);
+                }
                 let sum = log_sum(logits);
                 let value = |branch: &Branch| logits.get(branch.token as usize).map_or(f32::MIN, |l| l - sum);
                 *likelihoods = Some(branches.iter().map(value).collect());
@@ -127,6 +138,7 @@ impl Reply {
             }
             Phase::Arguments { .. } => self.fill_in(logits, sequence, tools),
             Phase::Words { .. } => self.speak(logits, sequence, tools),
+            Phase::Reading => self.over(StopReason::Length),
             Phase::Over => {}
         }
     }
@@ -137,7 +149,7 @@ impl Reply {
         let Some(likelihoods) = likelihoods else { return };
         let (index, begin) = (*index, *begin);
         let lean = match &mut self.probe {
-            Some(probe) => match probe.ask(&self.options, index, walk, branches, tools.neutrals) {
+            Some(probe) => match probe.ask(&self.options, index, walk, branches, tools.places) {
                 Some(lean) => lean,
                 None => return,
             },
@@ -176,7 +188,9 @@ impl Reply {
         sequence.push(&walked[pushed.min(walked.len())..]);
         match next {
             Next::Branch(branches) => {
-                self.phase = Phase::Deciding { index, begin, walk, branches, likelihoods: None };
+                let likelihoods = tools.places.get(&Place::new(sequence.tokens().to_vec(), &branches));
+                self.phase = Phase::Deciding { index, begin, walk, branches, likelihoods };
+                self.settle(sequence, tools);
             }
             Next::Settled(choice) => self.chosen(index, begin, choice, sequence, tools),
         }

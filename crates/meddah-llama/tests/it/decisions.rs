@@ -14,7 +14,7 @@ fn decision(name: &str, ids: &[&str]) -> Decision {
     Decision { name: name.into(), lead: format!("\n{name}:"), choices }
 }
 
-fn ask(conversation: &str, user: &str) -> meddah_inference::ChatRequest {
+pub fn ask(conversation: &str, user: &str) -> meddah_inference::ChatRequest {
     let mut ask = request(conversation, "You are Bran, a blacksmith. You feel what people say to you.", user);
     ask.decisions = vec![
         decision("Mood", &["calm", "angry", "afraid", "amused", "anxious"]),

@@ -10,5 +10,6 @@ mod checkpoint;
 mod decisions;
 mod faults;
 mod model_path;
+mod read_ahead;
 mod support;
 mod talk;
