@@ -32,8 +32,8 @@ pub use phonemes::{Lexicon, LexiconError};
 pub use resample::Resampler;
 pub use scripted::ScriptedSpeech;
 pub use speech_to_text::{
-    LISTEN_RATE_HZ, ListenRequest, NAMES_MAX, ScriptedListener, SoundStream, SpeechToText, Transcript,
-    TranscriptStream, UTTERANCE_MAX,
+    LISTEN_RATE_HZ, ListenRequest, NAMES_MAX, Partial, ScriptedListener, SoundStream, SpeechToText,
+    Transcript, TranscriptStream, UTTERANCE_MAX,
 };
 pub use text_to_speech::{
     Mark, MarkKind, PITCH, SPEED, SpeechError, SpeechErrorKind, SpeechPiece, SpeechRequest, SpeechStream,

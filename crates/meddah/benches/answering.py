@@ -91,6 +91,10 @@ def ask(port, session, events, sound, rate, open_microphone):
     started = events.first(final, lambda e: e["type"] == "turn_started")
     line = events.first(started, lambda e: e["type"] in ("line", "turn_ended"))
     ended = events.first(started, lambda e: e["type"] == "turn_ended")
+    # As a game tells it when a line was played; what still sounds may be taken for the next question's echo.
+    for spoken_line in [e for at, e in list(events.seen) if started <= at <= ended and e["type"] == "line"]:
+        heard = {"type": "heard", "turn": spoken_line["turn"], "line": spoken_line["line"], "fraction": 1.0}
+        call(port, "POST", commands, heard)
     try:
         audio = next(at for at, e in list(events.seen) if started <= at <= ended and e["type"] == "audio")
     except StopIteration:

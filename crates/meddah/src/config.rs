@@ -148,6 +148,7 @@ pub struct LocalSettings {
     pub state_disk_mb: u32,
     pub hang_timeout_ms: u64,
     pub background: bool,
+    pub read_ahead: bool,
     pub preload: bool,
 }
 

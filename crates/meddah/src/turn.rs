@@ -8,6 +8,7 @@ mod explain;
 mod heart;
 pub(crate) mod mind;
 mod question;
+mod read_ahead;
 mod record;
 mod remember;
 mod reply;
@@ -44,6 +45,7 @@ use rules::{guard_rules, reply_rules};
 
 pub use explain::{EXPLANATIONS_MAX, Explainer, Explanation};
 pub(crate) use question::form_for;
+pub(crate) use read_ahead::read_ahead;
 pub(crate) use remember::read_back;
 
 /// What a turn needs from outside.
@@ -257,17 +259,10 @@ async fn answer(
     }
     reply.feelings = Some(mind.feelings.clone());
 
-    let mut offer = Offer::rank_between(
-        &turn.actions,
-        turn.cause.text(),
-        &turn.scene,
-        turn.cause.speaker(),
-        &turn.character.id,
-    );
-    offer.lean(&turn.actions, mind.feelings.warmth());
+    let offer = offer(turn, &mind);
     reply.lore_timers = mind.lore_timers.clone();
     let conversation = conversation(&turn.key, &turn.character.id);
-    let mut question = TurnQuestion::new(turn, events, &offer, &mind, conversation);
+    let mut question = TurnQuestion::new(turn, Some(events), &offer, &mind, conversation);
     reply.told = question.told();
     if let Some(written) = &turn.written {
         return recite(turn, events, &question, written, reply).await;
@@ -311,6 +306,15 @@ async fn answer(
         reply.say_something(turn, events);
     }
     Ok(())
+}
+
+/// The actions that come into question.
+fn offer(turn: &Turn, mind: &Mind<'_>) -> Offer {
+    let speaker = turn.cause.speaker();
+    let mut offer =
+        Offer::rank_between(&turn.actions, turn.cause.text(), &turn.scene, speaker, &turn.character.id);
+    offer.lean(&turn.actions, mind.feelings.warmth());
+    offer
 }
 
 /// The words are there: they are judged and said like those of a model. What may not be said is silence, because

@@ -1,7 +1,7 @@
 //! The ladder of listeners under faults, in simulated time.
 
 use super::*;
-use crate::ScriptedListener;
+use crate::{Partial, ScriptedListener};
 
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -40,7 +40,7 @@ fn request() -> ListenRequest {
         tokio::time::sleep(Duration::from_millis(100)).await;
         piece
     });
-    ListenRequest { sound: pieces.boxed(), language: None, names: vec!["Mira".into()], partial: false }
+    ListenRequest { sound: pieces.boxed(), language: None, names: vec!["Mira".into()], partial: Partial::No }
 }
 
 async fn understood(ladder: &ListeningLadder) -> Result<String, SpeechError> {
@@ -97,7 +97,7 @@ async fn who_does_not_answer_after_the_last_word_is_left_and_the_last_is_waited_
 #[tokio::test(start_paused = true)]
 async fn partial_transcripts_come_through() {
     let ladder = ladder(vec![Arc::new(Deaf(SpeechErrorKind::Network)), hearing("hail to you")]);
-    let request = ListenRequest { partial: true, ..request() };
+    let request = ListenRequest { partial: Partial::Always, ..request() };
     let told: Vec<_> = ladder.listen(request).await.unwrap().map(Result::unwrap).collect().await;
     let told: Vec<_> = told.iter().map(|told| (told.text.as_str(), told.is_final)).collect();
     assert_eq!(told, [("hail", false), ("hail to", false), ("hail to you", true)]);

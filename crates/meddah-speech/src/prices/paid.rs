@@ -211,7 +211,7 @@ mod tests {
 
     use super::*;
     use crate::suite::spoken;
-    use crate::{Pcm, ScriptedListener, ScriptedSpeech, VoiceSettings};
+    use crate::{Partial, Pcm, ScriptedListener, ScriptedSpeech, VoiceSettings};
 
     const PRICE: SpeechPrice =
         SpeechPrice { per_million_characters: 10_000_000, per_minute: 6_000, guessed: false };
@@ -266,7 +266,7 @@ mod tests {
             let ears = PaidListening::new(Arc::new(ears), ledger.clone(), rates());
             let piece = Pcm { sample_rate_hz: LISTEN_RATE_HZ, samples: vec![0.1; LISTEN_RATE_HZ as usize] };
             let sound = stream::iter(vec![piece; seconds]).boxed();
-            let request = ListenRequest { sound, language: None, names: Vec::new(), partial: false };
+            let request = ListenRequest { sound, language: None, names: Vec::new(), partial: Partial::No };
             ears.listen(request).await.unwrap().collect::<Vec<_>>().await
         };
         listen(3, false).await;

@@ -50,8 +50,20 @@ pub struct ListenRequest {
     pub language: Option<String>,
     /// Who and what is around, the likeliest first; at most [`NAMES_MAX`] are told.
     pub names: Vec<String>,
-    /// Tell what is understood so far, before the end. It costs more.
-    pub partial: bool,
+    /// What is told before the end.
+    pub partial: Partial,
+}
+
+/// How much is told of an utterance while it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Partial {
+    /// Nothing.
+    No,
+    /// What was said before a pause, by listeners to whom it costs nothing: the utterance may be over, and then it is
+    /// known already.
+    InPauses,
+    /// Whatever is understood so far. It costs more.
+    Always,
 }
 
 /// Transcripts in order. Ends after the final one, or after an error.
@@ -64,4 +76,23 @@ pub struct Transcript {
     pub text: String,
     /// Nothing comes after it.
     pub is_final: bool,
+    /// Nobody has spoken since: it is all, unless they go on.
+    pub may_be_all: bool,
+}
+
+impl Transcript {
+    /// What was understood until now, of an utterance that goes on.
+    pub fn so_far(text: impl Into<String>) -> Transcript {
+        Transcript { text: text.into(), ..Transcript::default() }
+    }
+
+    /// What was understood when they paused.
+    pub fn in_pause(text: impl Into<String>) -> Transcript {
+        Transcript { may_be_all: true, ..Transcript::so_far(text) }
+    }
+
+    /// All of it.
+    pub fn last(text: impl Into<String>) -> Transcript {
+        Transcript { is_final: true, ..Transcript::in_pause(text) }
+    }
 }

@@ -4,6 +4,7 @@
 //! are detectors without a clock, whose time is the sound that was pushed: [`UtteranceDetector`] for an open
 //! microphone, [`PushToTalk`] for a key, [`BargeIn`] for a player who cuts a character short, and [`OpenMicrophone`],
 //! which is the first and the last of them together.
+//! [`VoiceHeard`] looks at the sound that they found.
 
 mod barge_in;
 mod earshot;
@@ -14,6 +15,7 @@ mod pauses;
 mod push_to_talk;
 mod so_far;
 mod utterance;
+mod voice_heard;
 
 use std::time::Duration;
 
@@ -24,6 +26,7 @@ pub use pauses::{PAUSE_LIMIT_MAX, PAUSE_LIMIT_MIN};
 pub use push_to_talk::PushToTalk;
 pub use so_far::SoFar;
 pub use utterance::UtteranceDetector;
+pub use voice_heard::{VoiceHeard, VoiceMark};
 
 use crate::{LISTEN_RATE_HZ, Pcm};
 

@@ -14,10 +14,10 @@ const BEGIN_OF: u32 = 10;
 /// What is kept until then.
 const BEFORE_FRAMES: usize = frames_in(PRE_ROLL) + BEGIN_OF as usize;
 /// After a pause it goes on with 48 of 80 ms.
-const RESUME_FRAMES: u32 = 3;
+pub(super) const RESUME_FRAMES: u32 = 3;
 const RESUME_OF: u32 = 5;
 /// After such a silence what was said can be looked at.
-const MAY_BE_OVER: Duration = Duration::from_millis(208);
+pub(super) const MAY_BE_OVER: Duration = Duration::from_millis(208);
 /// Who begins again so soon after the end had not finished.
 const REGRET: Duration = Duration::from_millis(1_600);
 /// Who speaks so long without a pause makes few.

@@ -2,7 +2,6 @@
 
 mod supervisor;
 mod utterance;
-mod voice;
 mod worker;
 
 use std::ffi::OsString;
@@ -14,7 +13,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
 use meddah_speech::{
-    ListenRequest, NAMES_MAX, SpeechError, SpeechErrorKind, SpeechToText, Transcript, TranscriptStream,
+    ListenRequest, NAMES_MAX, Partial, SpeechError, SpeechErrorKind, SpeechToText, Transcript,
+    TranscriptStream,
 };
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -140,7 +140,7 @@ impl Drop for WhisperListener {
 }
 
 fn silence() -> ListenRequest {
-    ListenRequest { sound: stream::empty().boxed(), language: None, names: Vec::new(), partial: false }
+    ListenRequest { sound: stream::empty().boxed(), language: None, names: Vec::new(), partial: Partial::No }
 }
 
 fn ended() -> SpeechError {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
 use meddah_speech::{
-    LISTEN_RATE_HZ, Lexicon, ListenRequest, LocalSpeech, Pcm, SpeechError, SpeechPiece, SpeechRequest,
-    SpeechToText as _, TextToSpeech as _, Transcript, VoiceSettings,
+    LISTEN_RATE_HZ, Lexicon, ListenRequest, LocalSpeech, Partial, Pcm, SpeechError, SpeechPiece,
+    SpeechRequest, SpeechToText as _, TextToSpeech as _, Transcript, VoiceSettings,
 };
 use meddah_whisper::{WhisperConfig, WhisperListener};
 
@@ -68,7 +68,7 @@ pub async fn spoken(text: &str) -> Pcm {
 /// All at once.
 pub fn request(sound: &Pcm) -> ListenRequest {
     let sound = stream::iter([sound.clone()]).boxed();
-    ListenRequest { sound, language: None, names: Vec::new(), partial: false }
+    ListenRequest { sound, language: None, names: Vec::new(), partial: Partial::No }
 }
 
 /// Piece by piece, with pauses between them.
@@ -80,7 +80,7 @@ pub fn live(sound: &Pcm, pause: Duration) -> ListenRequest {
         tokio::time::sleep(pause).await;
         piece
     });
-    ListenRequest { sound: sound.boxed(), language: None, names: Vec::new(), partial: true }
+    ListenRequest { sound: sound.boxed(), language: None, names: Vec::new(), partial: Partial::Always }
 }
 
 pub async fn transcripts(

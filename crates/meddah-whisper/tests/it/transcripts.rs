@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use meddah_speech::{LISTEN_RATE_HZ, ListenRequest, Pcm, SpeechErrorKind, SpeechToText as _};
+use meddah_speech::{
+    LISTEN_RATE_HZ, ListenRequest, Partial, Pcm, SpeechErrorKind, SpeechToText as _, Transcript,
+};
 
 use crate::support::{listener, live, request, spoken, transcripts, understood};
 
@@ -41,6 +43,19 @@ async fn while_it_is_spoken_the_beginning_is_understood() {
     assert!(last.is_final && parts.iter().all(|part| !part.is_final));
     assert!(last.text.contains("woman with red hair"), "{last:?}");
     assert!(parts.iter().any(|part| part.text.to_lowercase().starts_with("the soldiers")), "{parts:?}");
+    listener.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_was_said_before_a_pause_is_known_before_the_end() {
+    let listener = listener();
+    listener.warm_up().await.unwrap();
+    let mut said = spoken("The road is not safe after dark.").await;
+    said.samples.extend(noise(2.5, 0.002).samples);
+    let request = ListenRequest { partial: Partial::InPauses, ..live(&said, Duration::from_millis(100)) };
+    let told: Vec<_> = transcripts(&listener, request).await.into_iter().map(Result::unwrap).collect();
+    let text = "The road is not safe after dark.";
+    assert_eq!(told, [Transcript::in_pause(text), Transcript::last(text)]);
     listener.shutdown().await;
 }
 

@@ -7,8 +7,8 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use meddah_engine::world::Character;
 use meddah_protocol::{ErrorCode, WireError};
 use meddah_speech::{
-    AudioFormat, Encoder, LISTEN_RATE_HZ, ListenRequest, SPEED, SpeechPiece, SpeechRequest, SpeechStream,
-    TEXT_BYTES_MAX, VoiceSettings, decode, decode_pcm,
+    AudioFormat, Encoder, LISTEN_RATE_HZ, ListenRequest, Partial, SPEED, SpeechPiece, SpeechRequest,
+    SpeechStream, TEXT_BYTES_MAX, VoiceSettings, decode, decode_pcm,
 };
 
 use super::sent::{invalid, unsupported};
@@ -144,7 +144,7 @@ pub(super) async fn understand(
         sound: stream::iter([pcm]).boxed(),
         language,
         names: hint.into_iter().collect(),
-        partial: false,
+        partial: Partial::No,
     };
     let mut transcripts = ears.listen(request).await.map_err(speech_error)?;
     let mut text = String::new();

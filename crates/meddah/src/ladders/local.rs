@@ -56,6 +56,7 @@ pub fn local_config(file: PathBuf, settings: &Settings, paths: &Paths) -> Result
         state_dir: Some(paths.states()),
         hang_timeout: Duration::from_millis(local.hang_timeout_ms),
         background: local.background,
+        read_ahead: local.read_ahead,
         ..LocalConfig::new(file, command)
     })
 }

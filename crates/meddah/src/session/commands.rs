@@ -180,7 +180,7 @@ impl Session {
     }
 
     /// Id and name of who speaks: the player, a character of the world, or somebody the game names.
-    fn speaker(&self, from: Option<String>) -> Result<(String, String), WireError> {
+    pub(super) fn speaker(&self, from: Option<String>) -> Result<(String, String), WireError> {
         let Player { id, name } = &self.player;
         match from.filter(|from| !from.is_empty() && from != id) {
             None => Ok((id.clone(), name.clone())),
@@ -193,7 +193,7 @@ impl Session {
     }
 
     /// Who answers what `speaker` said; nobody answers himself.
-    fn addressed(&self, to: &str, text: &str, speaker: &str) -> Result<Vec<String>, WireError> {
+    pub(super) fn addressed(&self, to: &str, text: &str, speaker: &str) -> Result<Vec<String>, WireError> {
         if !to.is_empty() {
             return Ok(vec![to.to_owned()]);
         }
@@ -474,7 +474,7 @@ fn check_event(event: &WorldEvent) -> Result<(), WireError> {
 }
 
 /// A scene in bounds; an empty place or time is none.
-fn checked_scene(mut scene: Scene) -> Result<Scene, WireError> {
+pub(super) fn checked_scene(mut scene: Scene) -> Result<Scene, WireError> {
     check_ids("present", &scene.present)?;
     check_ids("hearing", &scene.hearing)?;
     (scene.place, scene.time) = (given(scene.place), given(scene.time));

@@ -14,8 +14,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::{StreamExt as _, stream};
 use meddah_protocol::{ErrorCode, EventKind, Listen, Say, WireError, check_id};
 use meddah_speech::{
-    AudioFormat, LISTEN_RATE_HZ, ListenRequest, NAMES_MAX, Pcm, Resampler, SoundStream, SpeechToText,
-    UTTERANCE_MAX, decode,
+    AudioFormat, LISTEN_RATE_HZ, ListenRequest, NAMES_MAX, Partial, Pcm, Resampler, SoundStream,
+    SpeechToText, Transcript, UTTERANCE_MAX, decode,
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,8 @@ use tracing::debug;
 
 use super::commands::DONE;
 use super::events::EventOrigin;
+use super::open_microphone::Between;
+use super::reading_ahead::Guess;
 use super::{Accepted, Session};
 use crate::wire::{self, invalid, no_ears, speech_error};
 
@@ -232,7 +234,7 @@ impl Session {
             AudioFormat::Pcm => as_it_comes(pieces, wanted.rate_hz),
             _ => whole(pieces).await?,
         };
-        self.understand(ears, wanted, sound, origin, &|_| {}).await
+        self.understand(ears, wanted, sound, origin, &Between::new()).await
     }
 
     /// What this PC records until the game says that it is the end.
@@ -254,30 +256,57 @@ impl Session {
         wanted: &Wanted,
         sound: SoundStream,
         origin: &EventOrigin,
-        tell: &(dyn Fn(&str) + Sync),
+        between: &Between,
     ) -> Result<(), WireError> {
-        let request = ListenRequest {
-            sound,
-            language: wanted.language.clone(),
-            names: self.names(),
-            partial: wanted.partial,
-        };
-        let mut transcripts = ears.listen(request).await.map_err(speech_error)?;
-        let mut said = String::new();
-        while let Some(transcript) = transcripts.next().await.transpose().map_err(speech_error)? {
-            let (text, is_final) = (transcript.text, transcript.is_final);
-            tell(&text);
-            self.events.push(origin, EventKind::Transcript { text: text.clone(), is_final });
-            if is_final {
-                said = text;
-            }
-        }
+        let mut guess = Guess::new(self, between);
+        let text = self.words(ears, wanted, sound, origin, &mut guess).await?;
         if let Some(notice) = ears.notice() {
             self.events.push(origin, wire::told(notice));
         }
         // A request is one utterance; those of an open microphone have no id of their own.
         let req_id = if wanted.open { String::new() } else { wanted.say.req_id.clone() };
-        self.say_understood(Say { text: said, req_id, ..wanted.say.clone() }).await
+        self.say_understood(Say { text, req_id, ..wanted.say.clone() }).await?;
+        // It ends with what the turn asks. To be dropped before that would cost its last step.
+        guess.read_out().await;
+        Ok(())
+    }
+
+    /// The words of an utterance, told as they are understood; what they may ask is read meanwhile.
+    async fn words<'s>(
+        &'s self,
+        ears: &dyn SpeechToText,
+        wanted: &Wanted,
+        sound: SoundStream,
+        origin: &EventOrigin,
+        guess: &mut Guess<'s>,
+    ) -> Result<String, WireError> {
+        let request = ListenRequest {
+            sound,
+            language: wanted.language.clone(),
+            names: self.names(),
+            partial: if wanted.partial { Partial::Always } else { Partial::InPauses },
+        };
+        let mut transcripts = ears.listen(request).await.map_err(speech_error)?;
+        let (mut told, mut said) = (String::new(), String::new());
+        loop {
+            let transcript = tokio::select! {
+                biased;
+                transcript = transcripts.next() => transcript,
+                () = guess.read() => continue,
+            };
+            let Some(transcript) = transcript.transpose().map_err(speech_error)? else { break };
+            guess.follow(&transcript, &wanted.say);
+            let Transcript { text, is_final, .. } = transcript;
+            if is_final || wanted.partial && text != told {
+                guess.between.understood(&text);
+                self.events.push(origin, EventKind::Transcript { text: text.clone(), is_final });
+                told.clone_from(&text);
+            }
+            if is_final {
+                said = text;
+            }
+        }
+        Ok(said)
     }
 
     /// What was understood is said, if it is anything.

@@ -10,6 +10,7 @@ pub mod events;
 mod goals;
 mod listening;
 mod open_microphone;
+mod reading_ahead;
 mod reports;
 mod requests;
 mod scene;
@@ -233,7 +234,7 @@ impl Session {
         character_id: &str,
         cause: Cause,
         req_id: &str,
-        Terms { accepted, timeout, deltas, audio }: Terms,
+        terms: Terms,
         moment: Option<Moment>,
     ) -> Result<Accepted, WireError> {
         let world = self.world()?;
@@ -251,8 +252,8 @@ impl Session {
             return Err(WireError::new(ErrorCode::Busy, format!("{TURNS_MAX} turns are waiting already"))
                 .with_help("Wait for a `turn_ended` before you send more."));
         }
+        let turn_id = state.next_turn();
         state.turns_started += 1;
-        let turn_id = format!("t{}", state.turns_started);
         let req_id = (!req_id.is_empty()).then(|| req_id.to_owned());
         if let Some(req_id) = &req_id {
             state.requests.remember(req_id, &turn_id);
@@ -274,29 +275,9 @@ impl Session {
         // The place in the queue is taken here: tasks begin in any order.
         let mut place = Box::pin(lane.lock_owned());
         let free = (&mut place).now_or_never();
-        let turn = Turn {
-            id: turn_id.clone(),
-            record_id: format!("{}/{turn_id}", self.id),
-            req_id: req_id.clone(),
-            key: self.timeline(),
-            loads: Some(loads),
-            world,
-            character: Arc::new(character),
-            player: self.player.clone(),
-            language: self.language.clone(),
-            cause,
-            written: moment.written,
-            scene: moment.scene,
-            actions: moment.actions,
-            deltas,
-            audio,
-            playback: self.playback.get().map(|reports| (self.id.clone(), reports.clone())),
-            sounding: self.sounding.clone(),
-            accepted,
-            timeout: timeout.unwrap_or(Duration::from_millis(self.settings.timeout_ms)),
-            settings: self.settings.clone(),
-        };
         drop(state);
+        let turn = self.turn(&turn_id, (world, character), cause, moment, terms);
+        let turn = Turn { req_id: req_id.clone(), loads: Some(loads), ..turn };
         let events = TurnEvents {
             log: self.events.clone(),
             origin: EventOrigin {
@@ -333,6 +314,39 @@ impl Session {
             turn::read_back(&turn, &session.ports).await;
         });
         Ok(Accepted { turn: Some(turn_id), repeated: false })
+    }
+
+    /// A turn as it is settled when it is accepted.
+    fn turn(
+        &self,
+        id: &str,
+        (world, character): (Arc<World>, Character),
+        cause: Cause,
+        moment: Moment,
+        Terms { accepted, timeout, deltas, audio }: Terms,
+    ) -> Turn {
+        Turn {
+            id: id.to_owned(),
+            record_id: format!("{}/{id}", self.id),
+            req_id: None,
+            key: self.timeline(),
+            loads: None,
+            world,
+            character: Arc::new(character),
+            player: self.player.clone(),
+            language: self.language.clone(),
+            cause,
+            written: moment.written,
+            scene: moment.scene,
+            actions: moment.actions,
+            deltas,
+            audio,
+            playback: self.playback.get().map(|reports| (self.id.clone(), reports.clone())),
+            sounding: self.sounding.clone(),
+            accepted,
+            timeout: timeout.unwrap_or(Duration::from_millis(self.settings.timeout_ms)),
+            settings: self.settings.clone(),
+        }
     }
 
     /// About how many tokens a turn added to the talk.
@@ -443,6 +457,11 @@ impl State {
     /// The moment that a turn which begins now belongs to.
     fn moment(&self) -> Moment {
         Moment { scene: self.scene.clone(), actions: self.actions.clone(), written: None }
+    }
+
+    /// What the next turn will be called.
+    fn next_turn(&self) -> String {
+        format!("t{}", self.turns_started + 1)
     }
 
     /// Characters talk among themselves, if only between two of their turns.

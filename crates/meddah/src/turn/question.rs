@@ -41,7 +41,8 @@ struct Asked {
 /// One turn's question.
 pub(super) struct TurnQuestion<'t> {
     pub turn: &'t Turn,
-    pub events: &'t TurnEvents,
+    /// Where what happens on the way is told; nobody wants to know of a turn that may never come.
+    pub events: Option<&'t TurnEvents>,
     pub offer: &'t Offer,
     pub mind: &'t Mind<'t>,
     pub conversation: String,
@@ -53,7 +54,7 @@ pub(super) struct TurnQuestion<'t> {
 impl<'t> TurnQuestion<'t> {
     pub fn new(
         turn: &'t Turn,
-        events: &'t TurnEvents,
+        events: Option<&'t TurnEvents>,
         offer: &'t Offer,
         mind: &'t Mind<'t>,
         conversation: String,
@@ -202,7 +203,9 @@ impl Question for TurnQuestion<'_> {
     }
 
     fn tell(&self, notice: Notice) {
-        self.events.push(told(notice));
+        if let Some(events) = self.events {
+            events.push(told(notice));
+        }
     }
 }
 
@@ -212,7 +215,7 @@ fn told_facts(scene: &Scene) -> Vec<String> {
 }
 
 /// Waits for the model, telling the game how far it is.
-async fn load(model: &dyn ChatModel, events: &TurnEvents) -> Result<ModelInfo, ModelError> {
+async fn load(model: &dyn ChatModel, events: Option<&TurnEvents>) -> Result<ModelInfo, ModelError> {
     const NOTICE_EVERY: Duration = Duration::from_millis(500);
     let info = model.info();
     tokio::pin!(info);
@@ -223,7 +226,7 @@ async fn load(model: &dyn ChatModel, events: &TurnEvents) -> Result<ModelInfo, M
             info = &mut info => return info,
             () = tokio::time::sleep(NOTICE_EVERY) => {}
         }
-        if let ModelState::Loading(percent) = model.state()
+        if let (ModelState::Loading(percent), Some(events)) = (model.state(), events)
             && told != Some(percent)
         {
             told = Some(percent);

@@ -157,7 +157,7 @@ async fn an_open_microphone_finds_utterances_and_cuts_in() {
 }
 
 /// A sentence of a synthesiser, as a microphone hears it.
-fn meddah_test_voice() -> Vec<u8> {
+pub fn meddah_test_voice() -> Vec<u8> {
     use meddah_speech::{LocalSpeech, ROBOT, SpeechPiece, SpeechRequest, TextToSpeech as _, VoiceSettings};
     let folder = meddah_speech::suite::voice_file();
     let name = folder.file_stem().unwrap().to_str().unwrap().to_owned();

@@ -19,6 +19,7 @@ mod interrupt;
 mod limits;
 mod listening;
 mod memory;
+mod reading_ahead;
 mod reflection;
 mod relay;
 mod rig;

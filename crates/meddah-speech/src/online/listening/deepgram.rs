@@ -189,11 +189,11 @@ impl Listening {
             self.said.clone_from(&so_far);
         }
         let tell = self.partial && !stretch.is_empty();
-        Ok(tell.then_some(Transcript { text: so_far, is_final: false }))
+        Ok(tell.then_some(Transcript::so_far(so_far)))
     }
 
     fn last(&self) -> Transcript {
-        Transcript { text: self.said.clone(), is_final: true }
+        Transcript::last(self.said.as_str())
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::server::Server;
 use super::{KnownService, fault};
 use crate::{
-    LISTEN_RATE_HZ, ListenRequest, NAMES_MAX, SoundStream, SpeechError, SpeechToText, Transcript,
+    LISTEN_RATE_HZ, ListenRequest, NAMES_MAX, Partial, SoundStream, SpeechError, SpeechToText, Transcript,
     TranscriptStream, UTTERANCE_MAX, WavWriter,
 };
 use crate::{Pcm, SpeechErrorKind};
@@ -89,7 +89,7 @@ impl SpeechToText for Whole {
             if text.len() > TRANSCRIPT_BYTES_MAX {
                 return Err(fault::nonsense(&server.name, "a transcript without an end"));
             }
-            Ok(Transcript { text: text.trim().to_owned(), is_final: true })
+            Ok(Transcript::last(text.trim()))
         };
         Ok(with_partial(partial, whole))
     }
@@ -107,7 +107,7 @@ fn with_partial(
         tokio::select! {
             biased;
             Some(text) = partial.recv() => {
-                Some((Ok(Transcript { text, is_final: false }), (Some(whole), partial)))
+                Some((Ok(Transcript::so_far(text)), (Some(whole), partial)))
             }
             whole = &mut whole => Some((whole, (None, partial))),
         }
@@ -151,7 +151,7 @@ fn hints(server: &Server, request: &ListenRequest) -> Hints {
     Hints {
         names: names.map(|name| name.trim().to_owned()).collect(),
         language: request.language.clone().or_else(|| server.language.clone()),
-        partial: request.partial,
+        partial: request.partial == Partial::Always,
     }
 }
 

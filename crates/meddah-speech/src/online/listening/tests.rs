@@ -32,7 +32,7 @@ fn sound(pieces: usize) -> SoundStream {
 
 fn request(sound: SoundStream) -> ListenRequest {
     let names = vec!["Mirela".to_owned(), String::new(), "Castle Brann".to_owned()];
-    ListenRequest { sound, language: Some("en-US".into()), names, partial: true }
+    ListenRequest { sound, language: Some("en-US".into()), names, partial: Partial::Always }
 }
 
 async fn heard(ears: &dyn SpeechToText, request: ListenRequest) -> Result<Vec<Transcript>, SpeechError> {
@@ -80,7 +80,7 @@ async fn nothing_is_asked_where_nothing_was_said() {
         let mut request = request(sound(0));
         request.names.clear();
         let heard = heard(&*ears(service, &fake), request).await.unwrap();
-        assert_eq!(heard, [Transcript { text: String::new(), is_final: true }], "{service}");
+        assert_eq!(heard, [Transcript::last("")], "{service}");
         assert!(service == "deepgram" || fake.requests().is_empty(), "{service}");
     }
 }
@@ -109,7 +109,7 @@ async fn what_is_understood_on_the_way_grows() {
         piece.send(half).await.unwrap();
         let told = transcripts.next().await.unwrap().unwrap();
         let expected: Vec<String> = (1..=word).map(|word| format!("word{word}")).collect();
-        assert_eq!(told, Transcript { text: expected.join(" "), is_final: false });
+        assert_eq!(told, Transcript::so_far(expected.join(" ")));
     }
     drop(piece);
     let rest: Vec<Transcript> = transcripts.map(Result::unwrap).collect().await;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use futures::{StreamExt as _, stream};
 use meddah_protocol::EventKind;
 use meddah_speech::{
-    LISTEN_RATE_HZ, ListenRequest, NAMES_MAX, Pcm, SoundStream, SpeechError, SpeechErrorKind, SpeechToText,
-    Transcript, decode,
+    LISTEN_RATE_HZ, ListenRequest, NAMES_MAX, Partial, Pcm, SoundStream, SpeechError, SpeechErrorKind,
+    SpeechToText, Transcript, decode,
 };
 
 use super::setup::{Common, Setup};
@@ -83,11 +83,15 @@ async fn listen(
         sound: pieces(samples, arguments.live),
         language: arguments.language.clone(),
         names: arguments.names.clone(),
-        partial: arguments.live,
+        partial: if arguments.live { Partial::Always } else { Partial::No },
     };
     let mut transcripts = listener.listen(request).await.map_err(failure)?;
+    let mut told = String::new();
     while let Some(transcript) = transcripts.next().await.transpose().map_err(failure)? {
-        show(transcript, arguments.json)?;
+        if transcript.is_final || transcript.text != told {
+            told.clone_from(&transcript.text);
+            show(transcript, arguments.json)?;
+        }
     }
     Ok(())
 }
@@ -110,7 +114,7 @@ fn pieces(samples: &[f32], live: bool) -> SoundStream {
 }
 
 fn show(transcript: Transcript, as_json: bool) -> Result<(), Failure> {
-    let Transcript { text, is_final } = transcript;
+    let Transcript { text, is_final, .. } = transcript;
     if as_json {
         let event = EventKind::Transcript { text, is_final };
         print::line(&serde_json::to_string(&event).map_err(anyhow::Error::from)?);
