@@ -94,7 +94,10 @@ impl Utterance {
                     return self.end(Err(wrong_rate(pcm.sample_rate_hz)));
                 }
                 Step::Sound(Some(pcm)) => {
-                    self.voice.push(&pcm);
+                    // Once there is a voice, only a look asks for more.
+                    if !self.voice.seen() || self.request.partial != Partial::No {
+                        self.voice.push(&pcm);
+                    }
                     self.samples.extend(pcm.to_i16());
                 }
             }

@@ -7,7 +7,6 @@ use meddah_inference::ChatRequest;
 
 use super::Engine;
 use crate::wire::{WireError, WireErrorKind};
-use crate::worker::prepare::{Prepared, prepare};
 
 impl Engine {
     /// Reads a prompt for whoever may ask it. The newest one is likelier than the one before.
@@ -18,10 +17,7 @@ impl Engine {
         if self.somebody_waits() || is_of_no_use {
             return self.fail(id, others_go_first());
         }
-        match prepare(self.context.model(), &self.template, self.context_tokens, id, request) {
-            Ok(prepared) => self.waiting.push_back(Prepared { ahead: true, ..prepared }),
-            Err(error) => self.fail(id, error),
-        }
+        self.queue(id, request, true);
     }
 
     /// Something else is asked.
