@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,8 +13,8 @@ use std::time::Duration;
 use axum::Router;
 use hyper::Request;
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -133,23 +134,13 @@ impl Connections {
             return; // the stream is closed
         };
         stream.set_nodelay(true).ok(); // tokens are small and wanted at once
-        let (stop, abandon, waits) = (self.stop.clone(), self.abandon.clone(), self.waits);
         let held: Held = (place, seat);
-        self.tasks.spawn(async move {
-            match tls {
-                None => {
-                    speak(Patient::new(stream, waits.stall, held), waits, peer, router, (stop, abandon)).await
-                }
-                Some(tls) => match tls.accept(stream).await {
-                    Ok(Some(stream)) => {
-                        let stream = Patient::new(stream, waits.stall, held);
-                        speak(stream, waits, peer, router, (stop, abandon)).await;
-                    }
-                    Ok(None) => {}
-                    Err(error) => debug!(%peer, %error, "no handshake"),
-                },
-            }
-        });
+        let terms =
+            Terms { waits: self.waits, peer, router, stop: self.stop.clone(), abandon: self.abandon.clone() };
+        match tls {
+            None => self.tasks.spawn(open(stream, held, terms)),
+            Some(tls) => self.tasks.spawn(open_encrypted(stream, tls, held, terms)),
+        };
     }
 
     async fn end(self) {
@@ -161,24 +152,57 @@ impl Connections {
     }
 }
 
-/// One connection, until it ends or everything does.
-async fn speak<S>(
-    stream: S,
+/// How one connection is served.
+struct Terms {
     waits: Waits,
     peer: IpAddr,
     router: Router,
-    (stop, abandon): (CancellationToken, CancellationToken),
-) where
+    stop: CancellationToken,
+    abandon: CancellationToken,
+}
+
+/// Which HTTP is spoken on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spoken {
+    One,
+    Two,
+}
+
+impl Spoken {
+    /// A connection of HTTP/2 begins with `PRI * HTTP/2.0`, which is no request of HTTP/1. The bytes stay where they
+    /// are, so that whoever reads the request gets all of it at once.
+    async fn on(stream: &TcpStream) -> std::io::Result<Spoken> {
+        let mut begin = [0; 3];
+        let count = stream.peek(&mut begin).await?;
+        Ok(if begin[..count] == *b"PRI" { Spoken::Two } else { Spoken::One })
+    }
+}
+
+async fn open(stream: TcpStream, held: Held, terms: Terms) {
+    // Whoever says nothing is not waited for longer than for a head.
+    if let Ok(Ok(spoken)) = tokio::time::timeout(terms.waits.head, Spoken::on(&stream)).await {
+        speak(Patient::new(stream, terms.waits.stall, held), spoken, terms).await;
+    }
+}
+
+async fn open_encrypted(stream: TcpStream, tls: Tls, held: Held, terms: Terms) {
+    match tls.accept(stream).await {
+        Ok(Some(stream)) => {
+            let is_two = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            let spoken = if is_two { Spoken::Two } else { Spoken::One };
+            speak(Patient::new(stream, terms.waits.stall, held), spoken, terms).await;
+        }
+        Ok(None) => {}
+        Err(error) => debug!(peer = %terms.peer, %error, "no handshake"),
+    }
+}
+
+/// One connection, until it ends or everything does.
+async fn speak<S>(stream: S, spoken: Spoken, terms: Terms)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http1().timer(TokioTimer::new()).header_read_timeout(waits.head).max_buf_size(HEAD_BYTES_MAX);
-    server
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(Some(waits.head))
-        .max_header_list_size(HEAD_BYTES_MAX as u32)
-        .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX);
+    let Terms { waits, peer, router, stop, abandon } = terms;
     let asked = Arc::new(AtomicBool::new(false));
     let asks = asked.clone();
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
@@ -186,19 +210,34 @@ async fn speak<S>(
         request.extensions_mut().insert(Peer(peer));
         router.clone().call(request)
     });
-    let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        biased;
-        ended = connection.as_mut() => ended,
-        () = silent(&asked, waits.head) => return,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            tokio::select! {
-                biased;
-                ended = connection.as_mut() => ended,
-                () = abandon.cancelled() => Ok(()),
-            }
+    let stream = TokioIo::new(stream);
+    let ended = match spoken {
+        Spoken::One => {
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(waits.head)
+                .max_buf_size(HEAD_BYTES_MAX)
+                .serve_connection(stream, service)
+                .with_upgrades();
+            serve(connection, http1::UpgradeableConnection::graceful_shutdown, stop, abandon).await
+        }
+        Spoken::Two => {
+            let connection = http2::Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .keep_alive_interval(Some(waits.head))
+                .max_header_list_size(HEAD_BYTES_MAX as u32)
+                .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
+                .serve_connection(stream, service);
+            let served = serve(connection, http2::Connection::graceful_shutdown, stop, abandon);
+            // In a box, because all connections would be as large as the largest.
+            Box::pin(async {
+                tokio::select! {
+                    biased;
+                    ended = served => ended,
+                    () = silent(&asked, waits.head) => Ok(()),
+                }
+            })
+            .await
         }
     };
     if let Err(error) = ended {
@@ -206,8 +245,31 @@ async fn speak<S>(
     }
 }
 
-/// Comes when there was no request in time. The limit of hyper for request heads begins only when it knows which
-/// HTTP is spoken, so a client that says nothing at all, or half of a greeting, would stay for ever.
+/// Drives a connection, until it ends or everything does; `ending` asks it to end.
+async fn serve<C>(
+    connection: C,
+    ending: fn(Pin<&mut C>),
+    stop: CancellationToken,
+    abandon: CancellationToken,
+) -> Result<(), hyper::Error>
+where
+    C: Future<Output = Result<(), hyper::Error>>,
+{
+    let mut connection = pin!(connection);
+    tokio::select! {
+        biased;
+        ended = connection.as_mut() => return ended,
+        () = stop.cancelled() => ending(connection.as_mut()),
+    }
+    tokio::select! {
+        biased;
+        ended = connection => ended,
+        () = abandon.cancelled() => Ok(()),
+    }
+}
+
+/// Comes when there was no request in time. HTTP/2 has no limit for a client that says half of its greeting, or greets
+/// and asks for nothing.
 async fn silent(asked: &AtomicBool, wait: Duration) {
     tokio::time::sleep(wait).await;
     if asked.load(Ordering::Relaxed) {
@@ -256,7 +318,7 @@ mod tests {
     const HEAD: Duration = Duration::from_secs(15);
 
     /// A connection to a server that takes a minute for its answer.
-    fn connection() -> DuplexStream {
+    fn connection(spoken: Spoken) -> DuplexStream {
         let slow = || async {
             tokio::time::sleep(Duration::from_secs(60)).await;
             "there"
@@ -265,23 +327,44 @@ mod tests {
         let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
         let router = Router::new().route("/", get(slow));
         let peer = IpAddr::from([127, 0, 0, 1]);
-        tokio::spawn(speak(ours, Waits { head: HEAD, stall: HEAD }, peer, router, (stop, abandon)));
+        let waits = Waits { head: HEAD, stall: HEAD };
+        tokio::spawn(speak(ours, spoken, Terms { waits, peer, router, stop, abandon }));
         theirs
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_says_nothing_or_half_of_a_greeting_is_not_waited_for() {
-        for said in ["", "P", "PRI * HTTP/2.0\r\n", "GET / HTTP/1.1\r\nHost: "] {
-            let mut stream = connection();
+        use Spoken::{One, Two};
+        for (said, spoken) in
+            [("", One), ("P", One), ("PRI * HTTP/2.0\r\n", Two), ("GET / HTTP/1.1\r\nHost: ", One), ("", Two)]
+        {
+            let mut stream = connection(spoken);
             stream.write_all(said.as_bytes()).await.unwrap();
             let ended = tokio::time::timeout(HEAD * 2, stream.read_to_end(&mut Vec::new())).await;
             assert!(ended.is_ok(), "{said:?}");
         }
     }
 
+    #[tokio::test]
+    async fn what_is_spoken_is_told_by_the_first_bytes_and_nothing_is_read() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        for (said, spoken) in
+            [("POST / HTTP/1.1", Spoken::One), ("PRI * HTTP/2.0", Spoken::Two), ("P", Spoken::One)]
+        {
+            let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            client.write_all(said.as_bytes()).await.unwrap();
+            let (mut server, _) = listener.accept().await.unwrap();
+            assert_eq!(Spoken::on(&server).await.unwrap(), spoken, "{said}");
+            client.shutdown().await.unwrap();
+            let mut read = String::new();
+            server.read_to_string(&mut read).await.unwrap();
+            assert_eq!(read, said);
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn who_has_asked_may_wait_longer_than_that_for_the_answer() {
-        let mut stream = connection();
+        let mut stream = connection(Spoken::One);
         stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
