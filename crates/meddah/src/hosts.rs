@@ -1,5 +1,7 @@
 //! Hosts that this player has joined: an invite becomes a token, which is kept with the other keys.
 
+pub mod account;
+
 use meddah_inference::http::{Call, ERROR_BODY_BYTES_MAX, Http, check_key_is_safe};
 use meddah_inference::providers::{Refusal, classify};
 use meddah_inference::{ErrorKind, Key, ModelError};

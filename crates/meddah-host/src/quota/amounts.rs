@@ -167,3 +167,59 @@ pub struct Left {
     pub day: Allowance,
     pub month: Allowance,
 }
+
+/// Below this share of a limit its end is near.
+const NEAR_END_PERCENT: u128 = 10;
+
+/// Little is left of a limit of a player.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct NearEnd {
+    /// Of what.
+    pub unit: Unit,
+    /// `day` or `month`.
+    pub period: &'static str,
+    pub left: u64,
+    /// The limit.
+    pub of: u64,
+}
+
+impl NearEnd {
+    /// The limit of which the least is left, if that is little.
+    pub fn find(left: Left, day: Allowance, month: Allowance) -> Option<NearEnd> {
+        let spans = [("day", left.day, day), ("month", left.month, month)];
+        let all = spans.into_iter().flat_map(|(period, left, limit)| {
+            let one = move |unit| Some(NearEnd { unit, period, left: left.get(unit)?, of: limit.get(unit)? });
+            Unit::ALL.into_iter().filter_map(one)
+        });
+        all.filter(NearEnd::is_near).min_by_key(NearEnd::permille)
+    }
+
+    fn is_near(&self) -> bool {
+        u128::from(self.left) * 100 < u128::from(self.of) * NEAR_END_PERCENT
+    }
+
+    fn permille(&self) -> u128 {
+        u128::from(self.left) * 1000 / u128::from(self.of.max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_that_ends_first_is_told() {
+        let limit = Allowance { turns: Some(200), tokens: Some(1_000), ..Allowance::default() };
+        let find = |turns, tokens, month| {
+            let day = Allowance { turns: Some(turns), tokens: Some(tokens), ..Allowance::default() };
+            let left = Left { day, month: Allowance { turns: Some(month), ..Allowance::default() } };
+            let month = Allowance { turns: Some(u64::MAX), ..Allowance::default() };
+            NearEnd::find(left, limit, month).map(|near| (near.unit, near.period, near.left, near.of))
+        };
+        assert_eq!(find(20, 100, u64::MAX), None, "a tenth is left");
+        assert_eq!(find(19, 100, u64::MAX), Some((Unit::Turns, "day", 19, 200)));
+        assert_eq!(find(19, 0, u64::MAX), Some((Unit::Tokens, "day", 0, 1_000)));
+        assert_eq!(find(19, 90, 0), Some((Unit::Turns, "month", 0, u64::MAX)));
+        assert_eq!(NearEnd::find(Left::default(), Allowance::default(), Allowance::default()), None);
+    }
+}

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::clerk::Clerk;
 use super::desk::{Desk, REQUESTS_MAX, Settled, Ticket, Want};
 use super::round::windows;
-use super::{Allowance, Amounts, Left, QuotaError, Tier, Window};
+use super::{Allowance, Amounts, Left, NearEnd, QuotaError, Tier, Window};
 use crate::player::{Class, PlayerId};
 use crate::storage::{ClaimKey, Ended, HostStore, RequestId, ServerState, StorageError};
 
@@ -254,6 +254,11 @@ impl Reservation {
     /// The most that it may use.
     pub fn most(&self) -> Amounts {
         self.ticket.as_ref().map_or(Amounts::default(), |ticket| ticket.most)
+    }
+
+    /// Whether its player's day or month is nearly used up, this request among what is used.
+    pub fn near_end(&self) -> Option<NearEnd> {
+        self.shared.desk().near_end(self.ticket.as_ref()?)
     }
 
     /// What the request has used so far, as far as is known. Until this is called it has used nothing.

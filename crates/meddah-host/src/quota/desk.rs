@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use tokio::sync::oneshot;
 
 use super::lease::Lease;
-use super::{Allowance, Amounts, Left, QuotaError, Reservation, Window};
+use super::{Allowance, Amounts, Left, NearEnd, QuotaError, Reservation, Window};
 use crate::player::{Class, PlayerId};
 use crate::storage::{ClaimKey, Ended, Entry, RequestId, ServerState};
 
@@ -169,6 +169,11 @@ impl Desk {
             limit.of(self.leases.get(window).map(Lease::left).unwrap_or_default())
         };
         Left { day: left(&ticket.windows[0]), month: left(&ticket.windows[1]) }
+    }
+
+    /// Whether little is left for the request's player when all is used that is promised.
+    pub fn near_end(&self, ticket: &Ticket) -> Option<NearEnd> {
+        NearEnd::find(self.left(ticket), ticket.windows[0].1, ticket.windows[1].1)
     }
 
     pub fn remember_unclaim(&mut self, requests: impl IntoIterator<Item = RequestId>) {

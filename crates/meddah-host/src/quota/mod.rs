@@ -23,7 +23,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-pub use amounts::{AMOUNT_MAX, Allowance, Amounts, Left, Tier, Unit};
+pub use amounts::{AMOUNT_MAX, Allowance, Amounts, Left, NearEnd, Tier, Unit};
 pub use book::{Book, BookSettings, Clock, Purpose, Reservation};
 pub use desk::{FENCE_MS, REQUESTS_MAX};
 pub use error::{Exceeded, QuotaError};

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use meddah_fakes::engine::{EngineShape, Fault};
+use meddah_host::quota::Allowance;
+use meddah_host::settings::TierEntry;
 use meddah_host::storage::{Ended, LedgerPage};
 use serde_json::Value;
 
@@ -47,6 +49,26 @@ async fn who_waits_is_told_its_place() {
     assert!(second.starts_with(": queue {\"position\":1,"), "{second}");
     assert!(second.ends_with("data: [DONE]\n\n"), "{second}");
     first.text().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_is_told_when_little_is_left() {
+    let mut few = settings();
+    let day = Allowance { turns: Some(11), ..Allowance::default() };
+    few.tiers.insert("few".into(), TierEntry { day, ..TierEntry::default() });
+    let host = TestHost::start(quick(), few).await;
+    let token = host.player("few").await;
+    let ask = async |header: &'static str| {
+        let asked = host.chat(&token, &streamed("Hello!", 4)).header("x-meddah-queue", header);
+        asked.send().await.unwrap().text().await.unwrap()
+    };
+    for _ in 0..9 {
+        assert!(!ask("events").await.contains("near-end"));
+    }
+    assert!(!ask("nothing").await.contains("near-end"), "who does not ask is not told");
+    let said = ask("events").await;
+    let first = ": near-end {\"unit\":\"turns\",\"period\":\"day\",\"left\":0,\"of\":11}\n\n";
+    assert!(said.starts_with(first), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

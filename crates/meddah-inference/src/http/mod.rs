@@ -26,9 +26,10 @@ pub use reqwest::{Method, Url};
 pub use address::{check_key_is_safe, endpoint, host_name, is_near};
 pub use form::{FormFile, post_form};
 pub use lines::{LINE_BYTES_MAX, LineSplitter, TooLong};
+pub(crate) use reply::RETRY_AFTER_MAX;
 pub use reply::{ERROR_BODY_BYTES_MAX, Reply, retry_after};
 pub use socket::{Frame, Opened, Socket};
-pub use sse::{SseEvent, SseParser};
+pub use sse::{COMMENT, SseEvent, SseParser};
 pub(crate) use trouble::broke;
 pub use trouble::{bad_certificate, cancelled, causes, mask};
 

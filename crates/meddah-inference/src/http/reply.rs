@@ -13,7 +13,7 @@ use crate::{Key, ModelError};
 /// Of an error's body so much is read.
 pub const ERROR_BODY_BYTES_MAX: usize = 64 << 10;
 /// A longer pause than this is not believed.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// The answer to a [`Call`](super::Call). Dropping it closes the connection.
 pub struct Reply {

@@ -5,11 +5,14 @@ use super::{LineSplitter, TooLong};
 /// One event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SseEvent {
-    /// Empty if it has no `event:` line.
+    /// Empty if it has no `event:` line; [`COMMENT`] for a comment.
     pub name: String,
     /// Its `data:` lines, joined by line feeds.
     pub data: String,
 }
+
+/// The name of comments, for who reads them. No event is called so.
+pub const COMMENT: &str = ":";
 
 /// Makes events of bytes. Beyond the standard: `[DONE]` ends the event before it even without an empty line,
 /// and the last event counts without one too.
@@ -17,6 +20,7 @@ pub struct SseEvent {
 pub struct SseParser {
     lines: LineSplitter,
     event: Option<SseEvent>,
+    comments: bool,
 }
 
 const DONE: &str = "[DONE]";
@@ -24,7 +28,12 @@ const DONE: &str = "[DONE]";
 impl SseParser {
     /// For events of at most so many bytes, where a server has sound in them.
     pub fn up_to(event_bytes_max: usize) -> SseParser {
-        SseParser { lines: LineSplitter::up_to(event_bytes_max), event: None }
+        SseParser { lines: LineSplitter::up_to(event_bytes_max), ..SseParser::default() }
+    }
+
+    /// Comments are events, too; the standard passes over them.
+    pub fn with_comments() -> SseParser {
+        SseParser { comments: true, ..SseParser::default() }
     }
 
     /// Takes bytes and gives back the events that they complete.
@@ -33,8 +42,14 @@ impl SseParser {
     /// A line or an event beyond the limit.
     pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<SseEvent>, TooLong> {
         let mut events = Vec::new();
-        let (pending, most) = (&mut self.event, self.lines.line_bytes_max());
-        self.lines.push(bytes, |line| take_line(line, pending, most, &mut events))?;
+        let (pending, most, comments) = (&mut self.event, self.lines.line_bytes_max(), self.comments);
+        self.lines.push(bytes, |line| match comment(line).filter(|_| comments) {
+            Some(text) => {
+                events.push(SseEvent { name: COMMENT.to_owned(), data: text.to_owned() });
+                Ok(())
+            }
+            None => take_line(line, pending, most, &mut events),
+        })?;
         Ok(events)
     }
 
@@ -49,6 +64,11 @@ impl SseParser {
         dispatch(pending, &mut events);
         Ok(events)
     }
+}
+
+fn comment(line: &str) -> Option<&str> {
+    let text = line.strip_prefix(':')?;
+    Some(text.strip_prefix(' ').unwrap_or(text))
 }
 
 fn take_line(
@@ -132,6 +152,14 @@ mod tests {
         check("data: a\ndata: [DONE]\n", &[("", "a"), ("", "[DONE]")]);
         check("data: a", &[("", "a")]);
         check("data: a\n", &[("", "a")]);
+    }
+
+    #[test]
+    fn comments_are_events_for_who_reads_them() {
+        let mut parser = SseParser::with_comments();
+        let events = parser.push(b": queue {}\n\ndata: a\n:b\ndata: c\n\n").unwrap();
+        let events: Vec<_> = events.iter().map(|event| (&*event.name, &*event.data)).collect();
+        assert_eq!(events, [(COMMENT, "queue {}"), (COMMENT, "b"), ("", "a\nc")]);
     }
 
     proptest! {

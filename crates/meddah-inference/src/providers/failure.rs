@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use crate::http::{mask, retry_after};
+use crate::http::{RETRY_AFTER_MAX, mask, retry_after};
 use crate::{ErrorKind, Key, ModelError};
 
 /// Longer messages are cut, in characters.
@@ -38,7 +38,11 @@ struct Words {
 /// The error of a refusal. Its help speaks of models; who asked for something else has words of their own.
 pub fn classify(refusal: &Refusal<'_>) -> ModelError {
     let words = words(refusal.body);
-    let retry_after = refusal.headers.and_then(retry_after).or_else(|| told_pause(refusal.body));
+    let retry_after = refusal
+        .headers
+        .and_then(retry_after)
+        .or_else(|| told_pause(refusal.body))
+        .map(|wait| wait.min(RETRY_AFTER_MAX));
     let kind = kind(&words, refusal.status, retry_after.is_some());
     let message = mask(&one_line(&words.message), refusal.secrets);
     let message = match (message.is_empty(), refusal.status) {
@@ -51,8 +55,11 @@ pub fn classify(refusal: &Refusal<'_>) -> ModelError {
     error
 }
 
-/// When to come back, by the body: google.rpc.RetryInfo, as in `"retryDelay": "3.5s"`.
+/// When to come back, by the body: as our own host says it, or google.rpc.RetryInfo, as in `"retryDelay": "3.5s"`.
 fn told_pause(body: &Value) -> Option<Duration> {
+    if let Some(pause_ms) = body["error"]["retry_after_ms"].as_u64() {
+        return Some(Duration::from_millis(pause_ms));
+    }
     let details = body["error"]["details"].as_array()?;
     let delay = details.iter().find_map(|detail| detail["retryDelay"].as_str())?;
     Duration::try_from_secs_f64(delay.trim_end_matches('s').parse().ok()?).ok()
@@ -253,6 +260,7 @@ fn kind(words: &Words, status: u16, has_pause: bool) -> ErrorKind {
     }
     match status {
         200 if coded(&["server_error", "internal", "api_error"]) => ErrorKind::Overloaded,
+        200 if coded(&["invalid_request", "bad_request"]) => ErrorKind::BadRequest,
         // It broke in the middle of a reply, and says something that nobody knows.
         200 if !message.is_empty() => ErrorKind::Broken,
         status => by_status(status),

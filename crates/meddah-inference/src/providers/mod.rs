@@ -11,6 +11,7 @@ mod catalogue;
 mod failure;
 mod gemini;
 mod heads;
+mod host;
 mod koboldcpp;
 mod ollama;
 mod online;

@@ -1,10 +1,13 @@
 //! Chat completions, as OpenAI made them and as others speak them.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::ask::{Ask, Tool};
+use super::host::{ASKS_FOR_REMARKS, Heard, Remarks};
 use super::server::{BEARER, Server};
 use super::wire::{Body, Cost, Decoder, Event, Failure, Protocol, count};
 use super::{ProviderConfig, ProviderInfo};
@@ -64,6 +67,8 @@ pub(super) struct Chat {
     model: String,
     reasoning: bool,
     least_effort: Option<String>,
+    /// Of a host.
+    heard: Arc<Heard>,
 }
 
 impl Chat {
@@ -77,6 +82,7 @@ impl Chat {
             model: config.model.clone(),
             reasoning: facts.reasoning,
             least_effort: facts.least_effort.clone(),
+            heard: Arc::default(),
         })
     }
 
@@ -194,11 +200,16 @@ impl Protocol for Chat {
 
     fn call(&self, body: &Body) -> Result<Call, ModelError> {
         let call = self.server.post(body)?;
-        if self.dialect == Dialect::OpenRouter { call.with_header("x-title", "Meddah") } else { Ok(call) }
+        match self.dialect {
+            Dialect::OpenRouter => call.with_header("x-title", "Meddah"),
+            Dialect::Host => call.with_header(ASKS_FOR_REMARKS.0, ASKS_FOR_REMARKS.1),
+            _ => Ok(call),
+        }
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(ChatDecoder::default())
+        let remarks = (self.dialect == Dialect::Host).then(|| Remarks::new(self.heard.clone()));
+        Box::new(ChatDecoder { remarks, ..ChatDecoder::default() })
     }
 
     /// Of a host nobody knows beforehand whether its model is a small one, which reads another prompt.
@@ -273,9 +284,15 @@ fn short_id(id: &str) -> String {
 struct ChatDecoder {
     /// Index and id of each call; some give all calls the same index, others no index at all.
     calls: Vec<(u64, String)>,
+    /// Of a host.
+    remarks: Option<Remarks>,
 }
 
 impl Decoder for ChatDecoder {
+    fn comment(&mut self, text: &str) -> Option<Event> {
+        self.remarks.as_mut()?.comment(text)
+    }
+
     fn frame(&mut self, _name: &str, frame: &Value, events: &mut Vec<Event>) -> Result<(), Failure> {
         if frame["object"] == "error" || frame["choices"].is_null() && frame["message"].is_string() {
             return Err(Failure::Body(frame.clone()));

@@ -13,7 +13,7 @@ use super::failure::{self, Refusal};
 use super::online::{Online, Seen, estimate};
 use super::reading::Reading;
 use super::wire::{Decoder, Event, Failure, Framing};
-use crate::http::{Call, Http, LineSplitter, Reply, SseParser, TooLong, broke};
+use crate::http::{COMMENT, Call, Http, LineSplitter, Reply, SseParser, TooLong, broke};
 use crate::{ChatStream, Chunk, ErrorKind, ModelError, StopReason, TokenUsage};
 
 /// Longer replies never end, in bytes of the body.
@@ -113,7 +113,7 @@ impl Turn {
         let frames = match online.protocol().framing() {
             Framing::Lines => Frames::Lines(LineSplitter::default()),
             Framing::Sse if media_type == "application/json" => Frames::Whole(Vec::new()),
-            Framing::Sse => Frames::Sse(SseParser::default()),
+            Framing::Sse => Frames::Sse(SseParser::with_comments()),
         };
         let usage = TokenUsage { prompt_tokens, ..TokenUsage::default() };
         let limit = usize::try_from(ask.max_tokens).unwrap_or(usize::MAX);
@@ -252,6 +252,10 @@ impl Turn {
     /// A frame; several JSON values in one are several frames.
     fn frame(&mut self, name: &str, data: &str) -> Result<(), ModelError> {
         let data = data.trim();
+        if name == COMMENT {
+            let event = self.decoder.comment(data);
+            return self.events(Vec::from_iter(event));
+        }
         if data == "[DONE]" {
             return self.events(vec![Event::End]);
         }
@@ -300,6 +304,7 @@ impl Turn {
                     self.completion_known |= cost.completion.is_some_and(|count| count > 1);
                     chunks.push(Chunk::Usage(self.usage_now()));
                 }
+                Event::Remark(notice) => chunks.push(Chunk::Notice(notice)),
                 // Some send a reason with every frame, so words may follow.
                 Event::Stop(stop) => {
                     self.reading.settle_calls(&mut chunks);

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::ask::Ask;
 use crate::http::Call;
-use crate::{ErrorKind, ModelError, StopReason, TokenUsage};
+use crate::{ErrorKind, ModelError, Notice, StopReason, TokenUsage};
 
 /// What a frame means.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub(super) enum Event {
     Call { slot: usize, name: String, arguments: String },
     /// What it cost so far; what is not said stays as it was.
     Usage(Cost),
+    /// Something that the player should know.
+    Remark(Notice),
     /// The model is done, for this reason. Usage may follow.
     Stop(StopReason),
     /// Nothing will follow.
@@ -62,6 +64,11 @@ pub(super) trait Decoder: Send {
     /// # Errors
     /// The provider's own error, in the middle of a reply.
     fn frame(&mut self, name: &str, frame: &Value, events: &mut Vec<Event>) -> Result<(), Failure>;
+
+    /// What a comment between frames means; mostly nothing.
+    fn comment(&mut self, _text: &str) -> Option<Event> {
+        None
+    }
 }
 
 /// An error that a provider reported inside a reply.

@@ -1,4 +1,6 @@
-//! `meddah budget`: what paid models cost so far, and the switches and ceilings.
+//! `meddah budget`: what paid models cost so far, what is left at hosts, and the switches and ceilings.
+
+mod hosts;
 
 use meddah_inference::budget::{Limits, Part, PartLimit, format_micro};
 use meddah_store::StoreError;
@@ -10,6 +12,7 @@ use super::{BAD_INPUT, DONE, Failure, WRONG_USAGE, print};
 use crate::budget::{BudgetError, CURRENCY, check, edit, open_file};
 use crate::day::{self, DAY_MS};
 use crate::ladders::model_table;
+use hosts::AtHost;
 
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -59,10 +62,10 @@ impl From<PartName> for Part {
     }
 }
 
-pub fn run(arguments: BudgetArguments) -> Result<u8, Failure> {
+pub async fn run(arguments: BudgetArguments) -> Result<u8, Failure> {
     let setup = Setup::open(&Common::default())?;
     match arguments.command {
-        None => show(&setup, arguments.json)?,
+        None => show(&setup, arguments.json).await?,
         Some(BudgetCommand::Off { part }) => switch(&setup, part, false)?,
         Some(BudgetCommand::On { part }) => switch(&setup, part, true)?,
         Some(BudgetCommand::Set { ceiling, amount }) => set(&setup, &ceiling, &amount)?,
@@ -113,17 +116,23 @@ fn part_is_off(setup: &Setup, name: &str) -> Result<bool, Failure> {
     Ok(report.off.iter().any(|off| off == name))
 }
 
-fn show(setup: &Setup, json: bool) -> Result<(), Failure> {
+async fn show(setup: &Setup, json: bool) -> Result<(), Failure> {
     let limits = limits(setup)?;
-    let ledger = open_file(&setup.paths, &setup.settings).map_err(failure)?;
-    let report = ledger.report().map_err(|error: StoreError| failure(error.into()))?;
+    let report = {
+        let ledger = open_file(&setup.paths, &setup.settings).map_err(failure)?;
+        ledger.report().map_err(|error: StoreError| failure(error.into()))?
+    };
     let table = model_table(&setup.paths)
         .map_err(|error| Failure::new(BAD_INPUT, format!("{}\n{}", error.message, error.help)))?;
     let prices_of = table.newest_date().unwrap_or_default();
+    let hosts = hosts::ask_all(setup).await;
     if json {
-        print::line(&to_json(&report, &limits, prices_of).to_string());
+        let mut shown = to_json(&report, &limits, prices_of);
+        shown["hosts"] = hosts.iter().map(AtHost::to_json).collect();
+        print::line(&shown.to_string());
     } else {
         to_person(&report, &limits);
+        hosts.iter().for_each(AtHost::print);
         print::aside(&format!(
             "Prices are those of {prices_of}; `price` of a rung in the settings wins over them."
         ));

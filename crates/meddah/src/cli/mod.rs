@@ -166,7 +166,7 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Models(arguments) => setup::block_on(models::run(arguments)),
         Command::Key(arguments) => key::run(arguments),
         Command::Join(arguments) => setup::block_on(join::run(arguments)),
-        Command::Budget(arguments) => budget::run(arguments),
+        Command::Budget(arguments) => setup::block_on(budget::run(arguments)),
         Command::Bench(arguments) => setup::block_on(bench::run(arguments)),
         Command::World(arguments) => world::run(arguments),
         Command::New(arguments) => new::run(arguments),

@@ -31,7 +31,7 @@ use order::{Order, Purpose, RungName};
 
 pub use local::{find_model, local_config};
 pub use open::model_table;
-pub use order::usual;
+pub use order::{hosts, usual};
 pub use settings::{HOST, PriceSettings, RungSettings};
 
 /// Ladders and rungs that are kept; more only come from world packs that change while the program runs.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use meddah_inference::budget::{Estimate, Metered, Price, Rates, parse_micro};
 use meddah_inference::providers::{self, ActionStyle, ProviderConfig, ProviderInfo};
@@ -124,7 +125,7 @@ impl Opener {
             key: self.key(name, settings, info.key_name, info.base_url)?,
             context_tokens: (settings.context_tokens != 0).then_some(settings.context_tokens),
             actions: action_style(shown, settings)?,
-            headers: headers(settings, purpose),
+            headers: headers(settings, purpose, self.limits(settings).first_token),
             extra: settings.extra.clone(),
         };
         let model = providers::open(config, self.http(), &self.table)?;
@@ -143,11 +144,12 @@ impl Opener {
     }
 }
 
-/// A host serves what somebody waits for first.
-fn headers(settings: &RungSettings, purpose: Purpose) -> BTreeMap<String, String> {
+/// A host serves what somebody waits for first, and lets nobody wait who would not stay so long.
+fn headers(settings: &RungSettings, purpose: Purpose, patience: Duration) -> BTreeMap<String, String> {
     let mut headers = settings.headers.clone();
     if settings.provider == HOST {
         headers.insert("x-meddah-class".into(), purpose.class().into());
+        headers.insert("x-meddah-patience-ms".into(), patience.as_millis().to_string());
     }
     headers
 }

@@ -187,7 +187,7 @@ impl Opener {
         self.http.clone()
     }
 
-    fn limits(&self, rung: &RungSettings) -> RungLimits {
+    pub(super) fn limits(&self, rung: &RungSettings) -> RungLimits {
         if matches!(rung.provider.as_str(), LOCAL | SCRIPTED) {
             return RungLimits::LOCAL;
         }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use meddah_engine::world::{Character, World};
 use meddah_inference::budget::Part;
+use meddah_inference::providers;
 use serde_json::{Map, Value};
 
-use super::settings::{LOCAL, RungSettings};
+use super::settings::{HOST, LOCAL, RungSettings, resolve};
 use crate::config::Settings;
 use crate::turn::{Cause, Turn};
 
@@ -152,6 +153,17 @@ impl Order {
         names.extend(self.usual().into_iter().filter(|usual| !suggested.iter().any(|name| usual.is(name))));
         names
     }
+}
+
+/// The hosts that the settings name in some order, with the names of their rungs.
+pub fn hosts(settings: &Settings) -> Vec<(String, RungSettings)> {
+    let order = Order::new(settings);
+    let providers: Vec<&str> = providers::known().iter().map(|info| info.name).collect();
+    let all = order.all().into_iter().filter_map(|rung| {
+        let own = resolve(rung.shown(), &settings.rungs, &providers).ok()?;
+        Some((rung.shown().to_owned(), own))
+    });
+    all.filter(|(_, rung)| rung.provider == HOST).collect()
 }
 
 /// The names of the usual ladder, whether it was written as one or not.

@@ -95,6 +95,34 @@ fn a_player_joins_by_a_link_and_talks_and_the_quota_counts_down() {
     assert_eq!((code, errors.contains("no invite link")), (2, true), "{errors}");
 }
 
+#[test]
+fn a_player_sees_what_is_left_and_hears_when_it_is_little() {
+    let ((_one, data), (_two, player)) = (home(), home());
+    std::fs::write(data.join("meddah.toml"), "[host.tiers.free]\nday = { turns = 2 }\n").unwrap();
+    let hosting = Hosting::start(&data, &script(&data, 1));
+    std::fs::write(player.join("meddah.toml"), "keys = \"file\"\n").unwrap();
+    assert_eq!(run(&player, &["join", &hosting.link]).0, 0);
+    let left = || {
+        let (code, shown, errors) = run(&player, &["budget", "--json"]);
+        assert_eq!(code, 0, "{errors}");
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        shown["hosts"][0]["account"]["left"]["day"]["turns"].clone()
+    };
+    assert_eq!(left(), 2);
+    let talk = || run(&player, &["talk", "--say", "Good evening."]);
+    let (_, said, errors) = talk();
+    assert!(said.contains("Sit down") && !errors.contains("are left"), "{said} {errors}");
+    assert_eq!(left(), 1);
+    let (_, said, errors) = talk();
+    assert!(said.contains("Sit down"), "{said} {errors}");
+    assert!(errors.contains("0 of 2 turns of this day are left at the host"), "{errors}");
+    let (_, shown, _) = run(&player, &["budget"]);
+    assert!(shown.contains("this day: 0 of 2 turns left"), "{shown}");
+    drop(hosting);
+    let (code, _, errors) = run(&player, &["budget"]);
+    assert!(code == 0 && errors.contains("warning: host:"), "{code} {errors}");
+}
+
 #[tokio::test]
 async fn whole_characters_are_each_players_own() {
     let (_folder, data) = home();

@@ -25,7 +25,7 @@ use crate::engines::{EngineError, EngineRequest, Meter, ReadStream, Reading};
 use crate::front::Host;
 use crate::front::error::Refused;
 use crate::player::Class;
-use crate::quota::{Amounts, Left, Reservation};
+use crate::quota::{Amounts, Left, NearEnd, Reservation};
 use crate::storage::Ended;
 
 /// A comment is sent when nothing else was for so long, so that no proxy takes the answer for dead.
@@ -94,7 +94,18 @@ impl Running {
     fn amounts(&self) -> (TokenUsage, Amounts) {
         let usage = self.meter.best_known();
         let tokens = u64::from(usage.prompt_tokens) + u64::from(usage.completion_tokens);
-        let micro = self.host.prices.of(&self.engine, &usage).min(self.micro_most);
+        let cost = self.host.prices.of(&self.engine, &usage);
+        if cost > self.micro_most {
+            let (engine, most) = (&*self.engine, self.micro_most);
+            tracing::warn!(
+                engine,
+                cost,
+                most,
+                "an engine says that it charges more than its prices allow, and what is beyond them is in no ledger: \
+                 check `input_price` and `output_price`"
+            );
+        }
+        let micro = cost.min(self.micro_most);
         // An answer of which nothing was heard is no turn.
         let turns = if self.meter.has_begun() { self.turns } else { 0 };
         (usage, Amounts { turns, tokens, speech_ms: 0, micro })
@@ -147,6 +158,8 @@ struct Held {
 
 /// A stream of server-sent events.
 pub(super) struct Answer {
+    /// Said before all else.
+    remark: Option<Bytes>,
     stage: Stage,
     silence: Silence,
 }
@@ -176,12 +189,13 @@ impl Answer {
     pub fn waiting(
         running: BoxFuture<'static, Result<Running, Refused>>,
         place: watch::Receiver<Place>,
+        near_end: Option<NearEnd>,
     ) -> Answer {
-        Answer::at(Stage::Queued(running, place))
+        Answer { remark: near_end.and_then(warned), ..Answer::at(Stage::Queued(running, place)) }
     }
 
     fn at(stage: Stage) -> Answer {
-        Answer { stage, silence: Silence::begin() }
+        Answer { remark: None, stage, silence: Silence::begin() }
     }
 
     /// The next piece of the body.
@@ -192,6 +206,9 @@ impl Answer {
     }
 
     async fn next_piece(&mut self) -> Option<Bytes> {
+        if let Some(remark) = self.remark.take() {
+            return Some(remark);
+        }
         loop {
             match &mut self.stage {
                 Stage::Queued(entering, place) => {
@@ -201,7 +218,13 @@ impl Answer {
                             Ok(running) => Stage::Running(Box::new(running), Held::default()),
                             Err(refused) => Stage::Last(failed(&refused)),
                         },
-                        Ok(()) = place.changed() => return Some(told(*place.borrow_and_update())),
+                        Ok(()) = place.changed() => {
+                            let place = *place.borrow_and_update();
+                            // Whoever goes in at once has nothing to hear of it.
+                            if !place.wait.is_zero() {
+                                return Some(told(place));
+                            }
+                        }
                         () = self.silence.is_long() => return Some(WAIT),
                     }
                 }
@@ -327,6 +350,11 @@ fn told(place: Place) -> Bytes {
     let wait_ms = u64::try_from(place.wait.as_millis()).unwrap_or(u64::MAX);
     let place: Value = json!({"position": place.position, "wait_ms": wait_ms});
     format!(": queue {place}\n\n").into()
+}
+
+fn warned(near_end: NearEnd) -> Option<Bytes> {
+    let near_end = serde_json::to_string(&near_end).ok()?;
+    Some(format!(": near-end {near_end}\n\n").into())
 }
 
 /// A stream that ends with an error.

@@ -25,6 +25,7 @@ use super::Host;
 use super::auth::Known;
 use super::body::Sent;
 use super::error::Refused;
+use super::metrics;
 use super::serve::Peer;
 use crate::admission::{Asking, Place};
 use crate::engines::{Expected, Meter};
@@ -43,7 +44,7 @@ pub const CLASS: HeaderName = HeaderName::from_static("x-meddah-class");
 pub const CONVERSATION: HeaderName = HeaderName::from_static("x-meddah-conversation");
 /// The longest that the player waits for a slot, in milliseconds.
 pub const PATIENCE: HeaderName = HeaderName::from_static("x-meddah-patience-ms");
-/// With `events`, a stream begins at once and tells its place in the queue as comments.
+/// With `events`, a stream begins at once, and comments in it tell its place in the queue and whether little is left.
 pub const QUEUE: HeaderName = HeaderName::from_static("x-meddah-queue");
 /// A second request of the same key within a day is not carried out.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -65,7 +66,7 @@ pub(super) async fn completions(
     match ask(&host, peer, &headers, sent).await {
         Ok(response) => response,
         Err(refused) => {
-            host.metrics.ended(class, super::metrics::word(refused.0.code));
+            host.metrics.ended(class, metrics::word(refused.0.code));
             refused.into_response()
         }
     }
@@ -153,7 +154,13 @@ impl Waiting {
     /// The answer as a stream that begins at once and tells the place in the queue.
     fn told(self) -> Answer {
         let (progress, place) = watch::channel(Place::default());
-        Answer::waiting(Box::pin(self.enter(Some(progress))), place)
+        let near_end = self.reservation.near_end();
+        let (host, class) = (self.host.clone(), self.class);
+        let entering = async move {
+            let entered = self.enter(Some(progress)).await;
+            entered.inspect_err(|refused| host.metrics.ended(class, metrics::word(refused.0.code)))
+        };
+        Answer::waiting(Box::pin(entering), place, near_end)
     }
 
     /// Waits for a slot, and for the first event of an engine.
