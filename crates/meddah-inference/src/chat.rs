@@ -255,15 +255,16 @@ pub trait ChatModel: Send + Sync {
     /// Tokens of each text, by the model's own tokenizer.
     async fn count_tokens(&self, texts: &[&str]) -> Result<Vec<u32>, ModelError>;
 
-    /// Whether [`read_ahead`](ChatModel::read_ahead) is of use now: the model is loaded, reads for nothing, and keeps
+    /// Whether [`read_ahead`](ChatModel::read_ahead) is of use now: the model is loaded, thinks for nothing, and keeps
     /// what it has read. Of a model that is paid for or far away it is not.
     fn reads_ahead(&self) -> bool {
         false
     }
 
-    /// Reads the prompt of a request that may be made soon, so that less is left to read then. It ends with the next
-    /// request, of anybody, because who waits for a reply goes first, and when the future is dropped. What was read by
-    /// then stays. Tells how long the prompt was, and how much of it had been read before.
+    /// Reads the prompt of a request that may be made soon, and thinks up the reply, so that less is left to do then.
+    /// Whoever asks the very same takes the reply up where it is; to the caller nothing is told of it. It ends with the
+    /// next request, of anybody, because who waits for a reply goes first, and when the future is dropped. What was read
+    /// by then stays. Tells how long prompt and reply were, and how much of the prompt had been read before.
     async fn read_ahead(&self, _request: ChatRequest) -> Result<TokenUsage, ModelError> {
         Ok(TokenUsage::default())
     }

@@ -46,7 +46,7 @@ pub struct LocalConfig {
     pub load_timeout: Duration,
     /// The worker yields to everything else on the machine.
     pub background: bool,
-    /// What may be asked soon is read while nobody waits.
+    /// What may be asked soon is thought up while nobody waits.
     pub read_ahead: bool,
 }
 

@@ -26,11 +26,11 @@ pub enum Request {
         /// What to think about.
         request: Box<ChatRequest>,
     },
-    /// Read a prompt that may be asked soon. It ends when anything else is asked.
+    /// Think up a reply that may be asked for soon. It ends when anything else is asked; who asks the same takes it up.
     ReadAhead {
         /// Comes back at its end.
         id: u64,
-        /// What to read.
+        /// What would be asked.
         request: Box<ChatRequest>,
     },
     /// Stop a reply, or reading ahead.

@@ -96,7 +96,7 @@ fn emotion_decision(turn: &Turn, words: &Appraisal) -> Decision {
         id: label.name().to_owned(),
         text: format!(" {}", label.adjective()),
         description: String::new(),
-        bias: bias(label) / weight,
+        bias: rounded(bias(label) / weight),
         arguments: None,
     });
     Decision {
@@ -113,7 +113,7 @@ fn action_decision(turn: &Turn, offer: &Offer) -> Decision {
         id: prompt::NOTHING.to_owned(),
         text: format!(" {}", prompt::NOTHING),
         description: "Only talk.".to_owned(),
-        bias: offer.nothing_bias / weight,
+        bias: rounded(offer.nothing_bias / weight),
         arguments: None,
     };
     let offered = offer.ranked.iter().filter_map(|ranked| {
@@ -122,7 +122,7 @@ fn action_decision(turn: &Turn, offer: &Offer) -> Decision {
             id: action.name.clone(),
             text: format!(" {}", action.name),
             description: action.description.clone(),
-            bias: ranked.bias / weight,
+            bias: rounded(ranked.bias / weight),
             arguments: offer.arguments_schema(action),
         })
     });
@@ -139,7 +139,12 @@ fn choice_weight(turn: &Turn) -> f32 {
     turn.settings.choice_weight.clamp(CHOICE_WEIGHT_MIN, 1.0)
 }
 
-/// The seed of the settings, or one drawn for this turn.
+/// The seed of the settings, or one of this turn: whoever thought the turn up ahead had the same.
 fn seed(turn: &Turn) -> u64 {
-    u64::try_from(turn.settings.seed).unwrap_or_else(|_| getrandom::u64().unwrap_or_default())
+    u64::try_from(turn.settings.seed).unwrap_or_else(|_| turn.dice())
+}
+
+/// In hundredths: feelings fade with every moment, and what was thought up a moment ago is still what is asked.
+fn rounded(bias: f32) -> f32 {
+    (bias * 100.0).round() / 100.0
 }

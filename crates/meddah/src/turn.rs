@@ -393,6 +393,14 @@ fn deadline(turn: &Turn) -> tokio::time::Instant {
 }
 
 impl Turn {
+    /// A number that follows from the turn alone (FNV-1a): asked again, it is the same. Sessions have random names, so
+    /// nobody can foretell it.
+    pub(crate) fn dice(&self) -> u64 {
+        self.record_id
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    }
+
     /// One of these, by the turn: the same turn has the same, and turns take them by and by. None of none.
     pub(crate) fn pick<'l>(&self, lines: &'l [String]) -> Option<&'l String> {
         let place = self.record_id.bytes().map(usize::from).sum::<usize>();

@@ -244,7 +244,7 @@ impl ChatModel for LocalModel {
     async fn read_ahead(&self, request: ChatRequest) -> Result<TokenUsage, ModelError> {
         let cancel = CancellationToken::new();
         let _guard = cancel.clone().drop_guard();
-        let request = Box::new(without_words(request));
+        let request = Box::new(request);
         self.ask(|answer| Call::ReadAhead { request, cancel, answer }).await
     }
 
@@ -265,12 +265,4 @@ impl ChatModel for LocalModel {
         }
         Ok(stream::chat_stream(pieces, own_cancel.clone(), guard))
     }
-}
-
-/// A request that is read and not answered. What is decided before the words is asked, and not filled in.
-fn without_words(mut request: ChatRequest) -> ChatRequest {
-    for choice in request.decisions.iter_mut().flat_map(|decision| &mut decision.choices) {
-        choice.arguments = None;
-    }
-    ChatRequest { max_tokens: 0, json_schema: None, ..request }
 }

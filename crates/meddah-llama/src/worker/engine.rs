@@ -28,6 +28,7 @@ use super::threads::Threads;
 use crate::ffi::{Batch, Context, Dry, Token};
 use crate::template::Template;
 use crate::wire::{Reply, Request, Stats, WireError, WireErrorKind};
+use ahead::Draft;
 
 /// Requests that wait for a place.
 const WAITING_MAX: usize = 64;
@@ -48,6 +49,17 @@ struct Running {
     ahead: bool,
 }
 
+impl Running {
+    fn usage(&self, total_tokens: usize) -> TokenUsage {
+        TokenUsage {
+            prompt_tokens: self.prompt_tokens as u32,
+            cached_tokens: self.cached_tokens as u32,
+            completion_tokens: total_tokens.saturating_sub(self.prompt_tokens) as u32,
+            ..TokenUsage::default()
+        }
+    }
+}
+
 /// See the top of this file.
 pub struct Engine {
     pub context: Context,
@@ -60,6 +72,8 @@ pub struct Engine {
     batch: Batch,
     waiting: VecDeque<Prepared>,
     running: Vec<Running>,
+    /// A reply that nobody has asked for yet.
+    draft: Option<Draft>,
     places: Places,
     grammars: Option<Grammars>,
     penalty: Option<(f32, Dry)>,
@@ -98,6 +112,7 @@ impl Engine {
             batch: Batch::new(STEP_TOKENS_MAX as u32),
             waiting: VecDeque::new(),
             running: Vec::new(),
+            draft: None,
             places: Places::new(),
             grammars: None,
             penalty: None,
@@ -191,6 +206,7 @@ impl Engine {
     }
 
     fn receive(&mut self, id: u64, request: ChatRequest) {
+        let Some(request) = self.take_up(id, request) else { return };
         self.end_ahead();
         if self.waiting.len() >= WAITING_MAX {
             return self.fail(id, WireError::new(WireErrorKind::Overloaded, "too many replies are waiting"));
@@ -265,6 +281,9 @@ impl Engine {
         };
         let sampler = self.sampler(&request);
         let mut speech = Speech::new(request, options, sampler, grammar, probe, self.context_tokens);
+        if ahead {
+            speech.remember_places();
+        }
         speech.begin(
             self.slots.sequence(slot),
             &mut Tools {
@@ -308,21 +327,22 @@ impl Engine {
         Sampler::new(&request.sampling, penalty)
     }
 
+    /// Of what is thought up ahead nothing is told.
     fn tell(&mut self, index: usize) {
         let running = &mut self.running[index];
-        let id = running.id;
-        let events = running.speech.take_events();
+        if running.ahead {
+            return;
+        }
+        let (id, events) = (running.id, running.speech.take_events());
+        let usage = running.usage(self.slots.sequence(running.slot).len());
+        self.tell_events(id, events, usage);
+    }
+
+    fn tell_events(&self, id: u64, events: Vec<Event>, usage: TokenUsage) {
         if events.is_empty() {
             return;
         }
         self.control.told.fetch_add(1, Ordering::Relaxed);
-        let total = self.slots.sequence(running.slot).len();
-        let usage = TokenUsage {
-            prompt_tokens: running.prompt_tokens as u32,
-            cached_tokens: running.cached_tokens as u32,
-            completion_tokens: total.saturating_sub(running.prompt_tokens) as u32,
-            ..TokenUsage::default()
-        };
         for event in events {
             self.outbox.send(&match event {
                 Event::Decided { decision, choice, arguments } => {
@@ -340,6 +360,7 @@ impl Engine {
     fn end_over(&mut self) {
         for index in (0..self.running.len()).rev() {
             if self.running[index].speech.is_over() {
+                self.keep_draft(index);
                 self.end(index);
             }
         }

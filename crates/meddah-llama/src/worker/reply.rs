@@ -63,6 +63,8 @@ pub struct Reply {
     /// Tokens of the prompt.
     prompt_tokens: usize,
     candidates: Vec<Candidate>,
+    /// What the model says where something is decided may be asked again.
+    remembers_places: bool,
     events: Vec<Event>,
 }
 
@@ -89,8 +91,19 @@ impl Reply {
             context_tokens,
             prompt_tokens: 0,
             candidates,
+            remembers_places: false,
             events,
         }
+    }
+
+    /// Whoever asks the same later need not ask the model.
+    pub fn remember_places(&mut self) {
+        self.remembers_places = true;
+    }
+
+    /// What it answers.
+    pub fn request(&self) -> &ChatRequest {
+        &self.request
     }
 
     /// Pushes what follows the prompt.
@@ -127,8 +140,7 @@ impl Reply {
     pub fn answer(&mut self, logits: &[f32], sequence: &mut Sequence, tools: &mut Tools<'_>) {
         match &mut self.phase {
             Phase::Deciding { branches, likelihoods, .. } => {
-                // Nobody else asks at this place but whoever asks what is read ahead.
-                if self.request.max_tokens == 0 {
+                if self.remembers_places {
                     tools.places.put(&Place::new(sequence.tokens().to_vec(), branches), logits);
                 }
                 let sum = log_sum(logits);
@@ -320,9 +332,7 @@ impl Reply {
             sequence.push(&[token]);
             self.sampler.accept(token);
             let shown = self.words.push(&tools.model.bytes_of(token, false));
-            if !shown.text.is_empty() {
-                self.events.push(Event::Text(shown.text));
-            }
+            self.tell_words(shown.text);
             if shown.stopped {
                 return self.over(StopReason::Stop);
             }
@@ -335,10 +345,19 @@ impl Reply {
         }
     }
 
+    /// One piece with what was not taken yet.
+    fn tell_words(&mut self, text: String) {
+        match self.events.last_mut() {
+            _ if text.is_empty() => {}
+            Some(Event::Text(before)) => before.push_str(&text),
+            _ => self.events.push(Event::Text(text)),
+        }
+    }
+
     fn over(&mut self, stop: StopReason) {
         let rest = self.words.rest();
-        if !rest.is_empty() && stop != StopReason::Stop {
-            self.events.push(Event::Text(rest));
+        if stop != StopReason::Stop {
+            self.tell_words(rest);
         }
         self.events.push(Event::Over(stop));
         self.phase = Phase::Over;

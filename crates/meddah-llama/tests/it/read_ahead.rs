@@ -1,4 +1,4 @@
-//! Prompts that are read before they are asked.
+//! Replies that are thought up before somebody asks for them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,13 +47,44 @@ async fn what_was_read_ahead_is_not_read_again() {
     let model = loaded().await;
     let ask = request("bran", &lore(1, 200), "Tell me about the castle.");
     let read = model.read_ahead(ask.clone()).await.unwrap();
-    assert!(read.prompt_tokens > 200 && (read.cached_tokens, read.completion_tokens) == (0, 0), "{read:?}");
-    let asked = say(&model, ask.clone()).await;
-    assert_eq!(asked.usage.prompt_tokens, read.prompt_tokens);
-    assert_eq!(asked.usage.cached_tokens + 1, asked.usage.prompt_tokens);
-    assert!(!asked.text.is_empty());
-    let again = model.read_ahead(ask).await.unwrap();
-    assert_eq!(again.cached_tokens + 1, again.prompt_tokens);
+    assert!(read.prompt_tokens > 200 && read.cached_tokens == 0 && read.completion_tokens > 0, "{read:?}");
+    let (again, steps) = steps_of(&model, model.read_ahead(ask.clone())).await;
+    assert_eq!((again.unwrap(), steps), (read, 0), "it is known already");
+    let (asked, steps) = steps_of(&model, say(&model, ask.clone())).await;
+    assert_eq!(
+        (asked.usage.prompt_tokens, asked.usage.cached_tokens),
+        (read.prompt_tokens, read.prompt_tokens)
+    );
+    assert_eq!((asked.usage.completion_tokens, steps), (read.completion_tokens, 0), "it is told as it is");
+    let again = say(&model, ask).await;
+    assert_eq!(again.usage.cached_tokens + 1, read.prompt_tokens, "it is told once");
+}
+
+#[tokio::test]
+async fn the_words_are_those_that_would_have_been_said() {
+    let mut ask = ask("bran", "Give me a sword, smith!");
+    ask.sampling.temperature = 1.2;
+    for seed in 1..4 {
+        ask.sampling.seed = seed;
+        let alone = say(&*loaded().await, ask.clone()).await;
+        let model = loaded().await;
+        model.read_ahead(ask.clone()).await.unwrap();
+        let asked = say(&model, ask.clone()).await;
+        assert_eq!((&asked.text, &asked.decided), (&alone.text, &alone.decided));
+    }
+}
+
+#[tokio::test]
+async fn a_reply_that_is_being_thought_up_is_taken_up_where_it_is() {
+    let model = loaded().await;
+    let mut ask = request("bran", "You tell long tales.", "Tell me about the harbour.");
+    ask.max_tokens = 100;
+    let alone = say(&*loaded().await, ask.clone()).await;
+    let reading = begun(&model, ask.clone()).await;
+    let (asked, steps) = steps_of(&model, say(&model, ask)).await;
+    assert_eq!((&asked.text, asked.usage.completion_tokens), (&alone.text, alone.usage.completion_tokens));
+    assert!(steps <= u64::from(alone.usage.completion_tokens), "{steps} steps");
+    assert!(matches!(left(reading).await, None | Some(ErrorKind::Cancelled)));
 }
 
 #[tokio::test]
@@ -82,6 +113,8 @@ async fn what_was_decided_ahead_is_not_asked_again() {
     let alone = say(&*loaded().await, ask.clone()).await;
     let model = loaded().await;
     let read = model.read_ahead(ask.clone()).await.unwrap();
+    // Of another seed only the words are others.
+    ask.sampling.seed += 1;
     let (asked, steps) = steps_of(&model, say(&model, ask)).await;
     assert_eq!(asked.usage.cached_tokens + 1, read.prompt_tokens);
     assert_eq!(asked.decided, alone.decided);

@@ -17,7 +17,7 @@ const BEFORE_FRAMES: usize = frames_in(PRE_ROLL) + BEGIN_OF as usize;
 pub(super) const RESUME_FRAMES: u32 = 3;
 const RESUME_OF: u32 = 5;
 /// After such a silence what was said can be looked at.
-pub(super) const MAY_BE_OVER: Duration = Duration::from_millis(208);
+const MAY_BE_OVER: Duration = Duration::from_millis(208);
 /// Who begins again so soon after the end had not finished.
 const REGRET: Duration = Duration::from_millis(1_600);
 /// Who speaks so long without a pause makes few.

@@ -4,7 +4,9 @@
 //!
 //! Words must not be lost here, so whatever sounds like a voice is one, however soft. In a crowd there is no pause.
 
-use super::utterance::{MAY_BE_OVER, RESUME_FRAMES};
+use std::time::Duration;
+
+use super::utterance::RESUME_FRAMES;
 use super::{FRAME_SAMPLES, VoiceActivity, frames_in};
 use crate::Pcm;
 
@@ -14,6 +16,10 @@ const VOICE: f32 = 0.7;
 const VOICE_FRAMES: usize = 3;
 /// What may belong to a voice.
 const MAYBE: f32 = 0.3;
+
+/// After such a silence a look at what was said may be worth it. Silences within words are shorter for the most part; a
+/// look for nothing is aborted, and one that comes sooner leaves more of the real pause to whoever answers.
+const PAUSE: Duration = Duration::from_millis(128);
 
 /// Looks at a sound while it comes in.
 pub struct VoiceHeard {
@@ -58,7 +64,7 @@ impl VoiceHeard {
 
     /// There was a voice, and there is none now.
     pub fn pauses(&self) -> bool {
-        self.seen() && self.silent >= frames_in(MAY_BE_OVER)
+        self.seen() && self.silent >= frames_in(PAUSE)
     }
 
     /// Here.
@@ -89,7 +95,7 @@ mod tests {
         assert!(!heard.seen() && !heard.pauses());
         push(&mut heard, true, 320);
         assert!(heard.seen() && !heard.pauses());
-        push(&mut heard, false, 192);
+        push(&mut heard, false, 112);
         assert!(!heard.pauses());
         push(&mut heard, false, 32);
         assert!(heard.pauses());

@@ -148,6 +148,8 @@ impl Utterance {
         if !may_look || self.samples.len() > SAMPLES_MAX {
             return;
         }
+        // Who goes on had not finished.
+        self.running.take_if(|running| running.pause.is_some_and(|pause| self.voice.spoke_since(pause)));
         let is_pause = self.voice.pauses();
         let is_due = match is_pause {
             true => !self.is_looked_at(),

@@ -115,7 +115,7 @@ async fn the_turn_asks_exactly_what_was_read_ahead() {
     let (read, asked) = (game.read_ahead(1).await, game.rig.model.seen());
     assert!(asked[0].messages.last().unwrap().text.contains(WORDS), "{:?}", asked[0].messages);
     assert_eq!((read.len(), asked.len()), (1, 1));
-    assert_eq!((&read[0].messages, &read[0].conversation), (&asked[0].messages, &asked[0].conversation));
+    assert_eq!(read[0], asked[0], "down to the seed, so that the reply can be taken up");
     game.rig.stop().await;
 }
 

@@ -74,7 +74,7 @@ fn lore<'t>(
         state,
         told: &told,
         timers,
-        dice: dice(&turn.record_id),
+        dice: turn.dice(),
         entries_max: budget.entries_max,
         chars_max: budget.chars_max,
     };
@@ -126,10 +126,4 @@ pub(super) async fn timers(
     };
     timers.utterances += 1;
     Ok(Some(timers))
-}
-
-/// A seed that follows from the turn alone (FNV-1a): asked again, it gives the same.
-fn dice(turn: &str) -> u64 {
-    turn.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
