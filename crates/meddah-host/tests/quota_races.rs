@@ -284,7 +284,6 @@ async fn race_of_processes(place: String) {
     assert!(used.micro == 0 && leased.micro >= sum && leased.micro <= SERVER_DAY, "{leased:?} for {sum}");
     // They ask for about 100,000, or more at full size.
     assert!(sum <= SERVER_DAY && sum > SERVER_DAY * 9 / 10, "{granted:?} of {SERVER_DAY}");
-    assert!(granted.iter().all(|one| *one > 0), "{granted:?}: they share");
     for (mut child, lines) in children {
         drop(child.stdin.take());
         lines.for_each(drop);

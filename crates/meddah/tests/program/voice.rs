@@ -1,5 +1,6 @@
 //! What a player hears at the command line.
 
+use meddah_fakes::speech::FakeSpeech;
 use meddah_speech::suite::voice_file;
 use serde_json::Value;
 
@@ -132,6 +133,27 @@ fn what_cannot_be_played_is_written() {
 fn a_talk_is_played_to_its_end() {
     let (err, files) = aloud("pcm.!default { type null hint { show on description \"Nowhere\" } }\n");
     assert_eq!((err.as_str(), files), ("", 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_tells_of_its_voices() {
+    let (_folder, data) = home();
+    let service = FakeSpeech::start().await;
+    let settings = format!(
+        "[speech_services.narrator]\nservice = \"elevenlabs\"\nbase_url = \"{}\"\n",
+        service.base_url()
+    );
+    std::fs::write(data.join("meddah.toml"), settings).unwrap();
+    let voices = |key: &str| {
+        let mut command = meddah(&data);
+        command.args(["voices", "--service", "narrator"]).env("MEDDAH_KEY_ELEVENLABS", key);
+        let output = command.output().unwrap();
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (listed, err) = voices(FakeSpeech::KEY);
+    assert!(listed.starts_with("Rachel") && listed.contains("22050 Hz"), "{listed} {err}");
+    let (told, err) = voices("a-wrong-key-0123456789");
+    assert!(told.starts_with("narrator tells of no voices"), "{told} {err}");
 }
 
 #[test]

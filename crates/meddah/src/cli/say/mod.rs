@@ -175,7 +175,7 @@ fn rounded(weight: f32) -> f64 {
     (f64::from(weight) * 100.0).round() / 100.0
 }
 
-fn failure(error: SpeechError) -> Failure {
+pub(super) fn failure(error: SpeechError) -> Failure {
     let code = match error.kind {
         SpeechErrorKind::UnknownVoice | SpeechErrorKind::BadRequest | SpeechErrorKind::Language => {
             WRONG_USAGE
