@@ -34,6 +34,9 @@ const TOKENS_MIN: usize = 16;
 /// Names are told until they are so many tokens: each costs time in every reply.
 const NAME_TOKENS_MAX: usize = 96;
 
+/// Nobody speaks so slowly: less than this for each second of loud sound is only the beginning of what was said.
+const LETTERS_PER_SECOND_MIN: f32 = 9.0;
+
 /// What is to be understood.
 #[derive(Debug)]
 pub struct Sound<'a> {
@@ -50,19 +53,24 @@ pub struct Sound<'a> {
 /// What was said; empty if nobody spoke.
 pub fn understand(model: &mut Whisper, sound: &Sound<'_>, stop: &AtomicBool) -> Result<String, WhisperError> {
     let mut samples: Vec<f32> = sound.samples.iter().map(|&sample| f32::from(sample) / 32_768.0).collect();
-    let Some(speech_end) = speech_end(&samples) else { return Ok(String::new()) };
+    let Some(speech) = Speech::find(&samples) else { return Ok(String::new()) };
     let seconds = samples.len().div_ceil(RATE);
     samples.resize((samples.len() + SILENCE_AFTER).max(SAMPLES_MIN), 0.0);
     let prompt = prompt(sound.names, |text| model.count_tokens(text));
     let options = RunOptions {
-        speech_seconds: speech_end as f32 / RATE as f32,
+        speech_seconds: speech.end as f32 / RATE as f32,
         threads: sound.threads,
         audio_context: audio_context(samples.len()),
         tokens_max: (TOKENS_MIN + seconds * TOKENS_PER_SECOND) as u32,
         language: sound.language,
         prompt: &prompt,
     };
-    let said = transcript::of(&model.run(&samples, &options, stop)?);
+    let mut said = transcript::of(&model.run(&samples, &options, stop)?);
+    if !prompt.is_empty() && speech.is_longer_than(&said) {
+        // Names lead a small model astray at times: it begins to spell one, and ends. Without them it goes on.
+        let untold = transcript::of(&model.run(&samples, &RunOptions { prompt: "", ..options }, stop)?);
+        said = if untold.len() > said.len() { untold } else { said };
+    }
     let said = names::spelled(&said, sound.names);
     let is_probable = |text: &str| model.score(text, &prompt, sound.threads, stop);
     Ok(meant::names(said, sound.names, is_probable))
@@ -74,19 +82,41 @@ fn audio_context(samples: usize) -> u32 {
     places.min(PLACES_MAX) as u32
 }
 
-/// Where the last loud moment ends; nowhere if there is none.
-fn speech_end(samples: &[f32]) -> Option<usize> {
-    let loudness = |moment: &[f32]| {
-        let power = moment.iter().map(|sample| sample * sample).sum::<f32>() / moment.len() as f32;
-        power.sqrt()
-    };
-    let moments: Vec<f32> = samples.chunks(MOMENT).map(loudness).collect();
-    let loudest = moments.iter().copied().fold(0.0, f32::max);
-    if loudest < LOUDNESS_MIN {
-        return None;
+/// Where somebody speaks, in samples.
+#[derive(Debug, PartialEq)]
+struct Speech {
+    /// Where the last loud moment ends.
+    end: usize,
+    /// All loud moments together.
+    loud: usize,
+}
+
+impl Speech {
+    /// Nowhere if there is no loud moment.
+    fn find(samples: &[f32]) -> Option<Speech> {
+        let loudness = |moment: &[f32]| {
+            let power = moment.iter().map(|sample| sample * sample).sum::<f32>() / moment.len() as f32;
+            power.sqrt()
+        };
+        let moments: Vec<f32> = samples.chunks(MOMENT).map(loudness).collect();
+        let loudest = moments.iter().copied().fold(0.0, f32::max);
+        if loudest < LOUDNESS_MIN {
+            return None;
+        }
+        let is_loud = |moment: &f32| *moment >= loudest * LOUD;
+        let last = moments.iter().rposition(is_loud)?;
+        let count = moments.iter().filter(|moment| is_loud(moment)).count();
+        Some(Speech {
+            end: ((last + 1) * MOMENT).min(samples.len()),
+            loud: (count * MOMENT).min(samples.len()),
+        })
     }
-    let last = moments.iter().rposition(|&moment| moment >= loudest * LOUD)?;
-    Some(((last + 1) * MOMENT).min(samples.len()))
+
+    /// Whether more was said than these words.
+    fn is_longer_than(&self, text: &str) -> bool {
+        let letters = text.chars().filter(|letter| letter.is_alphanumeric()).count();
+        (letters as f32) < LETTERS_PER_SECOND_MIN * self.loud as f32 / RATE as f32
+    }
 }
 
 /// Names as a text that may have stood before: the model spells what it hears like what it has read.
@@ -116,12 +146,19 @@ mod tests {
     #[test]
     fn speech_ends_with_the_last_loud_moment_and_a_whole_quiet_sound_has_none() {
         let mut samples = vec![0.001; RATE];
-        assert_eq!(speech_end(&samples), None);
+        assert_eq!(Speech::find(&samples), None);
         samples[MOMENT * 3..MOMENT * 10].fill(0.1);
         samples[MOMENT * 10..MOMENT * 11].fill(0.02);
-        assert_eq!(speech_end(&samples), Some(MOMENT * 11));
-        assert_eq!(speech_end(&[0.1; 10]), Some(10));
-        assert_eq!(speech_end(&[]), None);
+        assert_eq!(Speech::find(&samples), Some(Speech { end: MOMENT * 11, loud: MOMENT * 8 }));
+        assert_eq!(Speech::find(&[0.1; 10]), Some(Speech { end: 10, loud: 10 }));
+        assert_eq!(Speech::find(&[]), None);
+    }
+
+    #[test]
+    fn what_is_too_short_for_its_sound_is_not_all() {
+        let three_seconds = Speech { end: RATE * 4, loud: RATE * 3 };
+        assert!(three_seconds.is_longer_than("") && three_seconds.is_longer_than("We left Ash"));
+        assert!(!three_seconds.is_longer_than("We left Ashenford two days ago and have not slept."));
     }
 
     #[test]
