@@ -34,8 +34,9 @@ const TOKENS_MIN: usize = 16;
 /// Names are told until they are so many tokens: each costs time in every reply.
 const NAME_TOKENS_MAX: usize = 96;
 
-/// Nobody speaks so slowly: less than this for each second of loud sound is only the beginning of what was said.
-const LETTERS_PER_SECOND_MIN: f32 = 9.0;
+/// Nobody speaks so slowly: less than this for each second of loud sound is only the beginning of what was said. In bytes
+/// of letters, because a sign of three bytes stands for about as much sound as three letters.
+const LETTER_BYTES_PER_SECOND_MIN: f32 = 9.0;
 
 /// What is to be understood.
 #[derive(Debug)]
@@ -114,8 +115,9 @@ impl Speech {
 
     /// Whether more was said than these words.
     fn is_longer_than(&self, text: &str) -> bool {
-        let letters = text.chars().filter(|letter| letter.is_alphanumeric()).count();
-        (letters as f32) < LETTERS_PER_SECOND_MIN * self.loud as f32 / RATE as f32
+        let letters = text.chars().filter(|letter| letter.is_alphanumeric());
+        let bytes: usize = letters.map(char::len_utf8).sum();
+        (bytes as f32) < LETTER_BYTES_PER_SECOND_MIN * self.loud as f32 / RATE as f32
     }
 }
 
@@ -159,6 +161,7 @@ mod tests {
         let three_seconds = Speech { end: RATE * 4, loud: RATE * 3 };
         assert!(three_seconds.is_longer_than("") && three_seconds.is_longer_than("We left Ash"));
         assert!(!three_seconds.is_longer_than("We left Ashenford two days ago and have not slept."));
+        assert!(!three_seconds.is_longer_than("我们两天前就离开了那里"), "that is about as long");
     }
 
     #[test]
