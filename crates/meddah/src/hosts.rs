@@ -7,6 +7,7 @@ use meddah_inference::providers::{Refusal, classify};
 use meddah_inference::{ErrorKind, Key, ModelError};
 use reqwest::Url;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
@@ -80,25 +81,36 @@ impl Invite {
         let url = Url::parse(&format!("{}/v1/join", self.address))
             .map_err(|error| ModelError::new(ErrorKind::BadRequest, error.to_string()))?;
         let body = json!({"code": self.code, "name": name, "device": "sidecar"});
-        let mut reply = Http::new()?.send(Call::post_json(url, &body), cancel).await?;
-        let bytes = reply.body_up_to(ERROR_BODY_BYTES_MAX, cancel).await?;
-        if !reply.is_success() {
-            let body: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-            let refusal = Refusal {
-                status: reply.status(),
-                body: &body,
-                headers: Some(reply.headers()),
-                who: &self.address,
-                secrets: &[],
-            };
-            return Err(classify(&refusal).with_help("Ask whoever sent you the link for a new one."));
-        }
-        let answer: Answer = serde_json::from_slice(&bytes).map_err(|_| {
-            ModelError::new(ErrorKind::Protocol, format!("{} does not answer as a host does", self.address))
-                .with_help("Check the link: it has to lead to a `meddah host`.")
-        })?;
+        let help = "Ask whoever sent you the link for a new one.";
+        let answer: Answer = ask(Call::post_json(url, &body), &self.address, help, cancel).await?;
         Ok(Joined { token: Key::new(&answer.token), player: answer.player, tier: answer.tier })
     }
+}
+
+/// What a host answers; `help` is for refusals.
+async fn ask<A: DeserializeOwned>(
+    call: Call,
+    who: &str,
+    help: &str,
+    cancel: &CancellationToken,
+) -> Result<A, ModelError> {
+    let mut reply = Http::new()?.send(call, cancel).await?;
+    let bytes = reply.body_up_to(ERROR_BODY_BYTES_MAX, cancel).await?;
+    if !reply.is_success() {
+        let body: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        let (status, headers, secrets) = (reply.status(), Some(reply.headers()), reply.secrets());
+        return Err(classify(&Refusal { status, body: &body, headers, who, secrets }).with_help(help));
+    }
+    serde_json::from_slice(&bytes).map_err(|_| {
+        ModelError::new(ErrorKind::Protocol, format!("{who} does not answer as a host does"))
+            .with_help("Check the link: it has to lead to a `meddah host`.")
+    })
+}
+
+/// There is no token for this host.
+pub fn not_joined(address: &str) -> ModelError {
+    ModelError::new(ErrorKind::Unauthorized, format!("you have not joined {address}"))
+        .with_help("Ask its owner for an invite link, and use it: `meddah join LINK`.")
 }
 
 #[cfg(test)]

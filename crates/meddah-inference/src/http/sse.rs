@@ -43,13 +43,7 @@ impl SseParser {
     pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<SseEvent>, TooLong> {
         let mut events = Vec::new();
         let (pending, most, comments) = (&mut self.event, self.lines.line_bytes_max(), self.comments);
-        self.lines.push(bytes, |line| match comment(line).filter(|_| comments) {
-            Some(text) => {
-                events.push(SseEvent { name: COMMENT.to_owned(), data: text.to_owned() });
-                Ok(())
-            }
-            None => take_line(line, pending, most, &mut events),
-        })?;
+        self.lines.push(bytes, |line| take_line(line, pending, (most, comments), &mut events))?;
         Ok(events)
     }
 
@@ -59,22 +53,17 @@ impl SseParser {
     /// As [`SseParser::push`].
     pub fn finish(&mut self) -> Result<Vec<SseEvent>, TooLong> {
         let mut events = Vec::new();
-        let (pending, most) = (&mut self.event, self.lines.line_bytes_max());
-        self.lines.finish(|line| take_line(line, pending, most, &mut events))?;
+        let (pending, most, comments) = (&mut self.event, self.lines.line_bytes_max(), self.comments);
+        self.lines.finish(|line| take_line(line, pending, (most, comments), &mut events))?;
         dispatch(pending, &mut events);
         Ok(events)
     }
 }
 
-fn comment(line: &str) -> Option<&str> {
-    let text = line.strip_prefix(':')?;
-    Some(text.strip_prefix(' ').unwrap_or(text))
-}
-
 fn take_line(
     line: &str,
     pending: &mut Option<SseEvent>,
-    event_bytes_max: usize,
+    (event_bytes_max, comments): (usize, bool),
     events: &mut Vec<SseEvent>,
 ) -> Result<(), TooLong> {
     if line.is_empty() {
@@ -99,7 +88,9 @@ fn take_line(
             event.data.push_str(value);
         }
         "event" => pending.get_or_insert_default().name = value.to_owned(),
-        // Comments have an empty name; `id`, `retry` and fields that nobody knows mean nothing here.
+        // Comments have an empty name.
+        "" if comments => events.push(SseEvent { name: COMMENT.to_owned(), data: value.to_owned() }),
+        // `id`, `retry` and fields that nobody knows mean nothing here.
         _ => {}
     }
     Ok(())

@@ -33,25 +33,24 @@ struct NearEnd {
 
 impl NearEnd {
     fn notice(&self) -> Notice {
-        let amount = |amount: u64| match self.unit.as_str() {
-            "micro" => format_micro(amount),
-            "speech_ms" => (amount / 1000).to_string(),
-            _ => amount.to_string(),
-        };
-        let unit = match self.unit.as_str() {
-            "micro" => "dollars",
-            "speech_ms" => "seconds of speech",
-            unit => unit,
-        };
-        let (left, of, period) = (amount(self.left), amount(self.of), &self.period);
+        let (share, period) = (share_in_words(&self.unit, self.left, self.of), &self.period);
         Notice {
             code: "host_near_end".into(),
-            message: format!("{left} of {of} {unit} of this {period} are left at the host"),
+            message: format!("{share} of this {period} are left at the host"),
             help: format!(
                 "When nothing is left, the next model of the ladder answers until the {period} is over. `meddah budget` \
                  shows what is left."
             ),
         }
+    }
+}
+
+/// `12 of 200 turns`: so much of a quota, of a unit as hosts call it.
+pub fn share_in_words(unit: &str, left: u64, of: u64) -> String {
+    match unit {
+        "micro" => format!("{} of {} dollars", format_micro(left), format_micro(of)),
+        "speech_ms" => format!("{} of {} seconds of speech", left / 1000, of / 1000),
+        unit => format!("{left} of {of} {unit}"),
     }
 }
 

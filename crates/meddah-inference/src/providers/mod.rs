@@ -35,6 +35,7 @@ use crate::{ChatModel, Key, ModelError};
 pub use ask::{NOTHING, output_tokens_extra};
 pub use catalogue::{Protocol, ProviderInfo, known, provider};
 pub use failure::{Refusal, classify};
+pub use host::share_in_words;
 
 /// How actions are asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -37,8 +37,6 @@ pub struct Tools<'a> {
 }
 
 enum Phase {
-    /// Reading the prompt and no more.
-    Reading,
     /// Waiting to be told how the model leans at a branch, or for the model's answer at it.
     Deciding { index: usize, begin: usize, walk: Walk, branches: Vec<Branch>, likelihoods: Option<Vec<f32>> },
     /// Filling in what the choice of a decision needs.
@@ -109,10 +107,6 @@ impl Reply {
     /// Pushes what follows the prompt.
     pub fn begin(&mut self, sequence: &mut Sequence, tools: &mut Tools<'_>) {
         self.prompt_tokens = sequence.len();
-        if self.options.is_empty() && self.request.max_tokens == 0 {
-            self.phase = Phase::Reading;
-            return;
-        }
         self.decide(0, sequence, tools);
     }
 
@@ -150,7 +144,6 @@ impl Reply {
             }
             Phase::Arguments { .. } => self.fill_in(logits, sequence, tools),
             Phase::Words { .. } => self.speak(logits, sequence, tools),
-            Phase::Reading => self.over(StopReason::Length),
             Phase::Over => {}
         }
     }

@@ -175,7 +175,7 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Export(arguments) => export::run(arguments),
         Command::Say(arguments) => setup::block_on(say::run(arguments)),
         Command::Listen(arguments) => setup::block_on(listen::run(arguments)),
-        Command::Voices(arguments) => setup::block_on(async move { voices::run(&arguments).await }),
+        Command::Voices(arguments) => setup::block_on(voices::run(arguments)),
         Command::Host(arguments) => host::run(arguments),
     }
 }

@@ -19,7 +19,7 @@ pub struct VoicesArguments {
     service: Option<String>,
 }
 
-pub async fn run(arguments: &VoicesArguments) -> Result<u8, Failure> {
+pub async fn run(arguments: VoicesArguments) -> Result<u8, Failure> {
     let setup = Setup::open(&Common::default())?;
     let voices = match &arguments.service {
         Some(service) => {

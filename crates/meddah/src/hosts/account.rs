@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use meddah_inference::budget::format_micro;
-use meddah_inference::http::{Call, ERROR_BODY_BYTES_MAX, Http, endpoint};
-use meddah_inference::providers::{Refusal, classify};
+use meddah_inference::http::{Call, endpoint};
+use meddah_inference::providers::share_in_words;
 use meddah_inference::{ErrorKind, Key, ModelError};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+
+use super::ask;
 
 /// Who asks for this looks at a screen.
 const WAIT_MAX: Duration = Duration::from_secs(3);
@@ -36,24 +36,13 @@ impl Account {
     /// # Errors
     /// It cannot be reached, or knows no such token.
     pub async fn ask(address: &str, token: &Key) -> Result<Account, ModelError> {
-        let cancel = CancellationToken::new();
         let call =
             Call::get(endpoint(address, VERSION, "me")?).with_key("authorization", "Bearer ", token)?;
-        let asking = async {
-            let mut reply = Http::new()?.send(call, &cancel).await?;
-            let body = reply.body_up_to(ERROR_BODY_BYTES_MAX, &cancel).await?;
-            Ok::<_, ModelError>((reply, body))
-        };
+        let help = "Ask its owner for a new invite link.";
         let late = |_| ModelError::new(ErrorKind::Timeout, "the host does not answer");
-        let (reply, body) = tokio::time::timeout(WAIT_MAX, asking).await.map_err(late)??;
-        if !reply.is_success() {
-            let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
-            let (status, headers, secrets) = (reply.status(), Some(reply.headers()), reply.secrets());
-            let refusal = Refusal { status, body: &body, headers, who: "the host", secrets };
-            return Err(classify(&refusal).with_help("Ask its owner for a new invite link."));
-        }
-        serde_json::from_slice(&body)
-            .map_err(|_| ModelError::new(ErrorKind::Protocol, "it does not answer as a host does"))
+        let never = CancellationToken::new();
+        let asking = ask(call, "the host", help, &never);
+        tokio::time::timeout(WAIT_MAX, asking).await.map_err(late)?
     }
 
     /// A line for each span of time that has limits.
@@ -64,16 +53,9 @@ impl Account {
 
     fn of(&self, span: &str, limits: &Counts) -> String {
         let left = |unit: &String| self.left.get(span).and_then(|left| left.get(unit)).copied();
-        let one = |(unit, of): (&String, &u64)| Some(in_words(unit, left(unit)?, *of));
+        let one =
+            |(unit, of): (&String, &u64)| Some(format!("{} left", share_in_words(unit, left(unit)?, *of)));
         limits.iter().filter_map(one).collect::<Vec<_>>().join(", ")
-    }
-}
-
-fn in_words(unit: &str, left: u64, of: u64) -> String {
-    match unit {
-        "micro" => format!("{} of {} dollars left", format_micro(left), format_micro(of)),
-        "speech_ms" => format!("{} of {} seconds of speech left", left / 1000, of / 1000),
-        unit => format!("{left} of {of} {unit} left"),
     }
 }
 

@@ -30,6 +30,7 @@ use open::Opener;
 use order::{Order, Purpose, RungName};
 
 pub use local::{find_model, local_config};
+pub(crate) use open::key_error;
 pub use open::model_table;
 pub use order::{hosts, usual};
 pub use settings::{HOST, PriceSettings, RungSettings};

@@ -21,6 +21,7 @@ use super::service;
 use super::settings::{HOST, LOCAL, RungSettings, SCRIPTED, resolve};
 use crate::budget;
 use crate::config::Settings;
+use crate::hosts;
 use crate::keys::{KeyError, KeyStore, SetBy};
 use crate::paths::Paths;
 
@@ -168,9 +169,7 @@ impl Opener {
         let found = self.keys.key_for(key, url, set_by, usual_url).map_err(key_error)?;
         if found.is_none() && !settings.key.is_empty() {
             if settings.provider == HOST {
-                let message = format!("you have not joined {url}");
-                return Err(ModelError::new(ErrorKind::Unauthorized, message)
-                    .with_help("Ask its owner for an invite link, and use it: `meddah join LINK`."));
+                return Err(hosts::not_joined(url));
             }
             let message = format!("{} wants the key {key}, which is not set", name.shown());
             return Err(ModelError::new(ErrorKind::Unauthorized, message)
@@ -216,7 +215,7 @@ fn changed(file: &Path) -> u64 {
     hasher.finish()
 }
 
-fn key_error(error: KeyError) -> ModelError {
+pub(crate) fn key_error(error: KeyError) -> ModelError {
     ModelError::new(ErrorKind::Unauthorized, error.to_string()).with_help(error.help())
 }
 

@@ -1,7 +1,7 @@
-//! While a pause of the player may be the end of what they say, the model reads what it would be asked then.
+//! While a pause of the player may be the end of what they say, the model thinks up what it would answer then.
 //!
 //! To wait for that end takes longer than to understand the words, and the model has nothing to do meanwhile. The turn
-//! that would answer is composed and read ([`turn::read_ahead`]); it begins nowhere, and leaves no trace if it does not
+//! that would answer is composed and thought up ([`turn::read_ahead`]); it begins nowhere, and leaves no trace if it does not
 //! come.
 
 use std::time::Instant;

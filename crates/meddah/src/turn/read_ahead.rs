@@ -1,4 +1,4 @@
-//! A turn that may come: the model that would be asked first reads its prompt beforehand.
+//! A turn that may come: the model that would be asked first thinks up its reply beforehand.
 //!
 //! It is composed as the turn's own will be, from what is remembered, and nothing else happens: nothing is told to the
 //! game, written down, felt or paid.
@@ -13,7 +13,7 @@ use super::question::TurnQuestion;
 use super::{Ports, Turn, conversation, offer};
 use crate::wire::model_error;
 
-/// Returns when the prompt is read, or when there is no use in reading on.
+/// Returns when the reply is thought up, or when there is no use in going on.
 pub(crate) async fn read_ahead(turn: &Turn, ports: &Ports) {
     match read(turn, ports).await {
         Ok(None) => {}

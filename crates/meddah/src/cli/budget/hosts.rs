@@ -1,14 +1,15 @@
 //! What is left at the hosts of the ladder, as they say it now.
 
 use futures::future::join_all;
-use meddah_inference::{ErrorKind, ModelError};
+use meddah_inference::ModelError;
 use serde_json::{Value, json};
 
 use super::super::print;
 use super::super::setup::Setup;
 use crate::hosts::account::Account;
+use crate::hosts::not_joined;
 use crate::keys::{KeyStore, SetBy};
-use crate::ladders::{self, RungSettings};
+use crate::ladders::{self, RungSettings, key_error};
 
 /// A host, and what it says of this player.
 pub(super) struct AtHost {
@@ -26,15 +27,10 @@ pub(super) async fn ask_all(setup: &Setup) -> Vec<AtHost> {
 }
 
 async fn ask(setup: &Setup, host: &RungSettings) -> Result<Account, ModelError> {
-    let bad =
-        |message: String, help: String| ModelError::new(ErrorKind::Unauthorized, message).with_help(help);
-    let keys = KeyStore::open(&setup.paths, &setup.settings);
-    let token =
-        keys.and_then(|keys| keys.key_for(&host.key, &host.base_url, SetBy::Player, Some(&host.base_url)));
-    match token.map_err(|error| bad(error.to_string(), error.help()))? {
-        Some(token) => Account::ask(&host.base_url, &token).await,
-        None => Err(bad("you have not joined it".into(), "Ask its owner for an invite link.".into())),
-    }
+    let keys = KeyStore::open(&setup.paths, &setup.settings).map_err(key_error)?;
+    let (address, set_by) = (&host.base_url, SetBy::Player);
+    let token = keys.key_for(&host.key, address, set_by, Some(address)).map_err(key_error)?;
+    Account::ask(address, &token.ok_or_else(|| not_joined(address))?).await
 }
 
 impl AtHost {
